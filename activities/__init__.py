@@ -1,0 +1,1 @@
+"""Effects: CSV pages, the enrichment client, the output folder and the manifest."""

@@ -1,0 +1,1 @@
+"""The running program: entry points, settings, the Temporal connection, the inbox, the operator's commands."""

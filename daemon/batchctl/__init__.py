@@ -1,0 +1,1 @@
+"""The operator command: one file per command group."""

@@ -1,0 +1,283 @@
+"""Every setting of batchd, as one frozen class read from `BATCH_*` environment variables.
+
+`docs/configuration.md` is generated from this class. Temporal's own address, namespace, TLS and API key come from
+Temporal's own `TEMPORAL_*` variables and profiles, see `daemon.connection`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from workflows.errors import SettingsError
+from workflows.ids import IdentityPolicy
+from workflows.models import CsvOptions, Shape
+
+PREFIX = "BATCH_"
+_SHARE = re.compile(r"(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)%|\d{1,12}")
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        raise ValueError("must be an http:// or https:// address")
+    return value
+
+
+def _share(value: str) -> str:
+    if _SHARE.fullmatch(value) is None:
+        raise ValueError("must be a count such as 500 or a share such as 5%")
+    return value
+
+
+def _address(value: str) -> str:
+    if value:
+        host, _, port = value.rpartition(":")
+        ip_address(host.strip("[]"))
+        if not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 - the highest port there is
+            raise ValueError("must be IP:PORT, such as 127.0.0.1:9464")
+    return value
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Share = Annotated[str, AfterValidator(_share)]
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class Settings(BaseSettings):
+    """All settings. Units are in the names; every field says its effect in one sentence."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=False)
+
+    inbox: Path = Field(Path("inbox"), description="Folder that is watched for new files.")
+    output_root: Path = Field(
+        Path("/tmp"),  # noqa: S108 - the product's documented default; opened safely, see activities.storage
+        description="Folder under which each batch gets its `batch-<id>` output folder.",
+    )
+    state_dir: Path = Field(
+        Path(".batchd"), description="Folder of the receipts and of the embedded server's database."
+    )
+    pattern: str = Field(
+        "*.csv", min_length=1, description="Shell pattern, any case, that a file name must match to be taken."
+    )
+    identity: IdentityPolicy = Field(
+        "name+content", description="What makes two files the same file, so that the second is a duplicate."
+    )
+    settle_s: float = Field(
+        2.0, ge=0, le=86_400, description="Seconds a file must stay unchanged before it is taken."
+    )
+    rescan_s: float = Field(
+        10.0,
+        ge=0.1,
+        le=3_600,
+        description="Seconds between scans of the inbox when no event wakes the daemon.",
+    )
+    watch_events: bool = Field(
+        True, description="Let file system events wake the daemon early; a scan decides either way."
+    )
+    ready_marker: str = Field(
+        "",
+        description="Name of a marker file that must stand beside a file before it is taken, such as `{name}.done`; "
+        "empty: none is needed.",
+    )
+    max_file_bytes: int = Field(
+        1_099_511_627_776, ge=1, description="Largest file in bytes that is taken; a larger one is refused."
+    )
+    hashes_in_flight: int = Field(2, ge=1, le=64, description="Files hashed at the same time.")
+    starts_in_flight: int = Field(8, ge=1, le=256, description="Workflow starts asked for at the same time.")
+    in_memory_max_bytes: int = Field(
+        262_144,
+        ge=0,
+        le=1_048_576,
+        description="Largest file in bytes that the in-memory workflow takes; larger ones are paged by cursor.",
+    )
+    page_rows: int = Field(
+        500, ge=1, le=100_000, description="Source records in one page, and so in one chunk."
+    )
+    pages_in_flight: int = Field(4, ge=1, le=64, description="Pages of one batch worked at the same time.")
+    encoding: str = Field(
+        "auto",
+        description="Text encoding of the files (`utf-8`, `cp1252`, ...); `auto` decides from the file.",
+    )
+    delimiter: Literal["auto", ",", ";", "tab", "|"] = Field(
+        "auto", description="Field separator of the files; `auto` decides from the header line."
+    )
+    required_columns: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated columns that a file must have; a file without them is refused."
+    )
+    max_record_bytes: int = Field(
+        1_048_576, ge=64, le=67_108_864, description="Largest record in bytes; a larger one is rejected."
+    )
+    max_field_bytes: int = Field(
+        262_144,
+        ge=16,
+        le=67_108_864,
+        description="Largest field in bytes; a record with a larger one is rejected.",
+    )
+    max_fallback: Share = Field(
+        "100%",
+        description="Count or share of fallback rows past which a batch pauses and asks; `100%` never asks.",
+    )
+    max_rejected: Share = Field(
+        "100%",
+        description="Count or share of rejected records past which a batch pauses and asks; `100%` never asks.",
+    )
+    limit_sample_rows: int = Field(
+        100, ge=1, description="Records that must be done before a share in the two limits above counts."
+    )
+    api_url: HttpUrl = Field(
+        "http://127.0.0.1:3001/enrich", min_length=1, description="Address that each row is posted to."
+    )
+    api_bulk_url: HttpUrl = Field("", description="Address that takes many rows in one call; empty: none.")
+    api_bulk_size: int = Field(50, ge=2, le=1_000, description="Rows in one bulk call.")
+    api_token: SecretStr = Field(
+        SecretStr(""), description="Bearer token for the API; empty: none. Prefer `BATCH_API_TOKEN_FILE`."
+    )
+    api_token_file: Path | None = Field(None, description="File that holds the bearer token for the API.")
+    api_concurrency: int = Field(
+        64,
+        ge=1,
+        le=4_096,
+        description="Most API calls in flight, over all batches and workers of this service.",
+    )
+    api_rate: float = Field(
+        0.0, ge=0, description="Most API calls a second, over all batches and workers; 0: no limit."
+    )
+    api_timeout_s: float = Field(
+        10.0,
+        gt=0,
+        le=3_600,
+        description="Seconds one API call may take in all, connecting and reading included.",
+    )
+    api_attempts: int = Field(
+        3, ge=1, le=20, description="Calls made for one row before it becomes a fallback row."
+    )
+    api_max_body_bytes: int = Field(
+        1_048_576,
+        ge=64,
+        description="Largest API answer in bytes that is read; a larger one is a bad response.",
+    )
+    api_outage: Literal["wait", "fallback"] = Field(
+        "wait",
+        description="What rows do while the whole API is down: `wait` for it, or become `fallback` rows.",
+    )
+    task_queue: str = Field("batch-task", min_length=1, description="Temporal task queue of the workers.")
+    workers: int | Literal["auto"] = Field(
+        1, description="Worker processes of `batchd run` and `batchd work`; `auto`: one per core."
+    )
+    heartbeat_timeout_s: float = Field(
+        10.0,
+        ge=1,
+        le=600,
+        description="Seconds without a heartbeat after which a page's work is given to another.",
+    )
+    server_port: int = Field(7233, ge=1, le=65_535, description="Port of the embedded Temporal server.")
+    server_ui_port: int = Field(
+        8233, ge=1, le=65_535, description="Port of the embedded Temporal server's web page."
+    )
+    start_timeout_s: float = Field(
+        30.0, ge=1, le=3_600, description="Seconds to wait at start for the Temporal server."
+    )
+    stop_timeout_s: float = Field(
+        25.0,
+        ge=1,
+        le=3_600,
+        description="Seconds that work in flight may take to finish when the service stops.",
+    )
+    metrics_address: Address = Field(
+        "", description="IP:PORT where Prometheus metrics are served; empty: none."
+    )
+    health_address: Address = Field(
+        "", description="IP:PORT where `/healthz` and `/readyz` answer; empty: none."
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="Form of log lines; `auto`: text on a terminal, JSON elsewhere."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_columns(cls, values: dict[str, Any]) -> dict[str, Any]:
+        columns = values.get("required_columns")
+        if isinstance(columns, str):
+            values["required_columns"] = tuple(each.strip() for each in columns.split(",") if each.strip())
+        return values
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if isinstance(self.workers, int) and not 1 <= self.workers <= 256:  # noqa: PLR2004 - a sane bound
+            raise ValueError("BATCH_WORKERS must be 1 to 256, or auto")
+        if self.ready_marker and "{name}" not in self.ready_marker:
+            raise ValueError("BATCH_READY_MARKER must contain {name}")
+        if self.encoding != "auto":
+            _check_encoding(self.encoding)
+        return self
+
+    def shape(self) -> Shape:
+        """Return the settings that a batch keeps from its start to its end."""
+        return Shape(
+            page_rows=self.page_rows,
+            pages_in_flight=self.pages_in_flight,
+            max_fallback=self.max_fallback,
+            max_rejected=self.max_rejected,
+            limit_sample_rows=self.limit_sample_rows,
+            heartbeat_timeout_s=self.heartbeat_timeout_s,
+            csv=CsvOptions(
+                encoding=self.encoding,
+                delimiter=self.delimiter,
+                required_columns=self.required_columns,
+                max_record_bytes=self.max_record_bytes,
+                max_field_bytes=self.max_field_bytes,
+            ),
+        )
+
+    def worker_processes(self) -> int:
+        """Return how many worker processes to run."""
+        return len(os.sched_getaffinity(0)) if self.workers == "auto" else self.workers
+
+
+def load_settings(environ: Mapping[str, str] = os.environ, **overrides: object) -> Settings:
+    """Read the settings from `environ`.
+
+    Raises:
+        SettingsError: a value is wrong, or a `BATCH_*` name is unknown; the message names it and suggests a mend.
+    """
+    _refuse_unknown(environ)
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks what the environment holds
+    except ValidationError as error:
+        raise SettingsError("; ".join(_told(each) for each in error.errors())) from error
+
+
+def _check_encoding(name: str) -> None:
+    try:
+        "".encode(name)
+    except LookupError:
+        raise ValueError(f"BATCH_ENCODING: {name} is not an encoding Python knows") from None
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in environ:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "docs/configuration.md lists the settings"
+            raise SettingsError(f"{name} is not a setting of batchd; {hint}")
+
+
+def _told(error: Any) -> str:
+    field = str(error["loc"][0]) if error["loc"] else ""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not field:
+        return message
+    shown = "" if "token" in field else f" (it is {error['input']!r})"
+    return f"{PREFIX}{field.upper()}: {message}{shown}"

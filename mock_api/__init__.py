@@ -1,0 +1,1 @@
+"""A stand-alone mock of the enrichment API, with faults on demand."""

@@ -1,0 +1,57 @@
+"""The activity contract: the names, requests and results that workflows and activities agree on.
+
+Workflows call these abstract methods by reference, so mypy checks both sides and no workflow imports an activity.
+`activities.adapter.BatchActivities` implements them; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from temporalio import activity
+
+from workflows.models import (
+    EnrichedPage,
+    EnrichPage,
+    FileSource,
+    LoadedPages,
+    LoadPages,
+    SavedChunk,
+    SavePage,
+    WriteManifest,
+    WrittenManifest,
+)
+
+
+class Activities(ABC):
+    """Everything a batch does to the world. Each method is idempotent: doing it twice leaves what once left."""
+
+    @abstractmethod
+    @activity.defn(name="load_next_csv_page")
+    async def load_next_csv_page(self, request: LoadPages) -> LoadedPages:
+        """Find the page at the cursor."""
+
+    @abstractmethod
+    @activity.defn(name="load_csv_chunks")
+    async def load_csv_chunks(self, request: LoadPages) -> LoadedPages:
+        """Find all pages of a small file."""
+
+    @abstractmethod
+    @activity.defn(name="enrich_chunk")
+    async def enrich_chunk(self, request: EnrichPage) -> EnrichedPage:
+        """Call the API once for each row of the page that has no durable answer yet."""
+
+    @abstractmethod
+    @activity.defn(name="save_chunk")
+    async def save_chunk(self, request: SavePage) -> SavedChunk:
+        """Make the chunk file, and the rejected file where there is one, from the durable rows."""
+
+    @abstractmethod
+    @activity.defn(name="write_manifest")
+    async def write_manifest(self, request: WriteManifest) -> WrittenManifest:
+        """Hash what is on disk and write the completion manifest, last and atomically."""
+
+    @abstractmethod
+    @activity.defn(name="file_source")
+    async def file_source(self, request: FileSource) -> None:
+        """Move the claimed file to where finished sources go, and close the receipt."""

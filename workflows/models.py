@@ -1,0 +1,357 @@
+"""What crosses the boundary between workflows and activities: frozen, JSON-safe, small.
+
+Rows never cross it. A page is a byte range of the claimed file; an activity that needs its rows reads them again.
+Texts are cut, counters are summed, and nothing here grows with the size of the file.
+
+Units are in the names: `_s` seconds, `_ms` milliseconds, `_bytes`, `_rows`. Times are ISO 8601 in UTC. Ranges are
+half-open: `[source_start, source_end)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Mode = Literal["cursor", "in-memory"]
+"""How a batch is worked: page by page, or with all its pages known at the start."""
+
+ManifestStatus = Literal["complete", "complete_with_fallbacks", "partial", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The claimed file, pinned: every activity holds it against these before it believes a byte.
+
+    `file` is the name as the operating system has it (undecodable bytes as surrogates); `name` is the same as text
+    that can be shown and stored. The path is `<inbox>/.processing/<batch id>/<file>`, made by the activity.
+    """
+
+    file: str
+    name: str
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+    sha256: str
+    modified_at: str = ""
+    first_seen_at: str = ""
+    stable_at: str = ""
+    claimed_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Why this file is this batch."""
+
+    policy: str
+    key: str
+    duplicate_of: str | None = None
+    rerun_of: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvOptions:
+    """How the operator wants the file read. `auto` means: decide from the file and record the decision."""
+
+    encoding: str = "auto"
+    delimiter: str = "auto"
+    required_columns: tuple[str, ...] = ()
+    max_record_bytes: int = 1_048_576
+    max_field_bytes: int = 262_144
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The settings that shape a result, fixed when the batch starts and kept over restarts."""
+
+    page_rows: int = 500
+    pages_in_flight: int = 4
+    max_fallback: str = "100%"
+    max_rejected: str = "100%"
+    limit_sample_rows: int = 100
+    heartbeat_timeout_s: float = 10.0
+    csv: CsvOptions = field(default_factory=CsvOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRef:
+    """Which batch an activity works for, and how its source is read."""
+
+    id: str
+    source: Source
+    csv: CsvOptions
+    generation: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """Where the next page starts. `offset` is a byte offset at a record border; 0 means the header is unread."""
+
+    offset: int = 0
+    page: int = 1
+    row: int = 1
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A slice of source records, by reference.
+
+    Records are numbered from 1, header excluded, rejected ones included; `line` is the physical line the slice
+    starts on. `records` counts all of them, `rejected` those that are not valid rows.
+    """
+
+    number: int
+    source_start: int
+    source_end: int
+    first_row: int
+    records: int
+    rejected: int = 0
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPages:
+    """Request of `load_next_csv_page` (one page) and of `load_csv_chunks` (up to `max_pages` of them)."""
+
+    batch: BatchRef
+    cursor: Cursor
+    page_rows: int
+    max_pages: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedPages:
+    """The pages found, and the cursor behind them; `next` is None at the end of the file."""
+
+    pages: list[Page]
+    next: Cursor | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLimits:
+    """Limits an operator set for one batch while it runs; None leaves the service's own."""
+
+    concurrency: int | None = None
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStats:
+    """What the API calls of some rows cost. Sums; `latency_ms` counts successful calls by histogram bucket.
+
+    A bucket's key is the integer `floor(8 * log2(milliseconds + 1))` as text, so two of them 9 % apart are told
+    apart and one histogram has under 150 of them.
+    """
+
+    calls: int = 0
+    retries: int = 0
+    by_status: dict[str, int] = field(default_factory=dict)
+    latency_ms: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrichPage:
+    """Request of `enrich_chunk`."""
+
+    batch: BatchRef
+    page: Page
+    limits: CallLimits = field(default_factory=CallLimits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrichedPage:
+    """Result of `enrich_chunk`.
+
+    `outcome` is `done` when every row of the page has its durable answer; `api_down` when the API is out and rows
+    wait (`retry_after_s` says when to ask again); `api_refused` when the API turned the credentials away.
+    """
+
+    outcome: Literal["done", "api_down", "api_refused"] = "done"
+    rows_done: int = 0
+    stats: CallStats = field(default_factory=CallStats)
+    detail: str = ""
+    retry_after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavePage:
+    """Request of `save_chunk`."""
+
+    batch: BatchRef
+    page: Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedChunk:
+    """Result of `save_chunk`. `file` is None where durable rows are missing and the page must be enriched again."""
+
+    file: str | None
+    enriched: int = 0
+    fallback: int = 0
+    rejected: int = 0
+    by_error: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """One stay in the paused state; `to` is empty while it lasts."""
+
+    since: str
+    by: str = ""
+    reason: str = ""
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Rows by what became of them. `records` is the sum of the other three."""
+
+    records: int = 0
+    enriched: int = 0
+    fallback: int = 0
+    rejected: int = 0
+    by_error: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteManifest:
+    """Request of `write_manifest`: what only the workflow knows. The rest is read from disk.
+
+    `pages` is how many pages the batch has; for a cancelled one (`cancelled` says who and why), how many were saved.
+    """
+
+    batch: BatchRef
+    identity: Identity
+    mode: Mode
+    shape: Shape
+    started_at: str
+    run_ids: list[str]
+    pauses: list[Pause]
+    stats: CallStats
+    pages: int
+    limits_log: list[LimitsChange] = field(default_factory=list)
+    cancelled: Control | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenManifest:
+    """Result of `write_manifest`.
+
+    `file` is None where chunks on disk are missing or do not match what was saved: `damaged` then holds the pages
+    to be worked again (at most 100 at a time), and the manifest is asked for once more after that.
+    """
+
+    file: str | None
+    status: ManifestStatus = "complete"
+    counts: Counts = field(default_factory=Counts)
+    damaged: list[Page] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSource:
+    """Request of `file_source`: move the claimed file to `archive/` or `failed/` and close its receipt."""
+
+    batch: BatchRef
+    outcome: Literal["completed", "failed", "cancelled"]
+    reason: str = ""
+    error_type: str = ""
+    started_at: str = ""
+    counts: Counts = field(default_factory=Counts)
+    manifest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """Payload of the signals `pause`, `resume` and `cancel`: who and why. Both may be left out."""
+
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsChange:
+    """Payload of the update `set_limits`, and its record in the manifest."""
+
+    concurrency: int | None = None
+    rate: float | None = None
+    by: str = ""
+    reason: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The batch stands still by itself: `on` names what for (`api`)."""
+
+    on: str
+    since: str
+    until: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Answer of the query `progress`."""
+
+    state: Literal["running", "paused", "waiting", "completed", "failed", "cancelled"]
+    mode: Mode
+    counts: Counts
+    total_rows: int | None
+    done_bytes: int
+    size_bytes: int
+    started_at: str
+    pages_in_flight: int = 0
+    paused: Pause | None = None
+    waiting: Waiting | None = None
+    cancelling: Control | None = None
+    limits: CallLimits = field(default_factory=CallLimits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchState:
+    """What survives continue-as-new. Bounded: no field grows with the file."""
+
+    started_at: str = ""
+    run_ids: list[str] = field(default_factory=list)
+    cursor: Cursor | None = field(default_factory=Cursor)
+    counts: Counts = field(default_factory=Counts)
+    stats: CallStats = field(default_factory=CallStats)
+    total_rows: int | None = None
+    done_bytes: int = 0
+    pages: int = 0
+    pause: Pause | None = None
+    pauses: list[Pause] = field(default_factory=list)
+    accepted_limits: bool = False
+    limits: CallLimits = field(default_factory=CallLimits)
+    limits_log: list[LimitsChange] = field(default_factory=list)
+    cancel: Control | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """The one argument of both batch workflows."""
+
+    id: str
+    source: Source
+    identity: Identity
+    shape: Shape
+    state: BatchState = field(default_factory=BatchState)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadChunksRequest:
+    """The argument of the child workflow."""
+
+    batch: BatchRef
+    page_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResult:
+    """What a batch workflow returns."""
+
+    id: str
+    status: ManifestStatus
+    manifest: str
+    counts: Counts
