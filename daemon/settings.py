@@ -72,9 +72,7 @@ class Settings(BaseSettings):
     identity: IdentityPolicy = Field(
         "name+content", description="What makes two files the same file, so that the second is a duplicate."
     )
-    settle_s: float = Field(
-        2.0, ge=0, le=86_400, description="Seconds a file must stay unchanged before it is taken."
-    )
+    settle_s: float = Field(2.0, ge=0, le=86_400, description="Seconds a file must stay unchanged before it is taken.")
     rescan_s: float = Field(
         10.0,
         ge=0.1,
@@ -100,9 +98,7 @@ class Settings(BaseSettings):
         le=1_048_576,
         description="Largest file in bytes that the in-memory workflow takes; larger ones are paged by cursor.",
     )
-    page_rows: int = Field(
-        500, ge=1, le=100_000, description="Source records in one page, and so in one chunk."
-    )
+    page_rows: int = Field(500, ge=1, le=100_000, description="Source records in one page, and so in one chunk.")
     pages_in_flight: int = Field(4, ge=1, le=64, description="Pages of one batch worked at the same time.")
     encoding: str = Field(
         "auto",
@@ -158,9 +154,7 @@ class Settings(BaseSettings):
         le=3_600,
         description="Seconds one API call may take in all, connecting and reading included.",
     )
-    api_attempts: int = Field(
-        3, ge=1, le=20, description="Calls made for one row before it becomes a fallback row."
-    )
+    api_attempts: int = Field(3, ge=1, le=20, description="Calls made for one row before it becomes a fallback row.")
     api_max_body_bytes: int = Field(
         1_048_576,
         ge=64,
@@ -181,9 +175,7 @@ class Settings(BaseSettings):
         description="Seconds without a heartbeat after which a page's work is given to another.",
     )
     server_port: int = Field(7233, ge=1, le=65_535, description="Port of the embedded Temporal server.")
-    server_ui_port: int = Field(
-        8233, ge=1, le=65_535, description="Port of the embedded Temporal server's web page."
-    )
+    server_ui_port: int = Field(8233, ge=1, le=65_535, description="Port of the embedded Temporal server's web page.")
     start_timeout_s: float = Field(
         30.0, ge=1, le=3_600, description="Seconds to wait at start for the Temporal server."
     )
@@ -193,12 +185,8 @@ class Settings(BaseSettings):
         le=3_600,
         description="Seconds that work in flight may take to finish when the service stops.",
     )
-    metrics_address: Address = Field(
-        "", description="IP:PORT where Prometheus metrics are served; empty: none."
-    )
-    health_address: Address = Field(
-        "", description="IP:PORT where `/healthz` and `/readyz` answer; empty: none."
-    )
+    metrics_address: Address = Field("", description="IP:PORT where Prometheus metrics are served; empty: none.")
+    health_address: Address = Field("", description="IP:PORT where `/healthz` and `/readyz` answer; empty: none.")
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="Form of log lines; `auto`: text on a terminal, JSON elsewhere."
     )
