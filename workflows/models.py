@@ -15,6 +15,12 @@ from typing import Literal
 Mode = Literal["cursor", "in-memory"]
 """How a batch is worked: page by page, or with all its pages known at the start."""
 
+Outcome = Literal["completed", "failed", "cancelled"]
+"""How a batch ended."""
+
+State = Literal["running", "paused", "waiting", "completed", "failed", "cancelled"]
+"""What a batch is doing, in the words of `batchctl`."""
+
 ManifestStatus = Literal["complete", "complete_with_fallbacks", "partial", "cancelled"]
 
 
@@ -152,10 +158,11 @@ class CallStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrichPage:
-    """Request of `enrich_chunk`."""
+    """Request of `enrich_chunk`. `probe` asks for one row only, to learn whether the API is back."""
 
     batch: BatchRef
     page: Page
+    probe: bool = False
     limits: CallLimits = field(default_factory=CallLimits)
 
 
@@ -164,10 +171,11 @@ class EnrichedPage:
     """Result of `enrich_chunk`.
 
     `outcome` is `done` when every row of the page has its durable answer; `api_down` when the API is out and rows
-    wait (`retry_after_s` says when to ask again); `api_refused` when the API turned the credentials away.
+    wait (`retry_after_s` says when to ask again); `api_up` when a probe got through; `api_refused` when the API
+    turned the credentials away. `stats` covers every durable row of the page, whoever made its calls.
     """
 
-    outcome: Literal["done", "api_down", "api_refused"] = "done"
+    outcome: Literal["done", "api_up", "api_down", "api_refused"] = "done"
     rows_done: int = 0
     stats: CallStats = field(default_factory=CallStats)
     detail: str = ""
@@ -253,7 +261,7 @@ class FileSource:
     """Request of `file_source`: move the claimed file to `archive/` or `failed/` and close its receipt."""
 
     batch: BatchRef
-    outcome: Literal["completed", "failed", "cancelled"]
+    outcome: Outcome
     reason: str = ""
     error_type: str = ""
     started_at: str = ""
@@ -294,7 +302,7 @@ class Waiting:
 class Progress:
     """Answer of the query `progress`."""
 
-    state: Literal["running", "paused", "waiting", "completed", "failed", "cancelled"]
+    state: State
     mode: Mode
     counts: Counts
     total_rows: int | None
@@ -310,7 +318,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchState:
-    """What survives continue-as-new. Bounded: no field grows with the file."""
+    """What survives continue-as-new. Bounded: no field grows with the file.
+
+    `cursor` is None when every page has been loaded; `open_pages` are loaded and not yet saved. `pauses` and
+    `run_ids` keep their newest entries.
+    """
 
     started_at: str = ""
     run_ids: list[str] = field(default_factory=list)
@@ -323,6 +335,8 @@ class BatchState:
     pause: Pause | None = None
     pauses: list[Pause] = field(default_factory=list)
     accepted_limits: bool = False
+    open_pages: list[Page] = field(default_factory=list)
+    outage_since: str = ""
     limits: CallLimits = field(default_factory=CallLimits)
     limits_log: list[LimitsChange] = field(default_factory=list)
     cancel: Control | None = None
@@ -330,7 +344,7 @@ class BatchState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRequest:
-    """The one argument of both batch workflows."""
+    """The one argument of both batch workflows; `state` is empty at the first run."""
 
     id: str
     source: Source

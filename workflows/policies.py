@@ -1,0 +1,49 @@
+"""How long an activity may take and when it is tried again.
+
+Attempts are not counted: an attempt lost to a restart would count against a maximum. What may be retried is retried
+until it works, and what cannot work is listed by type, so a batch either goes on by itself or fails with its reason.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+from workflows.errors import PERMANENT
+
+RETRIES = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=30),
+    # PayloadsTooLarge is retryable by default and would be retried for ever.
+    non_retryable_error_types=[*PERMANENT, "PayloadsTooLarge"],
+)
+
+READ_TIMEOUT = timedelta(minutes=30)
+"""Finding a page is a matter of milliseconds; a record at its cap on a slow disk is the long case."""
+
+ENRICH_TIMEOUT = timedelta(hours=24)
+"""A page takes as long as the API and its rate limit want; a dead worker is found by the heartbeat, not by this."""
+
+SAVE_TIMEOUT = timedelta(minutes=30)
+
+MANIFEST_TIMEOUT = timedelta(hours=6)
+"""Hashes the source and every chunk once."""
+
+FILING_TIMEOUT = timedelta(minutes=30)
+
+MAX_PAGES_AT_ONCE = 300
+"""Pages the in-memory workflow may hold: 12 events each stays far below the server's limit for one run."""
+
+
+def writing(timeout: timedelta, heartbeat_timeout: timedelta | None = None) -> dict[str, Any]:
+    """Return the options of an activity that writes: the workflow waits until a cancelled one has really ended."""
+    return {
+        "start_to_close_timeout": timeout,
+        "heartbeat_timeout": heartbeat_timeout,
+        "retry_policy": RETRIES,
+        "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    }

@@ -1,0 +1,177 @@
+"""The activities as domain verbs: each method is one step of a batch with its time limits and its label."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+    is_cancelled_exception,
+)
+
+from workflows.contract import Activities
+from workflows.errors import shortened
+from workflows.limits import summed
+from workflows.models import (
+    BatchRef,
+    BatchRequest,
+    BatchState,
+    CallLimits,
+    CallStats,
+    Cursor,
+    EnrichedPage,
+    EnrichPage,
+    FileSource,
+    LoadedPages,
+    LoadPages,
+    Mode,
+    Outcome,
+    Page,
+    Progress,
+    SavedChunk,
+    SavePage,
+    Shape,
+    WriteManifest,
+    WrittenManifest,
+)
+from workflows.policies import ENRICH_TIMEOUT, FILING_TIMEOUT, MANIFEST_TIMEOUT, READ_TIMEOUT, SAVE_TIMEOUT, writing
+
+
+class Steps:
+    """The steps of one batch. Every method is one activity."""
+
+    def __init__(self, batch: BatchRef, shape: Shape) -> None:
+        self._batch = batch
+        self._shape = shape
+        self._heartbeat = timedelta(seconds=shape.heartbeat_timeout_s)
+
+    async def load(self, cursor: Cursor) -> LoadedPages:
+        """Find the page at the cursor."""
+        return await workflow.execute_activity_method(
+            Activities.load_next_csv_page,
+            LoadPages(batch=self._batch, cursor=cursor, page_rows=self._shape.page_rows),
+            **writing(READ_TIMEOUT, self._heartbeat),
+            summary=f"page {cursor.page}",
+        )
+
+    async def enrich(
+        self, page: Page, *, limits: CallLimits, probe: bool, stopped: Callable[[], bool]
+    ) -> EnrichedPage | None:
+        """Enrich a page; None when `stopped` became true first and the activity was called off.
+
+        What the called-off activity had finished is durable, so the next attempt goes on from there.
+        """
+        handle = workflow.start_activity_method(
+            Activities.enrich_chunk,
+            EnrichPage(batch=self._batch, page=page, probe=probe, limits=limits),
+            **writing(ENRICH_TIMEOUT, self._heartbeat),
+            summary=f"{'probe, ' if probe else ''}page {page.number}: {page.records} rows from {page.first_row}",
+        )
+        try:
+            await workflow.wait_condition(lambda: handle.done() or stopped())
+            if not handle.done():
+                handle.cancel()
+            result: EnrichedPage = await handle
+            return result
+        except asyncio.CancelledError:
+            handle.cancel()
+            raise
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                return None
+            raise
+
+    async def save(self, page: Page) -> SavedChunk:
+        """Make the chunk file of a page."""
+        return await workflow.execute_activity_method(
+            Activities.save_chunk,
+            SavePage(batch=self._batch, page=page),
+            **writing(SAVE_TIMEOUT, self._heartbeat),
+            summary=f"page {page.number}",
+        )
+
+    async def manifest(self, request: BatchRequest, state: BatchState, mode: Mode) -> WrittenManifest:
+        """Write the manifest, or learn which pages are damaged."""
+        return await workflow.execute_activity_method(
+            Activities.write_manifest,
+            WriteManifest(
+                batch=self._batch,
+                identity=request.identity,
+                mode=mode,
+                shape=self._shape,
+                started_at=state.started_at,
+                run_ids=state.run_ids,
+                pauses=[*state.pauses, *([state.pause] if state.pause else [])],
+                stats=state.stats,
+                pages=state.pages,
+                limits_log=state.limits_log,
+                cancelled=state.cancel,
+            ),
+            **writing(MANIFEST_TIMEOUT, self._heartbeat),
+        )
+
+    async def file(
+        self,
+        outcome: Outcome,
+        state: BatchState,
+        *,
+        manifest: str | None = None,
+        reason: str = "",
+        error_type: str = "",
+    ) -> None:
+        """Move the source away and close the receipt."""
+        if outcome == "cancelled" and state.cancel:
+            reason = f"cancelled by {state.cancel.by or 'an operator'}: {state.cancel.reason or 'no reason given'}"
+        await workflow.execute_activity_method(
+            Activities.file_source,
+            FileSource(
+                batch=self._batch,
+                outcome=outcome,
+                reason=reason,
+                error_type=error_type,
+                started_at=state.started_at,
+                counts=state.counts,
+                manifest=manifest,
+            ),
+            **writing(FILING_TIMEOUT),
+            summary=outcome,
+        )
+
+    def details(self, progress: Progress) -> str:
+        """Return the progress as the markdown that Temporal's own web page shows."""
+        counts = progress.counts
+        share = 100 * progress.done_bytes / max(progress.size_bytes, 1)
+        lines = [
+            f"**{progress.state}** - {self._batch.source.name}",
+            f"{counts.records:,} rows done ({share:.0f} % of the file)",
+            f"{counts.enriched:,} enriched, {counts.fallback:,} fallback, {counts.rejected:,} rejected",
+        ]
+        if progress.paused:
+            lines.append(f"paused by {progress.paused.by or 'an operator'}: {progress.paused.reason or 'no reason'}")
+        if progress.waiting:
+            lines.append(f"waiting for the {progress.waiting.on} since {progress.waiting.since}")
+        return "\n\n".join(lines)
+
+
+def merged_stats(first: CallStats, second: CallStats) -> CallStats:
+    """Return the sum of two call statistics."""
+    return CallStats(
+        calls=first.calls + second.calls,
+        retries=first.retries + second.retries,
+        by_status=summed(first.by_status, second.by_status),
+        latency_ms=summed(first.latency_ms, second.latency_ms),
+    )
+
+
+def told(error: FailureError) -> str:
+    """Return the innermost message of a failure: what an operator can act on."""
+    cause: BaseException = error
+    while isinstance(cause, ActivityError | ChildWorkflowError | ApplicationError) and cause.cause is not None:
+        cause = cause.cause
+    return shortened(getattr(cause, "message", "") or str(cause))
