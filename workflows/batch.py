@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import replace
-from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
@@ -28,12 +27,10 @@ from workflows.models import (
     LoadedPages,
     Page,
     SavedChunk,
-    Waiting,
 )
 from workflows.steps import Steps, merged_stats, told
 
 KEPT_RUN_IDS = 200
-TICK = timedelta(seconds=1)
 
 
 class BatchWork(BatchControl):
@@ -48,7 +45,6 @@ class BatchWork(BatchControl):
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._blocked: set[int] = set()
         self._failure: BaseException | None = None
-        self._prober: int | None = None
 
     async def _load_more(self) -> None:
         """Append the page at the cursor to the queue; the cursor becomes None when there are no more."""
@@ -121,7 +117,7 @@ class BatchWork(BatchControl):
         return wanted and not self._holding() and not self._turnover_due()
 
     def _holding(self) -> bool:
-        return self._stopped() or self._waiting is not None or self._state.cancel is not None
+        return self._stopped() or self._outage.waiting is not None or self._state.cancel is not None
 
     def _start_pages(self) -> None:
         while self._pending and self._may_start():
@@ -143,24 +139,21 @@ class BatchWork(BatchControl):
     async def _work_page(self, page: Page) -> None:
         while await self._cleared(page):
             enriched = await self._steps.enrich(
-                page, limits=self._state.limits, probe=self._prober == page.number, stopped=self._stopped
+                page, limits=self._state.limits, probe=self._outage.is_prober(page.number), stopped=self._stopped
             )
             if enriched is not None and await self._settled(page, enriched):
                 return
 
     async def _settled(self, page: Page, enriched: EnrichedPage) -> bool:
-        """Act on the outcome of one attempt; True when the page is saved."""
+        """Act on the outcome of one attempt; True when the page is saved or given up."""
+        if enriched.outcome in {"done", "api_up"} and self._outage.ended():
+            self._show()
         if enriched.outcome == "done":
-            self._api_is_up()
-            saved = await self._steps.save(page)
-            if saved.file is not None:
-                self._count(page, saved, enriched)
-            return saved.file is not None
+            return await self._save(page, enriched)
         if enriched.outcome == "api_down":
-            self._api_is_down(page, enriched)
-        elif enriched.outcome == "api_up":
-            self._api_is_up()
-        else:
+            self._outage.began(page.number, enriched)
+            self._show()
+        elif enriched.outcome == "api_refused":
             self._pause(by=SERVICE, reason=enriched.detail)
         # On the way out nobody waits for the API: the page stays undone and the manifest says so.
         return self._state.cancel is not None and enriched.outcome != "api_up"
@@ -168,44 +161,19 @@ class BatchWork(BatchControl):
     async def _cleared(self, page: Page) -> bool:
         """Wait until this page may call the API; False when the batch is on its way out without the API."""
         self._blocked.add(page.number)
-        if self._waiting is not None and self._prober in {None, page.number}:
-            self._prober = page.number
-            await self._wait_for_probe()
-        await workflow.wait_condition(lambda: self._page_may_go(page.number))
+        if self._outage.is_prober(page.number):
+            await self._outage.until_next_probe(lambda: self._state.cancel is not None)
+        await workflow.wait_condition(
+            lambda: self._state.cancel is not None or not (self._stopped() or self._outage.holds(page.number))
+        )
         self._blocked.discard(page.number)
-        return not (self._state.cancel and self._waiting)
+        return not (self._state.cancel and self._outage.waiting)
 
-    def _page_may_go(self, number: int) -> bool:
-        if self._state.cancel:
-            return True
-        return not self._stopped() and (self._waiting is None or self._prober == number)
-
-    async def _wait_for_probe(self) -> None:
-        delay = self._probe_delay
-        try:
-            await workflow.wait_condition(
-                lambda: self._waiting is None or self._state.cancel is not None,
-                timeout=delay,
-                timeout_summary="until the API is asked again",
-            )
-        except TimeoutError:
-            return
-
-    def _api_is_down(self, page: Page, enriched: EnrichedPage) -> None:
-        self._probe_delay = max(timedelta(seconds=enriched.retry_after_s), TICK)
-        since = self._state.outage_since or self._now()
-        until = (workflow.now() + self._probe_delay).isoformat(timespec="milliseconds")
-        self._state = replace(self._state, outage_since=since)
-        self._waiting = Waiting(on="api", since=since, until=until, detail=enriched.detail)
-        if self._prober is None:
-            self._prober = page.number
-        self._show()
-
-    def _api_is_up(self) -> None:
-        if self._waiting is not None or self._prober is not None:
-            self._waiting, self._prober = None, None
-            self._state = replace(self._state, outage_since="")
-            self._show()
+    async def _save(self, page: Page, enriched: EnrichedPage) -> bool:
+        saved = await self._steps.save(page)
+        if saved.file is not None:
+            self._count(page, saved, enriched)
+        return saved.file is not None
 
     def _count(self, page: Page, saved: SavedChunk, enriched: EnrichedPage) -> None:
         counts = Counts(
@@ -249,7 +217,7 @@ class BatchWork(BatchControl):
         await self._end_tasks()
         await workflow.wait_condition(workflow.all_handlers_finished)
         pages = [self._open[number] for number in sorted(self._open)]
-        state = replace(self._state, open_pages=pages)
+        state = replace(self._state, open_pages=pages, outage_since=self._outage.since)
         workflow.continue_as_new(replace(self._request, state=state))
 
     async def _end_tasks(self) -> None:

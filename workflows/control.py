@@ -21,8 +21,8 @@ from workflows.models import (
     Pause,
     Progress,
     State,
-    Waiting,
 )
+from workflows.outage import Outage
 
 KEPT_PAUSES = 100
 """Newest pauses kept for the manifest, so that a script that pauses in a loop cannot grow the history."""
@@ -41,7 +41,7 @@ class BatchControl:
     def __init__(self, request: BatchRequest) -> None:
         self._request = request
         self._state: BatchState = request.state
-        self._waiting: Waiting | None = None
+        self._outage = Outage(request.state.outage_since)
         self._outcome: Outcome | None = None
         self._running_pages = 0
 
@@ -107,7 +107,7 @@ class BatchControl:
             started_at=state.started_at,
             pages_in_flight=self._running_pages,
             paused=state.pause,
-            waiting=self._waiting,
+            waiting=self._outage.waiting,
             cancelling=state.cancel,
             limits=state.limits,
         )
@@ -117,7 +117,7 @@ class BatchControl:
             return self._outcome
         if self._state.pause and not self._state.cancel:
             return "paused"
-        return "waiting" if self._waiting else "running"
+        return "waiting" if self._outage.waiting else "running"
 
     def _pause(self, *, by: str, reason: str) -> None:
         if self._state.pause is None:
