@@ -1,0 +1,31 @@
+"""Fixtures: installations of batchd, and one Temporal server for the tests that need no whole installation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from installation import Installation, temporal_server
+
+
+@pytest.fixture(scope="session")
+def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Temporal server that lasts for the session."""
+    with temporal_server(tmp_path_factory.mktemp("temporal")) as address:
+        yield address
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
+    """Make installations, each with its own embedded server; stop what they started at the end."""
+    made: list[Installation] = []
+
+    def make(name: str = "site", **settings: str) -> Installation:
+        each = Installation(tmp_path / name, **settings)
+        made.append(each)
+        return each
+
+    yield make
+    for each in made:
+        each.close()

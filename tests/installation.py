@@ -1,0 +1,259 @@
+"""A batchd installation in a folder of its own, run as real processes, for the end-to-end tests.
+
+Each has its own embedded Temporal server, so that the same file in two tests is two batches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+BIN = Path(sys.executable).parent
+DEADLINE_S = 60.0
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(check: Callable[[], T | None], what: str, deadline_s: float = DEADLINE_S) -> T:
+    """Return the first truthy answer of `check`."""
+    end = time.monotonic() + deadline_s
+    while True:
+        answer = check()
+        if answer:
+            return answer
+        assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
+        time.sleep(0.05)
+
+
+class Process:
+    """A program of ours, in a process group of its own so that nothing is left behind."""
+
+    def __init__(self, command: list[str], env: dict[str, str], cwd: Path, log: Path) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self._popen = subprocess.Popen(
+                command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+        self.pid = self._popen.pid
+
+    def running(self) -> bool:
+        return self._popen.poll() is None
+
+    def send(self, sent: signal.Signals) -> None:
+        self._popen.send_signal(sent)
+
+    def wait(self, timeout_s: float = 40.0) -> int:
+        return self._popen.wait(timeout_s)
+
+    def stop(self) -> int:
+        if self.running():
+            self.send(signal.SIGTERM)
+        try:
+            return self.wait()
+        finally:
+            self.kill_group()
+
+    def kill(self) -> None:
+        """Kill this process alone, as the kernel would; its children see their parent gone."""
+        self._popen.kill()
+        self._popen.wait()
+
+    def kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._popen.wait()
+
+    def events(self) -> list[dict[str, Any]]:
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        return [each for each in self.events() if each.get("event") == event]
+
+
+class Installation:
+    """Folders, settings and running programs of one installation."""
+
+    def __init__(self, root: Path, **settings: str) -> None:
+        self.root = root
+        self.inbox = root / "inbox"
+        self.output_root = root / "out"
+        self.state_dir = root / "state"
+        for folder in (self.inbox, self.output_root, self.state_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.env = {key: value for key, value in os.environ.items() if not key.startswith(("BATCH_", "TEMPORAL_"))}
+        self.set(
+            BATCH_INBOX=str(self.inbox),
+            BATCH_OUTPUT_ROOT=str(self.output_root),
+            BATCH_STATE_DIR=str(self.state_dir),
+            BATCH_SETTLE_S="0.2",
+            BATCH_RESCAN_S="0.5",
+            BATCH_LOG_FORMAT="json",
+            BATCH_HEARTBEAT_TIMEOUT_S="2",
+            BATCH_SERVER_PORT=str(free_port()),
+            BATCH_SERVER_UI_PORT=str(free_port()),
+            TEMPORAL_CONFIG_FILE=str(root / "no-profile.toml"),
+        )
+        self.set(**settings)
+        self._processes: list[Process] = []
+
+    def set(self, **settings: str) -> None:
+        self.env.update(settings)
+
+    def mock_api(self, **settings: str) -> str:
+        """Start a mock API of this installation and return its address; its batchd is told."""
+        port = free_port()
+        defaults = {"FAILURE_RATE": "0", "LATENCY_MIN_MS": "0", "LATENCY_MAX_MS": "0", "SEED": "1", "PORT": str(port)}
+        named = {f"MOCK_API_{key}": value for key, value in {**defaults, **settings}.items()}
+        self.start("mock-api", [sys.executable, "-m", "mock_api"], **named)
+        base = f"http://127.0.0.1:{port}"
+        eventually(lambda: _answers(f"{base}/healthz"), "the mock API is up")
+        self.set(BATCH_API_URL=f"{base}/enrich")
+        return base
+
+    def start(self, name: str, command: list[str], **extra: str) -> Process:
+        process = Process(command, {**self.env, **extra}, self.root, self.root / f"{name}.log")
+        self._processes.append(process)
+        return process
+
+    def batchd(self, *arguments: str, ready: bool = True, name: str = "batchd", **extra: str) -> Process:
+        process = self.start(name, [str(BIN / "batchd"), *(arguments or ("run",))], **extra)
+        already = len(process.logged("daemon.ready"))
+        if ready:
+            eventually(
+                lambda: len(process.logged("daemon.ready")) > already or not process.running(), "batchd is ready"
+            )
+            assert process.running(), process.log.read_text()
+        return process
+
+    def batchctl(self, *arguments: str, timeout_s: float = 90) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(BIN / "batchctl"), *arguments],
+            env=self.env,
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def status(self, name: str) -> dict[str, Any]:
+        done = self.batchctl("status", name, "--json")
+        return json.loads(done.stdout) if done.stdout else {"state": "unknown", "said": done.stderr}
+
+    def drop(self, name: str, content: bytes | str | Path) -> Path:
+        """Put a file into the inbox as `cp` would."""
+        path = self.inbox / name
+        if isinstance(content, Path):
+            shutil.copyfile(content, path)
+        else:
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def outputs(self) -> list[Path]:
+        return sorted(self.output_root.glob("batch-*"))
+
+    def finished(self, count: int = 1, deadline_s: float = DEADLINE_S) -> list[Path]:
+        """Return the output folders once `count` batches are complete and their sources filed away."""
+
+        def done() -> list[Path] | None:
+            complete = [each for each in self.outputs() if (each / "manifest.json").exists()]
+            claimed = list(self.inbox.glob(".processing/*/*"))
+            return complete if len(complete) >= count and not claimed else None
+
+        return eventually(done, f"{count} finished batches", deadline_s)
+
+    def close(self) -> None:
+        for process in reversed(self._processes):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.stop()
+            process.kill_group()
+        self._kill_left_server()
+
+    def _kill_left_server(self) -> None:
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            pid = int(json.loads((self.state_dir / "server.json").read_text())["pid"])
+            if str(self.state_dir).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+
+
+def users(rows: int, **columns: str) -> str:
+    """Return a CSV file of `rows` users."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["id", "first_name", "country", *columns])
+    for number in range(1, rows + 1):
+        writer.writerow([number, f"User {number}", "US" if number % 3 == 0 else "DE", *columns.values()])
+    return out.getvalue()
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    """Return every element of every chunk of the newest generation, in order."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return [row for chunk in manifest["chunks"] for row in json.loads((folder / chunk["file"]).read_text())]
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return loaded
+
+
+def api(base: str, path: str, body: object | None = None, method: str | None = None) -> Any:
+    """Call a control endpoint of the mock API."""
+    request = urllib.request.Request(  # noqa: S310 - loopback, made above
+        f"{base}{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+        method=method,
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
+        content = answer.read()
+    return json.loads(content) if content else None
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - loopback, made above
+            return True
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def temporal_server(folder: Path) -> Iterator[str]:
+    """Run a Temporal dev server and yield its address."""
+    port = free_port()
+    command = [str(BIN / "temporal"), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless"]
+    log = folder / "temporal.log"
+    process = Process([*command, "--log-level", "error"], dict(os.environ), folder, log)
+    try:
+        eventually(lambda: _temporal_answers(port) or not process.running(), "the Temporal server is up")
+        assert process.running(), log.read_text()
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.stop()
+
+
+def _temporal_answers(port: int) -> bool:
+    address = f"127.0.0.1:{port}"
+    command = [str(BIN / "temporal"), "operator", "namespace", "describe", "default", "--address", address]
+    return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0

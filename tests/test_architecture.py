@@ -1,0 +1,46 @@
+"""The house rules that a linter cannot hold."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from activities.adapter import BatchActivities
+from daemon.configuration import configuration_page
+from workflows.contract import Activities
+
+ROOT = Path(__file__).parent.parent
+WORKFLOW_MODULES = ["workflows.cursor", "workflows.in_memory", "workflows.load_chunks", "workflows.contract"]
+IO_LIBRARIES = ["aiohttp", "httpx2", "orjson", "watchfiles", "rich"]
+
+
+@pytest.mark.parametrize("module", WORKFLOW_MODULES)
+def test_importing_a_workflow_loads_no_library_that_does_io(module: str) -> None:
+    code = f"import sys, {module}; print([each for each in {IO_LIBRARIES} if each in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_worker_registers_every_activity_of_the_contract_under_its_name() -> None:
+    contract = {
+        method.__temporal_activity_definition.name  # type: ignore[attr-defined]
+        for _, method in inspect.getmembers(Activities, inspect.isfunction)
+    }
+    adapter = BatchActivities.all(object.__new__(BatchActivities))
+    assert {each.__temporal_activity_definition.name for each in adapter} == contract  # type: ignore[attr-defined]
+    assert {
+        "load_next_csv_page",
+        "load_csv_chunks",
+        "enrich_chunk",
+        "save_chunk",
+        "write_manifest",
+        "file_source",
+    } <= contract
+
+
+def test_the_configuration_page_is_the_one_the_settings_class_makes() -> None:
+    assert (ROOT / "docs" / "configuration.md").read_text() == configuration_page(), "run make docs"

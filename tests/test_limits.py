@@ -1,0 +1,40 @@
+"""When a batch stops and asks."""
+
+from __future__ import annotations
+
+import pytest
+
+from workflows.limits import exceeded
+from workflows.models import Counts, Shape
+
+
+def counts(*, fallback: int = 0, rejected: int = 0, records: int = 1_000) -> Counts:
+    enriched = records - fallback - rejected
+    return Counts(records=records, enriched=enriched, fallback=fallback, rejected=rejected)
+
+
+@pytest.mark.parametrize(
+    ("limit", "fallback", "records", "asks"),
+    [
+        ("100%", 1_000, 1_000, False),
+        ("5%", 50, 1_000, False),
+        ("5%", 51, 1_000, True),
+        ("5%", 50, 99, False),
+        ("0%", 1, 1_000, True),
+        ("10", 10, 1_000, False),
+        ("10", 11, 11, True),
+        ("0", 1, 1, True),
+    ],
+)
+def test_a_share_counts_after_the_sample_and_a_count_at_once(
+    limit: str, fallback: int, records: int, asks: bool
+) -> None:
+    shape = Shape(max_fallback=limit, limit_sample_rows=100)
+    reason = exceeded(shape, counts(fallback=fallback, records=records))
+    assert (reason is not None) == asks
+    assert reason is None or f"BATCH_MAX_FALLBACK={limit}" in reason
+
+
+def test_rejected_records_have_a_limit_of_their_own() -> None:
+    reason = exceeded(Shape(max_rejected="3"), counts(rejected=4))
+    assert reason == "4 of 1000 rows are rejected, more than BATCH_MAX_REJECTED=3 allows"

@@ -1,0 +1,237 @@
+"""The main job, end to end: real daemon, real Temporal server, real mock API, files dropped as a user drops them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from installation import Installation, api, eventually, free_port, manifest_of, rows_of, users
+
+Make = Callable[..., Installation]
+
+
+def test_a_dropped_file_becomes_a_verified_manifest_and_the_source_is_archived(installation: Make) -> None:
+    site = installation()
+    base = site.mock_api()
+    site.batchd()
+    dropped = users(25)
+    site.drop("users.csv", dropped)
+
+    [folder] = site.finished()
+
+    manifest = manifest_of(folder)
+    assert manifest["counts"] == {"records": 25, "enriched": 25, "fallback": 0, "rejected": 0, "by_error": {}}
+    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 26))
+    assert rows_of(folder)[2] == {
+        "id": "3",
+        "first_name": "User 3",
+        "country": "US",
+        "_row": 3,
+        "enriched": True,
+        "region": "NA",
+    }
+    assert (site.inbox / "archive" / manifest["id"] / "users.csv").read_text() == dropped
+    assert subprocess.run(["sha256sum", "-c", "manifest.sha256"], cwd=folder, check=False).returncode == 0  # noqa: S607
+    assert [each.name for each in folder.iterdir() if each.name.startswith(".")] == []
+    assert api(base, "/calls")["total"] == 25
+    assert site.batchctl("verify", "users.csv").returncode == 0
+
+
+def test_both_workflows_give_byte_identical_chunks_for_the_same_file(installation: Make) -> None:
+    folders = {}
+    for mode, limit in (("cursor", "0"), ("in-memory", "262144")):
+        site = installation(mode, BATCH_IN_MEMORY_MAX_BYTES=limit, BATCH_PAGE_ROWS="7")
+        site.mock_api()
+        site.batchd()
+        site.drop("users.csv", users(40) + 'ragged\n"quoted, comma",b,US\n')
+        [folder] = site.finished()
+        assert manifest_of(folder)["mode"] == mode
+        folders[mode] = {
+            each.name: each.read_bytes() for each in folder.iterdir() if not each.name.startswith("manifest")
+        }
+    assert folders["cursor"] == folders["in-memory"]
+    assert len(folders["cursor"]) == 7, "six chunks and one file of rejected records"
+
+
+def test_the_same_file_again_is_a_duplicate_with_a_receipt_and_no_second_workflow(installation: Make) -> None:
+    site = installation()
+    base = site.mock_api()
+    site.batchd()
+    site.drop("users.csv", users(5))
+    [folder] = site.finished()
+
+    site.drop("users.csv", users(5))
+
+    receipt = eventually(lambda: next(iter(site.inbox.glob("duplicates/*.receipt.json")), None), "a receipt")
+    assert manifest_of(folder)["id"] in receipt.read_text()
+    assert api(base, "/calls")["total"] == 5
+    assert len(site.outputs()) == 1
+
+
+def test_pause_stops_the_calls_and_resume_finishes_with_every_row_called_once(installation: Make) -> None:
+    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="50", BATCH_API_CONCURRENCY="4")
+    base = site.mock_api(LATENCY_MIN_MS="20", LATENCY_MAX_MS="20")
+    site.batchd()
+    site.drop("users.csv", users(600))
+    eventually(lambda: api(base, "/calls")["total"] > 40, "calls are being made")
+
+    paused = site.batchctl("pause", "users.csv", "--reason", "lunch")
+    assert paused.returncode == 0, paused.stderr
+    calls_at_pause = api(base, "/calls")["total"]
+    status = site.status("users.csv")
+    assert status["state"] == "paused"
+    assert status["paused"]["reason"] == "lunch"
+    assert status["rows"]["done"] < 600
+    assert site.batchctl("pause", "users.csv").returncode == 0, "pausing twice is no error"
+    assert api(base, "/calls")["total"] <= calls_at_pause + 1
+
+    assert site.batchctl("resume", "users.csv").returncode == 0
+    [folder] = site.finished()
+    assert manifest_of(folder)["counts"]["enriched"] == 600
+    assert [each["reason"] for each in manifest_of(folder)["pauses"]] == ["lunch"]
+    assert api(base, "/calls") | {"by_status": None} == {"total": 600, "by_status": None, "repeated": {}}
+
+
+def test_cancel_writes_a_cancelled_manifest_and_files_the_source_under_failed(installation: Make) -> None:
+    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="10", BATCH_API_CONCURRENCY="2")
+    base = site.mock_api(LATENCY_MIN_MS="20", LATENCY_MAX_MS="20")
+    site.batchd()
+    site.drop("users.csv", users(2_000))
+    eventually(lambda: api(base, "/calls")["total"] > 40, "calls are being made")
+
+    cancelled = site.batchctl("cancel", "users.csv", "--reason", "wrong file")
+
+    assert cancelled.returncode == 0, cancelled.stderr
+    [folder] = site.finished()
+    manifest = manifest_of(folder)
+    assert manifest["status"] == "cancelled"
+    assert 0 < manifest["counts"]["records"] < 2_000
+    assert site.status("users.csv")["state"] == "cancelled"
+    reason = json.loads((site.inbox / "failed" / manifest["id"] / "REASON.json").read_text())
+    assert "wrong file" in json.dumps(reason)
+
+
+def test_a_file_that_is_no_csv_fails_with_its_reason_and_the_next_file_is_worked(installation: Make) -> None:
+    site = installation()
+    site.mock_api()
+    site.batchd()
+    site.drop("broken.csv", b'id,"name\n1,a\n')
+    site.drop("users.csv", users(3))
+
+    site.finished()
+
+    told = eventually(lambda: next(iter(site.inbox.glob("failed/broken-*/REASON.txt")), None), "a reason")
+    assert "quote" in told.read_text()
+
+
+def test_sigterm_in_mid_batch_ends_cleanly_and_the_next_start_goes_on(installation: Make) -> None:
+    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="100", BATCH_API_CONCURRENCY="8")
+    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
+    service = site.batchd()
+    site.drop("users.csv", users(2_000))
+    eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
+
+    assert service.stop() == 0
+    calls_at_stop = api(base, "/calls")["total"]
+    assert calls_at_stop < 2_000
+    site.batchd()
+
+    [folder] = site.finished()
+    assert manifest_of(folder)["counts"]["enriched"] == 2_000
+    assert api(base, "/calls")["repeated"] == {}
+
+
+def test_kill_of_the_worker_in_mid_page_repeats_at_most_the_calls_in_flight(installation: Make) -> None:
+    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="200", BATCH_API_CONCURRENCY="8")
+    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
+    service = site.batchd()
+    site.drop("users.csv", users(2_000))
+    eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
+
+    worker = next(pid for pid, line in children(service.pid) if b"work" in line)
+    subprocess.run(["kill", "-KILL", str(worker)], check=True)  # noqa: S607
+
+    [folder] = site.finished()
+    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 2_001))
+    assert site.batchctl("verify", "users.csv").returncode == 0
+    assert sum(times - 1 for times in api(base, "/calls")["repeated"].values()) <= 8
+
+
+def test_kill_of_the_server_in_mid_batch_ends_in_a_verified_manifest(installation: Make) -> None:
+    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="100", BATCH_API_CONCURRENCY="8")
+    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
+    service = site.batchd()
+    site.drop("users.csv", users(2_000))
+    eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
+
+    server = next(pid for pid, line in children(service.pid) if b"start-dev" in line)
+    subprocess.run(["kill", "-KILL", str(server)], check=True)  # noqa: S607
+
+    [folder] = site.finished()
+    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 2_001))
+    assert site.batchctl("verify", "users.csv").returncode == 0
+    assert service.running()
+
+
+def test_kill_of_everything_needs_nobody_but_the_next_start(installation: Make) -> None:
+    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="100", BATCH_API_CONCURRENCY="8")
+    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
+    service = site.batchd()
+    site.drop("users.csv", users(1_000))
+    eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
+
+    service.kill_group()
+    site.batchd()
+
+    [folder] = site.finished()
+    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 1_001))
+    assert sum(times - 1 for times in api(base, "/calls")["repeated"].values()) <= 8
+
+
+def test_a_port_taken_by_something_else_is_a_clear_error(installation: Make, tmp_path: Path) -> None:
+    site = installation()
+    base = site.mock_api()
+    service = site.batchd("run", ready=False, BATCH_SERVER_PORT=base.rpartition(":")[2])
+    assert service.wait() == 2
+    assert "is taken by something that is not a Temporal server" in service.log.read_text()
+
+
+def test_no_temporal_server_within_the_start_timeout_is_exit_code_3(installation: Make) -> None:
+    site = installation(TEMPORAL_ADDRESS="127.0.0.1:1", BATCH_START_TIMEOUT_S="1")
+    service = site.batchd("watch", ready=False)
+    assert service.wait() == 3
+    assert "no Temporal server answers at 127.0.0.1:1" in service.log.read_text()
+
+
+def test_an_unknown_setting_is_exit_code_2_and_names_the_right_one(installation: Make) -> None:
+    site = installation(BATCH_PAGE_ROW="5")
+    service = site.batchd("run", ready=False)
+    assert service.wait() == 2
+    assert "did you mean BATCH_PAGE_ROWS?" in service.log.read_text()
+
+
+def test_a_second_interrupt_is_not_needed_and_nothing_is_left_running(installation: Make) -> None:
+    site = installation()
+    service = site.batchd("run", "--with-mock-api", MOCK_API_PORT=str(free_port()))
+    pids = [pid for pid, _ in children(service.pid)]
+    assert len(pids) == 3
+    service.send(signal.SIGINT)
+    assert service.wait() == 0
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+
+
+def children(pid: int) -> list[tuple[int, bytes]]:
+    """Return pid and command line of the children of a process."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+                if int(stat.rpartition(")")[2].split()[1]) == pid:
+                    found.append((int(entry.name), (entry / "cmdline").read_bytes()))
+            except OSError:
+                continue
+    return found

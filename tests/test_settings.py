@@ -1,0 +1,70 @@
+"""Settings: defaults that work, bounds that hold, names that cannot be mistyped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from daemon.settings import Settings, load_settings
+from workflows.errors import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [each for each in os.environ if each.startswith("BATCH_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_defaults_are_those_of_the_readme() -> None:
+    settings = load_settings({})
+    assert settings.inbox == Path("inbox")
+    assert settings.output_root == Path("/tmp")
+    assert (settings.page_rows, settings.pages_in_flight, settings.in_memory_max_bytes) == (500, 4, 262_144)
+    assert settings.api_url == "http://127.0.0.1:3001/enrich"
+
+
+def test_an_unknown_name_is_an_error_that_suggests_the_right_one() -> None:
+    with pytest.raises(SettingsError, match=r"BATCH_INBOXX is not a setting of batchd; did you mean BATCH_INBOX\?"):
+        load_settings({"BATCH_INBOXX": "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BATCH_PAGE_ROWS", "0"),
+        ("BATCH_PAGE_ROWS", "many"),
+        ("BATCH_SETTLE_S", "-1"),
+        ("BATCH_IDENTITY", "size"),
+        ("BATCH_API_URL", "ftp://example.org"),
+        ("BATCH_API_URL", ""),
+        ("BATCH_MAX_FALLBACK", "101%"),
+        ("BATCH_MAX_FALLBACK", "few"),
+        ("BATCH_WORKERS", "0"),
+        ("BATCH_ENCODING", "klingon"),
+        ("BATCH_READY_MARKER", "done"),
+        ("BATCH_METRICS_ADDRESS", "everywhere"),
+    ],
+)
+def test_a_value_out_of_bounds_is_an_error_that_names_the_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name):
+        load_settings()
+
+
+def test_a_secret_stays_out_of_messages_and_of_the_settings_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCH_API_TOKEN", "hunter2")
+    assert "hunter2" not in repr(load_settings())
+
+
+def test_columns_are_given_by_comma(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCH_REQUIRED_COLUMNS", "id, country")
+    assert load_settings().required_columns == ("id", "country")
+
+
+def test_settings_cannot_be_changed_after_they_are_read() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().page_rows = 3
