@@ -1,0 +1,145 @@
+"""The one place where Temporal meets the work: each activity reads, acts, writes and returns a reference.
+
+Nothing here decides. The modules that do the work know nothing of Temporal; this class hands them their request, keeps
+the heartbeat going, and turns a stopping worker into a retry elsewhere. Blocking file work runs in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.enrichment import EnrichmentClient, PageOutcome
+from activities.filing import file_source
+from activities.finishing import finish
+from activities.page_work import PageWork
+from activities.places import Places
+from activities.chunks import save_chunk
+from workflows.contract import Activities
+from workflows.models import (
+    EnrichedPage,
+    EnrichPage,
+    FileSource,
+    LoadedPages,
+    LoadPages,
+    SavedChunk,
+    SavePage,
+    WriteManifest,
+    WrittenManifest,
+)
+
+HEARTBEAT_S = 0.4
+"""Pause and cancel reach an activity with a heartbeat, and must take hold within a second."""
+
+T = TypeVar("T")
+
+
+class BatchActivities(Activities):
+    """The activities of one worker process. They share its enrichment client."""
+
+    def __init__(self, places: Places, client: EnrichmentClient) -> None:
+        self._places = places
+        self._client = client
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Return every activity, for the worker."""
+        return [
+            self.load_next_csv_page,
+            self.load_csv_chunks,
+            self.enrich_chunk,
+            self.save_chunk,
+            self.write_manifest,
+            self.file_source,
+        ]
+
+    @activity.defn(name="load_next_csv_page")
+    async def load_next_csv_page(self, request: LoadPages) -> LoadedPages:
+        """Find the page at the cursor; nothing is written."""
+        return await _in_thread(self._places.find_pages, request)
+
+    @activity.defn(name="load_csv_chunks")
+    async def load_csv_chunks(self, request: LoadPages) -> LoadedPages:
+        """Find up to `max_pages` pages; nothing is written."""
+        return await _in_thread(self._places.find_pages, request)
+
+    @activity.defn(name="enrich_chunk")
+    async def enrich_chunk(self, request: EnrichPage) -> EnrichedPage:
+        """Call the API for the rows that have no durable answer yet; each answer is on disk before the next call.
+
+        Called again after a kill it goes on with what is left. Cancelled, it starts no further call and keeps the
+        answers of those in flight.
+        """
+        work = await asyncio.to_thread(PageWork.open, self._places, request)
+        try:
+            async with _heartbeats(lambda: work.rows_done, each=work.sync):
+                outcome = await self._enrich(request, work)
+            return work.result(outcome, probe=request.probe)
+        finally:
+            await asyncio.to_thread(work.close)
+
+    @activity.defn(name="save_chunk")
+    async def save_chunk(self, request: SavePage) -> SavedChunk:
+        """Make the chunk file from the durable rows; the first writer wins."""
+        return await _in_thread(lambda: save_chunk(self._places.output(request.batch), request))
+
+    @activity.defn(name="write_manifest")
+    async def write_manifest(self, request: WriteManifest) -> WrittenManifest:
+        """Hash what is on disk and write the manifest."""
+        return await _in_thread(finish, self._places, request)
+
+    @activity.defn(name="file_source")
+    async def file_source(self, request: FileSource) -> None:
+        """Move the source away and close the receipt."""
+        await _in_thread(file_source, self._places.inbox, self._places.receipts, request)
+
+    async def _enrich(self, request: EnrichPage, work: PageWork) -> PageOutcome:
+        calls = asyncio.create_task(
+            self._client.enrich(
+                request.batch.id,
+                work.rows_to_call(probe=request.probe),
+                keep=work.keep,
+                concurrency=request.limits.concurrency,
+                rate=request.limits.rate,
+            )
+        )
+        stopping = asyncio.create_task(activity.wait_for_worker_shutdown())
+        try:
+            await asyncio.wait({calls, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not calls.done():
+                raise ApplicationError("the worker is stopping; another one goes on", type="WorkerStopping")
+            return calls.result()
+        finally:
+            for task in (calls, stopping):
+                task.cancel()
+            await asyncio.wait({calls, stopping})
+
+
+@contextlib.asynccontextmanager
+async def _heartbeats(
+    detail: Callable[[], int], *, each: Callable[[], None] = lambda: None
+) -> AsyncIterator[None]:
+    """Heartbeat with `detail` until the block ends, calling the blocking `each` in a thread every time."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat(detail())
+            await asyncio.to_thread(each)
+            await asyncio.sleep(HEARTBEAT_S)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+        await asyncio.wait({beating})
+
+
+async def _in_thread(function: Callable[..., T], *arguments: object) -> T:
+    """Run blocking work in a thread with heartbeats, to its end: a thread cannot be called off half-way."""
+    async with _heartbeats(lambda: 0):
+        return await asyncio.shield(asyncio.to_thread(function, *arguments))

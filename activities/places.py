@@ -1,0 +1,44 @@
+"""Where a worker reads and writes. A request names a batch; it never names a path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from activities.receipts import Receipts
+from activities.source_file import SourceFile
+from activities.storage import OutputFolder
+from workflows.ids import checked_id
+from workflows.models import BatchRef, LoadedPages, LoadPages
+
+PROCESSING = ".processing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """The folders of one worker, with what a manifest says about the service."""
+
+    inbox: Path
+    output_root: Path
+    receipts: Receipts
+    api_url: str
+    producer_version: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def source_path(self, batch: BatchRef) -> Path:
+        """Return the path of the claimed file."""
+        return self.inbox / PROCESSING / checked_id(batch.id) / Path(batch.source.file).name
+
+    def source(self, batch: BatchRef) -> SourceFile:
+        """Open the claimed file, pinned to what was identified."""
+        return SourceFile.open(self.source_path(batch), batch.csv, pinned=batch.source)
+
+    def output(self, batch: BatchRef, *, create: bool = True) -> OutputFolder:
+        """Open the output folder of a batch."""
+        return OutputFolder.open(self.output_root, checked_id(batch.id), create=create)
+
+    def find_pages(self, request: LoadPages) -> LoadedPages:
+        """Find the pages at a cursor."""
+        with self.source(request.batch) as source:
+            return source.find_pages(request.cursor, page_rows=request.page_rows, max_pages=request.max_pages)

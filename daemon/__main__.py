@@ -1,0 +1,5 @@
+"""`python -m daemon` is `batchd`."""
+
+from daemon.main import main
+
+main()

@@ -1,0 +1,117 @@
+"""`batchd`: the service command. Exit codes: 0 stopped on request, 1 crash, 2 bad settings, 3 no Temporal at start."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
+
+import uvloop
+
+from daemon.logs import set_up_logging
+from daemon.notify import notify
+from daemon.service import Service, watch, work_all
+from daemon.settings import Settings, load_settings
+from daemon.worker import work
+from workflows.errors import SettingsError, TemporalUnreachable
+
+logger = logging.getLogger(__name__)
+
+EXIT_CRASH = 1
+EXIT_SETTINGS = 2
+EXIT_UNREACHABLE = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `batchd` and end the process with its exit code."""
+    parsed = _parser().parse_args(arguments)
+    code = _run(parsed)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Temporal's native threads now and then abort the interpreter's own exit; everything is closed by now.
+    os._exit(code)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    try:
+        settings = load_settings()
+        set_up_logging(settings)
+        uvloop.run(_until_stopped(parsed, settings))
+    except SettingsError as error:
+        return _said(error, EXIT_SETTINGS)
+    except TemporalUnreachable as error:
+        return _said(error, EXIT_UNREACHABLE)
+    except Exception:
+        logger.exception("daemon.crashed")
+        return EXIT_CRASH
+    return 0
+
+
+def _said(error: Exception, code: int) -> int:
+    sys.stderr.write(f"batchd: {error}\n")
+    return code
+
+
+async def _until_stopped(parsed: argparse.Namespace, settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    if parsed.exit_with_parent:
+        loop.add_reader(sys.stdin, _end_with_parent, stop)
+    await _service(parsed, settings)(stop)
+
+
+def _service(parsed: argparse.Namespace, settings: Settings) -> Callable[[asyncio.Event], Awaitable[None]]:
+    if parsed.command == "run":
+        return Service(settings, with_mock_api=parsed.with_mock_api).serve
+    if parsed.command == "watch":
+        return lambda stop: watch(settings, stop, on_ready=_ready)
+    if parsed.process_of:
+        return lambda stop: work(settings, stop, processes=parsed.process_of, on_ready=_ready_for_parent)
+    return lambda stop: work_all(settings, stop, on_ready=_ready)
+
+
+def _ready() -> None:
+    logger.info("daemon.ready")
+    notify("READY=1")
+
+
+def _ready_for_parent() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+
+
+def _end_with_parent(stop: asyncio.Event) -> None:
+    """End when the pipe from the parent closes, which it also does when the parent is killed."""
+    if not os.read(sys.stdin.fileno(), 1):
+        asyncio.get_running_loop().remove_reader(sys.stdin)
+        stop.set()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="batchd",
+        description="Watch an inbox folder and turn each CSV file into one durable batch job.",
+        epilog="Settings are BATCH_* environment variables; docs/configuration.md lists them. "
+        "Exit codes: 0 stopped on request, 1 crash, 2 bad settings, 3 Temporal unreachable at start.",
+    )
+    parser.add_argument("--version", action="version", version=f"batchd {version('batchd')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    run = commands.add_parser("run", help="everything: the inbox, the workers, and a Temporal server where none is set")
+    run.add_argument("--with-mock-api", action="store_true", help="run the mock enrichment API too, on port 3001")
+    commands.add_parser("watch", help="watch the inbox only; workers run elsewhere")
+    worker = commands.add_parser("work", help="work the task queue only; the inbox is watched elsewhere")
+    worker.add_argument("--process-of", type=int, default=0, help=argparse.SUPPRESS)
+    for each in commands.choices.values():
+        each.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

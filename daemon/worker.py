@@ -1,0 +1,111 @@
+"""One worker process: polls the task queue, runs workflows and activities, stops cleanly.
+
+The limits on the API are for the whole service, so each of `processes` workers takes its share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from importlib.metadata import version
+from urllib.parse import urlsplit, urlunsplit
+
+from activities.enrichment import ApiOptions, EnrichmentClient
+from activities.receipts import Receipts
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.adapter import BatchActivities, Places
+from daemon.connection import connect
+from daemon.settings import Settings
+from workflows.cursor import CursorBatchWorkflow
+from workflows.errors import SettingsError
+from workflows.in_memory import InMemoryBatchWorkflow
+from workflows.load_chunks import LoadChunksWorkflow
+
+HEARTBEAT_THROTTLE = timedelta(seconds=0.3)
+"""A heartbeat is how a pause reaches an activity; the SDK would hold it back for most of the heartbeat timeout."""
+
+CONCURRENT_ACTIVITIES = 200
+WORKFLOWS = [CursorBatchWorkflow, InMemoryBatchWorkflow, LoadChunksWorkflow]
+
+logger = logging.getLogger(__name__)
+
+
+async def work(
+    settings: Settings, stop: asyncio.Event, *, processes: int = 1, on_ready: Callable[[], None] = lambda: None
+) -> None:
+    """Work the task queue until `stop` is set; then let what is in flight finish or hand it back.
+
+    Raises:
+        TemporalUnreachable: no server answered within the start timeout.
+    """
+    client = await connect(settings, timeout_s=settings.start_timeout_s, metrics=True)
+    async with EnrichmentClient(api_options(settings, processes)) as enrichment:
+        worker = build_worker(settings, client, enrichment)
+        async with worker:
+            logger.info("worker.ready", extra={"fields": {"task_queue": settings.task_queue}})
+            on_ready()
+            await stop.wait()
+    logger.info("worker.stopped")
+
+
+def build_worker(settings: Settings, client: Client, enrichment: EnrichmentClient) -> Worker:
+    """Return the worker of this process, not yet polling."""
+    places = Places(
+        inbox=settings.inbox.absolute(),
+        output_root=settings.output_root.absolute(),
+        receipts=Receipts(settings.state_dir.absolute()),
+    )
+    activities = BatchActivities(places, enrichment, api_url=shown_url(settings.api_url))
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=WORKFLOWS,
+        activities=activities.all(),
+        # The sandbox costs a quarter of the orchestration time; replay tests and an import test hold the workflows
+        # to what it would have caught.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_concurrent_activities=CONCURRENT_ACTIVITIES,
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        graceful_shutdown_timeout=timedelta(seconds=settings.stop_timeout_s * 0.8),
+    )
+
+
+def api_options(settings: Settings, processes: int = 1) -> ApiOptions:
+    """Return what the enrichment client of one of `processes` workers may do."""
+    return ApiOptions(
+        url=settings.api_url,
+        bulk_url=settings.api_bulk_url,
+        bulk_size=settings.api_bulk_size,
+        token=_token(settings),
+        concurrency=max(1, settings.api_concurrency // processes),
+        rate=settings.api_rate / processes,
+        timeout_s=settings.api_timeout_s,
+        attempts=settings.api_attempts,
+        max_body_bytes=settings.api_max_body_bytes,
+        outage=settings.api_outage,
+        user_agent=f"batchd/{version('batchd')}",
+    )
+
+
+def shown_url(url: str) -> str:
+    """Return `url` without what may be secret in it: user, password, query and fragment."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return urlunsplit((parts.scheme, f"[{host}]{port}" if ":" in host else f"{host}{port}", parts.path, "", ""))
+
+
+def _token(settings: Settings) -> str:
+    if settings.api_token_file is None:
+        return settings.api_token.get_secret_value()
+    try:
+        return settings.api_token_file.read_text().strip()
+    except OSError as error:
+        raise SettingsError(
+            f"BATCH_API_TOKEN_FILE: {settings.api_token_file} cannot be read: {error.strerror}"
+        ) from error
