@@ -51,6 +51,7 @@ class BatchActivities(Activities):
         return [
             self.load_next_csv_page,
             self.load_csv_chunks,
+            self.load_fallback_pages,
             self.enrich_chunk,
             self.save_chunk,
             self.write_manifest,
@@ -66,6 +67,11 @@ class BatchActivities(Activities):
     async def load_csv_chunks(self, request: LoadPages) -> LoadedPages:
         """Find up to `max_pages` pages; nothing is written."""
         return await _in_thread(self._places.find_pages, request)
+
+    @activity.defn(name="load_fallback_pages")
+    async def load_fallback_pages(self, request: LoadPages) -> LoadedPages:
+        """Find pages of the generation before that hold fallback rows; nothing is written."""
+        return await _in_thread(self._places.find_fallback_pages, request)
 
     @activity.defn(name="enrich_chunk")
     async def enrich_chunk(self, request: EnrichPage) -> EnrichedPage:
@@ -120,9 +126,7 @@ class BatchActivities(Activities):
 
 
 @contextlib.asynccontextmanager
-async def _heartbeats(
-    detail: Callable[[], int], *, each: Callable[[], None] = lambda: None
-) -> AsyncIterator[None]:
+async def _heartbeats(detail: Callable[[], int], *, each: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
     """Heartbeat with `detail` until the block ends, calling the blocking `each` in a thread every time."""
 
     async def beat() -> None:

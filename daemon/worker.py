@@ -24,12 +24,13 @@ from workflows.cursor import CursorBatchWorkflow
 from workflows.errors import SettingsError
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.load_chunks import LoadChunksWorkflow
+from workflows.retry_failed import RetryFailedWorkflow
 
 HEARTBEAT_THROTTLE = timedelta(seconds=0.3)
 """A heartbeat is how a pause reaches an activity; the SDK would hold it back for most of the heartbeat timeout."""
 
 CONCURRENT_ACTIVITIES = 200
-WORKFLOWS = [CursorBatchWorkflow, InMemoryBatchWorkflow, LoadChunksWorkflow]
+WORKFLOWS = [CursorBatchWorkflow, InMemoryBatchWorkflow, LoadChunksWorkflow, RetryFailedWorkflow]
 
 logger = logging.getLogger(__name__)
 

@@ -38,7 +38,9 @@ class BatchWork(BatchControl):
 
     def __init__(self, request: BatchRequest) -> None:
         super().__init__(request)
-        self._batch = BatchRef(id=request.id, source=request.source, csv=request.shape.csv)
+        self._batch = BatchRef(
+            id=request.id, source=request.source, csv=request.shape.csv, generation=request.generation
+        )
         self._steps = Steps(self._batch, request.shape)
         self._pending: deque[Page] = deque(request.state.open_pages)
         self._open: dict[int, Page] = {page.number: page for page in request.state.open_pages}

@@ -37,6 +37,11 @@ class Activities(ABC):
         """Find all pages of a small file."""
 
     @abstractmethod
+    @activity.defn(name="load_fallback_pages")
+    async def load_fallback_pages(self, request: LoadPages) -> LoadedPages:
+        """Find up to `max_pages` pages of the generation before that hold fallback rows, from `cursor.page` on."""
+
+    @abstractmethod
     @activity.defn(name="enrich_chunk")
     async def enrich_chunk(self, request: EnrichPage) -> EnrichedPage:
         """Call the API once for each row of the page that has no durable answer yet."""

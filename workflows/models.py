@@ -344,12 +344,16 @@ class BatchState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRequest:
-    """The one argument of both batch workflows; `state` is empty at the first run."""
+    """The one argument of all batch workflows; `state` is empty at the first run.
+
+    `generation` is 1 for the batch itself and n + 1 for a retry of the fallback rows of generation n.
+    """
 
     id: str
     source: Source
     identity: Identity
     shape: Shape
+    generation: int = 1
     state: BatchState = field(default_factory=BatchState)
 
 

@@ -42,6 +42,8 @@ from workflows.models import (
 )
 from workflows.policies import ENRICH_TIMEOUT, FILING_TIMEOUT, MANIFEST_TIMEOUT, READ_TIMEOUT, SAVE_TIMEOUT, writing
 
+FALLBACK_PAGES_AT_ONCE = 100
+
 
 class Steps:
     """The steps of one batch. Every method is one activity."""
@@ -58,6 +60,17 @@ class Steps:
             LoadPages(batch=self._batch, cursor=cursor, page_rows=self._shape.page_rows),
             **writing(READ_TIMEOUT, self._heartbeat),
             summary=f"page {cursor.page}",
+        )
+
+    async def load_fallbacks(self, cursor: Cursor) -> LoadedPages:
+        """Find pages of the generation before that hold fallback rows, from page `cursor.page` on."""
+        return await workflow.execute_activity_method(
+            Activities.load_fallback_pages,
+            LoadPages(
+                batch=self._batch, cursor=cursor, page_rows=self._shape.page_rows, max_pages=FALLBACK_PAGES_AT_ONCE
+            ),
+            **writing(READ_TIMEOUT, self._heartbeat),
+            summary=f"from page {cursor.page}",
         )
 
     async def enrich(
