@@ -1,0 +1,237 @@
+"""A folder reached only through its descriptor, whose files appear whole or not at all.
+
+A file is written under a hidden name, synced, and linked to its real name: the first writer wins and the others adopt
+what is there. Where the file system has no hard links, a rename under a lock on the folder does the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Self
+
+from activities.disk_errors import disk_errors, translated
+from activities.failpoints import failpoint
+from workflows.errors import OutputRefused, TransientError
+
+TEMPORARY = ".tmp-"
+FILE_MODE = 0o600
+
+_BLOCK_BYTES = 262_144
+_OPEN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NO_LINKS_HERE = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_NOT_A_PLAIN_FILE = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
+
+
+class Stored(NamedTuple):
+    """A file as it is on disk. `same` tells whether that is what the caller offered to write."""
+
+    size_bytes: int
+    sha256: str
+    same: bool = True
+
+
+class Folder:
+    """Files of one folder. Blocking; a context manager that closes `fd`. `path` is for messages only."""
+
+    def __init__(self, fd: int, path: Path) -> None:
+        self.fd = fd
+        self.path = path
+
+    def names(self) -> list[str]:
+        """Return the names in the folder, sorted."""
+        with disk_errors(f"listing {self.path}"):
+            return sorted(os.listdir(self.fd))  # noqa: PTH208 - pathlib takes no descriptor
+
+    def exists(self, name: str) -> bool:
+        """Tell whether `name` is there, as whatever kind of file."""
+        with disk_errors(f"looking at {self.path / name}"):
+            try:
+                os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def reading(self, name: str) -> BinaryIO | None:
+        """Open a plain file for reading; None where there is none, or something else than a plain file."""
+        try:
+            fd = os.open(name, os.O_RDONLY | _OPEN_FILE, dir_fd=self.fd)
+        except OSError as error:
+            if error.errno in {errno.ENOENT, *_NOT_A_PLAIN_FILE}:
+                return None
+            raise translated(error, f"reading {self.path / name}") from error
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            return None
+        return os.fdopen(fd, "rb", buffering=_BLOCK_BYTES)
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a plain file; None where there is none."""
+        file = self.reading(name)
+        if file is None:
+            return None
+        with file, disk_errors(f"reading {self.path / name}"):
+            return file.read()
+
+    def appending(self, name: str, *, create: bool = True) -> int | None:
+        """Return a descriptor that reads anywhere and writes at the end; None where there is nothing to open.
+
+        Raises:
+            OutputRefused: `name` is not a plain file.
+        """
+        flags = os.O_RDWR | os.O_APPEND | _OPEN_FILE | (os.O_CREAT if create else 0)
+        try:
+            fd = os.open(name, flags, FILE_MODE, dir_fd=self.fd)
+        except FileNotFoundError as error:
+            if create:
+                raise TransientError(f"{self.path} was deleted while it was in use") from error
+            return None
+        except OSError as error:
+            raise self._refused_or_translated(error, name) from error
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise _not_plain(self.path / name)
+        if create:
+            os.fchmod(fd, FILE_MODE)
+        return fd
+
+    def stored(self, name: str) -> Stored | None:
+        """Return size and sha256 of what is on disk now; None where there is no plain file."""
+        file = self.reading(name)
+        if file is None:
+            return None
+        digest, size_bytes = hashlib.sha256(), 0
+        with file, disk_errors(f"reading {self.path / name}"):
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+                size_bytes += len(block)
+        return Stored(size_bytes, digest.hexdigest())
+
+    def write_once(self, name: str, blocks: Iterable[bytes], *, sync_folder: bool = True) -> Stored:
+        """Make `name` from `blocks`, whole or not at all. Where it exists already, that one stays and is hashed.
+
+        With `sync_folder` false the name is not yet durable against a power cut: call `sync` later.
+
+        Raises:
+            StorageFull: there is no room; nothing of the attempt stays.
+        """
+        temporary = f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
+        with disk_errors(f"writing {self.path / name}"):
+            try:
+                offered = self._write(temporary, blocks)
+                first = self._publish(temporary, name)
+            finally:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary, dir_fd=self.fd)
+        if sync_folder:
+            self.sync()
+        if first:
+            return offered
+        there = self.stored(name)
+        if there is None:
+            raise _not_plain(self.path / name)
+        return there._replace(same=there == offered)
+
+    def link(self, existing: str, name: str) -> bool:
+        """Give a file a second name; False where that name is taken."""
+        with disk_errors(f"writing {self.path / name}"):
+            return self._publish(existing, name)
+
+    def remove(self, name: str) -> None:
+        """Remove a file; it is no error where there is none."""
+        with disk_errors(f"removing {self.path / name}"), contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self.fd)
+
+    def sync(self) -> None:
+        """Make the names in the folder durable against a power cut."""
+        failpoint("folder.sync.before")
+        with disk_errors(f"syncing {self.path}"):
+            os.fsync(self.fd)
+        failpoint("folder.sync.after")
+
+    def close(self) -> None:
+        """Close the descriptor; a second call does nothing."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, name: str, blocks: Iterable[bytes]) -> Stored:
+        failpoint("file.write.before")
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN_FILE, FILE_MODE, dir_fd=self.fd)
+        try:
+            os.fchmod(fd, FILE_MODE)
+            stored = _written(fd, blocks)
+            failpoint("file.sync.before")
+            os.fsync(fd)
+            failpoint("file.sync.after")
+        finally:
+            os.close(fd)
+        return stored
+
+    def _publish(self, existing: str, name: str) -> bool:
+        failpoint("link.before")
+        try:
+            os.link(existing, name, src_dir_fd=self.fd, dst_dir_fd=self.fd, follow_symlinks=False)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS_HERE:
+                raise
+            return self._rename_where_free(existing, name)
+        failpoint("link.after")
+        return True
+
+    def _rename_where_free(self, existing: str, name: str) -> bool:
+        lock = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
+        try:
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.exists(name):
+                return False
+            os.rename(existing, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+            return True
+        finally:
+            os.close(lock)
+
+    def _refused_or_translated(self, error: OSError, name: str) -> Exception:
+        if error.errno in _NOT_A_PLAIN_FILE:
+            return _not_plain(self.path / name)
+        return translated(error, f"opening {self.path / name}")
+
+
+def _written(fd: int, blocks: Iterable[bytes]) -> Stored:
+    digest, size_bytes, pending = hashlib.sha256(), 0, bytearray()
+
+    def flush() -> None:
+        nonlocal size_bytes
+        digest.update(pending)
+        size_bytes += len(pending)
+        view = memoryview(bytes(pending))
+        pending.clear()
+        while view:
+            view = view[os.write(fd, view) :]
+
+    for block in blocks:
+        pending += block
+        if len(pending) >= _BLOCK_BYTES:
+            flush()
+    flush()
+    failpoint("file.write.after")
+    return Stored(size_bytes, digest.hexdigest())
+
+
+def _not_plain(path: Path) -> OutputRefused:
+    return OutputRefused(f"{path} is not a plain file; remove it")

@@ -1,0 +1,149 @@
+"""The part file of a page: every finished row, on disk before the next call is made for its place in line.
+
+A worker that is killed leaves the rows it had finished; the next attempt reads them here and calls the API for the
+rest only. One line per row (see `activities.lines`), appended in a single write, so that it survives a kill at once;
+`sync` makes the rows so far survive a power cut too. The first line for a row is its answer for ever.
+
+The payload is `row TAB kind TAB error TAB statuses TAB latency_ms TAB element`: no JSON is parsed to sort and join.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from activities.disk_errors import disk_errors, translated
+from activities.failpoints import failpoint
+from activities.folder import Folder
+from activities.lines import line, mend_tail, payloads
+from workflows.errors import StorageFull
+
+RowKind = Literal["E", "F", "R"]
+"""Enriched, fallback, rejected."""
+
+_FIELD_BREAKS = 5
+
+
+@dataclass(slots=True)
+class DurableRow:
+    """A finished row.
+
+    `statuses` has one entry per call made; `latency_ms` is that of the successful one. `element` is the row as it
+    will stand in the chunk file or in the file of rejected rows: compact JSON, without line breaks.
+    """
+
+    row: int
+    kind: RowKind
+    error: str
+    statuses: tuple[str, ...]
+    latency_ms: float
+    element: bytes
+
+
+def part_name(page_number: int, generation: int = 1) -> str:
+    """Return the name of a page's part file."""
+    return f".part-{page_number:06d}" + (f"-g{generation}" if generation > 1 else "")
+
+
+class PartFile:
+    """An open part file. Iterating reads its sound rows from disk in row order; `done` holds their numbers."""
+
+    def __init__(self, fd: int, shown: str) -> None:
+        self._fd = fd
+        self._shown = shown
+        self._torn = False
+        with disk_errors(f"reading {shown}"):
+            mend_tail(fd)
+            self.done = set(self._places())
+
+    @classmethod
+    def open(cls, folder: Folder, page_number: int, generation: int = 1) -> Self:
+        """Open the part file of a page, made where it is missing."""
+        name = part_name(page_number, generation)
+        fd = folder.appending(name)
+        assert fd is not None, "made where missing"  # noqa: S101 - for the type checker
+        return cls._of(fd, f"{folder.path / name}")
+
+    @classmethod
+    def existing(cls, folder: Folder, page_number: int, generation: int = 1) -> Self | None:
+        """Open the part file of a page; None where there is none."""
+        name = part_name(page_number, generation)
+        fd = folder.appending(name, create=False)
+        return None if fd is None else cls._of(fd, f"{folder.path / name}")
+
+    @classmethod
+    def _of(cls, fd: int, shown: str) -> Self:
+        try:
+            return cls(fd, shown)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def append(self, rows: Iterable[DurableRow]) -> None:
+        """Write rows in one write; they survive a kill of this process from here on. Microseconds, no sync.
+
+        Raises:
+            StorageFull: there is no room; the rows do not count as done.
+        """
+        added = list(rows)
+        data = (b"\n" if self._torn else b"") + b"".join([line(_payload(row)) for row in added])
+        failpoint("part.write.before")
+        try:
+            written = os.write(self._fd, data)
+        except OSError as error:
+            raise translated(error, f"writing {self._shown}") from error
+        self._torn = written < len(data)
+        if self._torn:
+            raise StorageFull(f"writing {self._shown}: the disk took a part of it; it goes on once there is room")
+        self.done.update([row.row for row in added])
+        failpoint("part.write.after")
+
+    def sync(self) -> None:
+        """Make the rows so far durable against a power cut. Safe beside `append` in another thread."""
+        with disk_errors(f"syncing {self._shown}"):
+            os.fdatasync(self._fd)
+
+    def __iter__(self) -> Iterator[DurableRow]:
+        with disk_errors(f"reading {self._shown}"):
+            for _, (offset, size_bytes) in sorted(self._places().items()):
+                yield _row(os.pread(self._fd, size_bytes, offset))
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _places(self) -> dict[int, tuple[int, int]]:
+        places: dict[int, tuple[int, int]] = {}
+        for offset, found in payloads(self._fd):
+            places.setdefault(int(found[: found.index(b"\t")]), (offset, len(found)))
+        return places
+
+
+def _payload(row: DurableRow) -> bytes:
+    codes = f"{row.row}\t{row.kind}\t{row.error}\t{','.join(row.statuses)}\t{row.latency_ms:.3f}\t"
+    payload = codes.encode() + row.element
+    if b"\n" in payload or payload.count(b"\t") != _FIELD_BREAKS:
+        raise ValueError(f"row {row.row}: a code or an element with a tab or a line break cannot be kept")
+    return payload
+
+
+def _row(payload: bytes) -> DurableRow:
+    row, kind, error, statuses, latency_ms, element = payload.split(b"\t", _FIELD_BREAKS)
+    return DurableRow(
+        row=int(row),
+        kind=kind.decode(),  # type: ignore[arg-type]  # written by append, and the line proved itself
+        error=error.decode(),
+        statuses=tuple(statuses.decode().split(",")) if statuses else (),
+        latency_ms=float(latency_ms),
+        element=element,
+    )

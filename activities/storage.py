@@ -1,0 +1,145 @@
+"""The output folder of a batch: whose it is, and the opening of it.
+
+`/tmp` belongs to everybody: a folder called `batch-<id>` may have been planted there as a symbolic link or by another
+user (CWE-379, and `makedirs(exist_ok=True)` would take it), so no path is trusted twice. The folder is made with mode
+0700 or opened without following links; then owner, mode and marker are checked on the descriptor, and every file is
+reached through that. The marker is a hidden file with the batch id; once there is a manifest, its `id` is the marker.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Self
+
+from activities.disk_errors import disk_errors, translated
+from activities.failpoints import failpoint
+from activities.folder import Folder
+from workflows.errors import OutputRefused, TransientError
+from workflows.ids import workflow_id
+
+MARKER = ".batchd"
+MANIFEST = "manifest.json"
+FOLDER_MODE = 0o700
+
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_ID_IN_MANIFEST = re.compile(rb'"id": ?"([a-z0-9-]{1,80})"')
+_HEAD_BYTES = 4_096
+_OURS = re.compile(r"\.(tmp-|part-|journal|manifest)")
+
+
+class OutputFolder(Folder):
+    """One batch's folder."""
+
+    @classmethod
+    def open(cls, root: Path, batch_id: str, *, create: bool) -> Self:
+        """Open `<root>/batch-<id>`, made with mode 0700 where it is missing and `create` says so.
+
+        Raises:
+            OutputRefused: it is missing and not to be made, or what is there is not ours.
+            TransientError: the output root is missing or the disk fails.
+        """
+        path = root / workflow_id(batch_id)
+        root_fd = _opened_root(root)
+        try:
+            if create:
+                _make(root_fd, path)
+            folder = cls(_opened(root_fd, path), path)
+            try:
+                if folder._claimed(batch_id):
+                    with disk_errors(f"syncing {root}"):
+                        os.fsync(root_fd)
+            except BaseException:
+                folder.close()
+                raise
+            return folder
+        finally:
+            os.close(root_fd)
+
+    @classmethod
+    def look(cls, directory: Path) -> Self:
+        """Open a folder to read it, whoever owns it: a copy, or one that was handed over.
+
+        Raises:
+            OutputRefused: there is no such folder, or it may not be read.
+        """
+        try:
+            return cls(os.open(directory, _OPEN_FOLDER), directory)
+        except OSError as error:
+            raise OutputRefused(f"{directory}: {os.strerror(error.errno or 0)}") from error
+
+    def _claimed(self, batch_id: str) -> bool:
+        """Check that the folder is ours, adopting it where only the marker is missing; True where it was."""
+        found = os.fstat(self.fd)
+        if found.st_uid != os.geteuid():
+            raise self._refused(f"belongs to user {found.st_uid}, not to us ({os.geteuid()})")
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise self._refused(f"may be written by others (mode {stat.S_IMODE(found.st_mode):04o})")
+        marked = self._marked_for()
+        if marked is not None:
+            if marked != batch_id:
+                raise self._refused(f"is marked as the folder of {marked!r}")
+            return False
+        if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise self._refused(f"is open to others (mode {stat.S_IMODE(found.st_mode):04o}) and has no mark of ours")
+        foreign = [name for name in self.names() if name != MARKER and not _OURS.match(name)]
+        if foreign:
+            raise self._refused(f"has no mark of ours and holds {foreign[0]!r}")
+        self._mark(batch_id)
+        return True
+
+    def _marked_for(self) -> str | None:
+        manifest = self.reading(MANIFEST)
+        if manifest is not None:
+            with manifest, disk_errors(f"reading {self.path / MANIFEST}"):
+                found = _ID_IN_MANIFEST.search(manifest.read(_HEAD_BYTES))
+            return found[1].decode() if found else "an unknown batch"
+        marker = self.read(MARKER) or b""
+        return marker.decode("ascii", "replace").strip() or None
+
+    def _mark(self, batch_id: str) -> None:
+        failpoint("marker.before")
+        self.remove(MARKER)
+        self.write_once(MARKER, [f"{batch_id}\n".encode()])
+        failpoint("marker.after")
+
+    def _refused(self, why: str) -> OutputRefused:
+        return OutputRefused(f"{self.path} {why}; remove it or give BATCH_OUTPUT_ROOT another folder")
+
+
+def _opened_root(root: Path) -> int:
+    try:
+        return os.open(root, _OPEN_FOLDER)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise TransientError(f"the output root {root} is no folder; make it or mend BATCH_OUTPUT_ROOT") from error
+    except OSError as error:
+        raise translated(error, f"opening the output root {root}") from error
+
+
+def _make(root_fd: int, path: Path) -> None:
+    failpoint("folder.make.before")
+    with disk_errors(f"making {path}"):
+        try:
+            os.mkdir(path.name, FOLDER_MODE, dir_fd=root_fd)
+        except FileExistsError:
+            return
+    failpoint("folder.make.after")
+
+
+def _opened(root_fd: int, path: Path) -> int:
+    try:
+        return os.open(path.name, _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=root_fd)
+    except OSError as error:
+        reasons = {
+            errno.ENOENT: "does not exist",
+            errno.ELOOP: "is a symbolic link",
+            errno.ENOTDIR: "is not a folder of its own",
+            errno.EACCES: "may not be read by us",
+        }
+        if error.errno in reasons:
+            said = reasons[error.errno]
+            raise OutputRefused(f"{path} {said}; remove it or give BATCH_OUTPUT_ROOT another folder") from error
+        raise translated(error, f"opening {path}") from error

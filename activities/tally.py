@@ -1,0 +1,58 @@
+"""What the API calls of some rows cost, as sums that add up over pages, attempts and continue-as-new."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+from activities.parts import DurableRow
+from workflows.limits import summed
+from workflows.models import CallStats
+
+BUCKETS_PER_OCTAVE = 8
+
+
+def tally(rows: Iterable[DurableRow]) -> CallStats:
+    """Return what the calls of `rows` cost, whoever made them."""
+    calls = retries = 0
+    by_status: Counter[str] = Counter()
+    latency_ms: Counter[int] = Counter()
+    for row in rows:
+        calls += len(row.statuses)
+        retries += max(0, len(row.statuses) - 1)
+        by_status.update(row.statuses)
+        if row.kind == "E":
+            latency_ms[bucket(row.latency_ms)] += 1
+    return CallStats(
+        calls=calls,
+        retries=retries,
+        by_status=dict(sorted(by_status.items())),
+        latency_ms={str(key): count for key, count in sorted(latency_ms.items())},
+    )
+
+
+def merged(first: CallStats, second: CallStats) -> CallStats:
+    """Return the sum of two call statistics."""
+    return CallStats(
+        calls=first.calls + second.calls,
+        retries=first.retries + second.retries,
+        by_status=summed(first.by_status, second.by_status),
+        latency_ms=summed(first.latency_ms, second.latency_ms),
+    )
+
+
+def bucket(latency_ms: float) -> int:
+    """Return the histogram bucket of a latency: `floor(8 * log2(milliseconds + 1))`."""
+    return math.floor(BUCKETS_PER_OCTAVE * math.log2(max(latency_ms, 0.0) + 1))
+
+
+def percentile_ms(stats: CallStats, percent: float) -> float | None:
+    """Return the latency that `percent` of the successful calls did not exceed, within 5 %; None without calls."""
+    total = sum(stats.latency_ms.values())
+    passed = 0
+    for key, count in sorted((int(key), count) for key, count in stats.latency_ms.items()):
+        passed += count
+        if passed * 100 >= percent * total:
+            return round(float(2 ** ((key + 0.5) / BUCKETS_PER_OCTAVE)) - 1, 1)
+    return None
