@@ -239,10 +239,11 @@ def _answers(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def temporal_server(folder: Path) -> Iterator[str]:
+def temporal_server(folder: Path, *dynamic_config: str) -> Iterator[str]:
     """Run a Temporal dev server and yield its address."""
     port = free_port()
     command = [str(BIN / "temporal"), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless"]
+    command += [part for each in dynamic_config for part in ("--dynamic-config-value", each)]
     log = folder / "temporal.log"
     process = Process([*command, "--log-level", "error"], dict(os.environ), folder, log)
     try:

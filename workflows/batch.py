@@ -130,13 +130,13 @@ class BatchWork(BatchControl):
     async def _page_task(self, page: Page) -> None:
         try:
             await self._work_page(page)
+            self._show()
         except Exception as error:  # noqa: BLE001 - the main line raises it, whatever it is
             self._failure = self._failure or error
         finally:
             del self._tasks[page.number]
             self._blocked.discard(page.number)
             self._running_pages = len(self._tasks)
-            self._show()
 
     async def _work_page(self, page: Page) -> None:
         while await self._cleared(page):

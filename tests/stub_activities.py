@@ -1,0 +1,133 @@
+"""Activities that touch nothing, for tests of what the workflows decide."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import Counter
+from collections.abc import Callable
+
+from temporalio import activity
+
+from workflows.contract import Activities
+from workflows.models import (
+    BatchRequest,
+    Counts,
+    Cursor,
+    EnrichedPage,
+    EnrichPage,
+    FileSource,
+    Identity,
+    LoadedPages,
+    LoadPages,
+    Page,
+    SavedChunk,
+    SavePage,
+    Shape,
+    Source,
+    WriteManifest,
+    WrittenManifest,
+)
+
+ROWS = 10
+
+
+def request(number: int = 1, **shape: object) -> BatchRequest:
+    """Return a batch of a file that does not exist."""
+    source = Source(file="users.csv", name="users.csv", size_bytes=1_000_000, mtime_ns=0, inode=1, sha256="0" * 64)
+    return BatchRequest(
+        id=f"users-{number:012x}",
+        source=source,
+        identity=Identity(policy="name", key="name:users.csv"),
+        shape=Shape(page_rows=ROWS, heartbeat_timeout_s=30, **shape),  # type: ignore[arg-type]
+    )
+
+
+class StubActivities(Activities):
+    """A file of `pages` pages whose API answers as `answer` says; everything asked is kept."""
+
+    def __init__(
+        self,
+        pages: int = 5,
+        answer: Callable[[EnrichPage, int], EnrichedPage] = lambda _, __: EnrichedPage(),
+        saved: Callable[[SavePage], SavedChunk] | None = None,
+    ) -> None:
+        self.pages = pages
+        self.answer = answer
+        self.saved = saved or (lambda _: SavedChunk(file="chunk", enriched=ROWS))
+        self.enriched: list[int] = []
+        self.attempts: Counter[int] = Counter()
+        self.manifests: list[WriteManifest] = []
+        self.filed: list[FileSource] = []
+        self.damaged: list[Page] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.open_now = 0
+        self.most_open = 0
+
+    def all(self) -> list[Callable[..., object]]:
+        return [getattr(self, name) for name, _ in inspect.getmembers(Activities, inspect.isfunction)]
+
+    @activity.defn(name="load_next_csv_page")
+    async def load_next_csv_page(self, request: LoadPages) -> LoadedPages:
+        return self._pages_from(request.cursor.page, 1)
+
+    @activity.defn(name="load_csv_chunks")
+    async def load_csv_chunks(self, request: LoadPages) -> LoadedPages:
+        return self._pages_from(request.cursor.page, request.max_pages)
+
+    @activity.defn(name="load_fallback_pages")
+    async def load_fallback_pages(self, request: LoadPages) -> LoadedPages:
+        return self._pages_from(request.cursor.page, request.max_pages)
+
+    @activity.defn(name="enrich_chunk")
+    async def enrich_chunk(self, request: EnrichPage) -> EnrichedPage:
+        number = request.page.number
+        self.attempts[number] += 1
+        self.open_now += 1
+        self.most_open = max(self.most_open, self.open_now)
+        try:
+            await self._until_open()
+        finally:
+            self.open_now -= 1
+        self.enriched.append(number)
+        return self.answer(request, self.attempts[number])
+
+    @activity.defn(name="save_chunk")
+    async def save_chunk(self, request: SavePage) -> SavedChunk:
+        return self.saved(request)
+
+    @activity.defn(name="write_manifest")
+    async def write_manifest(self, request: WriteManifest) -> WrittenManifest:
+        self.manifests.append(request)
+        if self.damaged:
+            damaged, self.damaged = self.damaged, []
+            return WrittenManifest(file=None, damaged=damaged)
+        counts = Counts(records=self.pages * ROWS, enriched=self.pages * ROWS)
+        return WrittenManifest(
+            file="manifest.json", status="cancelled" if request.cancelled else "complete", counts=counts
+        )
+
+    @activity.defn(name="file_source")
+    async def file_source(self, request: FileSource) -> None:
+        self.filed.append(request)
+
+    async def _until_open(self) -> None:
+        while not self.gate.is_set():
+            activity.heartbeat()
+            await asyncio.sleep(0.05)
+
+    def _pages_from(self, first: int, most: int) -> LoadedPages:
+        last = min(self.pages, first + most - 1)
+        pages = [
+            Page(
+                number=number,
+                source_start=number * 100,
+                source_end=number * 100 + 100,
+                first_row=(number - 1) * ROWS + 1,
+                records=ROWS,
+            )
+            for number in range(first, last + 1)
+        ]
+        following = Cursor(offset=last * 100 + 100, page=last + 1, row=last * ROWS + 1, line=last * ROWS + 2)
+        return LoadedPages(pages=pages, next=None if last >= self.pages else following)
