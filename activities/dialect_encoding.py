@@ -1,0 +1,122 @@
+"""Which text encoding a file has, or what it is where it is no text.
+
+A byte order mark decides, over the setting too (as the WHATWG Encoding Standard has it). Then the setting. Then, for
+`auto`, a sample of the first 64 KiB: UTF-8 where valid multi-byte characters outnumber broken bytes (a pure ASCII
+sample included), else cp1252. The decision is recorded in the manifest; a record that it does not fit is rejected.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+from workflows.errors import InvalidCsv
+
+SAMPLE_BYTES = 65_536
+
+_MAGIC = (
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"PK\x03\x04", "a zip archive, such as an Excel workbook"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Microsoft Office document"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF87a", "a GIF image"),
+    (b"GIF89a", "a GIF image"),
+    (b"%PDF-", "a PDF document"),
+    (b"BZh91AY&SY", "a bzip2 archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"\x7fELF", "a program"),
+    (codecs.BOM_UTF32_LE, "UTF-32 text"),
+    (codecs.BOM_UTF32_BE, "UTF-32 text"),
+)
+_MARKUP = ((b"<!doctype html", "an HTML page"), (b"<html", "an HTML page"), (b"<?xml", "an XML document"))
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r\x1b")
+_MIN_CONTROLS = 16
+_MAX_CONTROL_SHARE = 0.05
+_ASCII = bytes(range(128)).decode()
+_STATEFUL = ("utf-7", "hz", "iso2022")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A text encoding by its Python name, and the bytes of the byte order mark it stands behind."""
+
+    name: str
+    mark_bytes: int = 0
+
+    @property
+    def unit_bytes(self) -> int:
+        """Bytes of a code unit."""
+        return 2 if self.name.startswith("utf-16") else 1
+
+    @property
+    def big_endian(self) -> bool:
+        """Whether the first byte of a code unit is its high one."""
+        return self.name == "utf-16-be"
+
+
+def encoding_of(sample: bytes, setting: str = "auto") -> Encoding:
+    """Decide the encoding of a file from its first `SAMPLE_BYTES` bytes.
+
+    Raises:
+        InvalidCsv: the sample is no text, or text in an encoding that is not read; the message says what it seems.
+    """
+    _refuse(_known_kind(sample))
+    for mark, name in _MARKS:
+        if sample.startswith(mark):
+            return Encoding(name, len(mark))
+    encoding = Encoding(_guessed(sample) if setting == "auto" else _readable(setting))
+    if encoding.unit_bytes == 1:
+        _refuse(_binary_kind(sample))
+    return encoding
+
+
+def _refuse(kind: str | None) -> None:
+    if kind is not None:
+        raise InvalidCsv(f"this seems to be {kind}, not a CSV file; save it as CSV text in UTF-8 and drop it again")
+
+
+def _known_kind(sample: bytes) -> str | None:
+    start = sample[:256].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    return next(
+        (kind for magic, kind in _MAGIC if sample.startswith(magic)),
+        next((kind for tag, kind in _MARKUP if start.startswith(tag)), None),
+    )
+
+
+def _binary_kind(sample: bytes) -> str | None:
+    """Tell text without a mark in a wide encoding by where its NUL bytes are, and binary by its control bytes."""
+    quarter = max(1, len(sample) // 4)
+    zeros = [sample[at::4].count(0) / quarter for at in range(4)]
+    wide = [share > 0.5 for share in zeros]  # noqa: PLR2004 - most of the units are ASCII in real files
+    if sum(wide) == 3:  # noqa: PLR2004 - three of four bytes
+        return "UTF-32 text without a byte order mark"
+    if wide in ([False, True, False, True], [True, False, True, False]):
+        return "UTF-16 text without a byte order mark"
+    controls = len(sample) - len(sample.translate(None, _CONTROLS))
+    return "binary" if controls >= _MIN_CONTROLS and controls > len(sample) * _MAX_CONTROL_SHARE else None
+
+
+def _guessed(sample: bytes) -> str:
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample)
+    broken = text.count("\ufffd")
+    wide = len(text) - broken - len(text.encode("ascii", "ignore"))
+    return "utf-8" if not broken or wide > broken else "cp1252"
+
+
+def _readable(setting: str) -> str:
+    """Return Python's name of the encoding `setting`, refused where its ASCII bytes can mean something else."""
+    try:
+        name = codecs.lookup(setting).name
+        ascii_compatible = not name.startswith(_STATEFUL) and _ASCII.encode() == _ASCII.encode(name)
+    except (LookupError, UnicodeError):
+        name, ascii_compatible = setting, False
+    if name == "utf-8-sig":
+        return "utf-8"
+    if name in {"utf-16-le", "utf-16-be"} or ascii_compatible:
+        return name
+    raise InvalidCsv(f"files in the encoding {setting} are not read without a byte order mark; set ENCODING to another")

@@ -1,0 +1,169 @@
+"""Where records start and end in a file, by byte offset, in bounded memory.
+
+A border is a function of the bytes behind it alone, never of what was read before. So reading in pages, from any
+border, gives the same records as reading whole. `activities.record_grammar` says what a record is; in addition:
+
+- blank lines are no records and belong to the record before them;
+- a quote that is not closed within `max_record_bytes` costs its first physical line: reading resumes at the next one;
+- a record longer than that ends at the first line end past `max_record_bytes`, quoted or not.
+
+Work is linear in the file: text that a vain search for a closing quote has crossed holds only even runs of quotes, so
+no line of it opens a quoted field that it does not close.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, Protocol
+
+from activities.record_grammar import Grammar, fields_pattern, record_pattern
+
+BLOCK_BYTES = 65_536
+"""Read at a time; more only where one record is longer, or the caller says how much it wants."""
+
+MAX_FIRST_READ_BYTES = 1_048_576
+
+NEWLINES = b"\r\n"
+_CR, _LF = NEWLINES
+_BLANK_LINES = re.compile(rb"[\r\n]*+")
+_NEWLINE = re.compile(rb"\r\n?|\n")
+
+Fault = Literal["unclosed_quote", "record_too_large"]
+
+
+class Window(Protocol):
+    """A file of a fixed size that can be read anywhere."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that may be read."""
+
+    def read_at(self, offset: int, count_bytes: int) -> bytes:
+        """Return exactly the bytes asked for, cut at `size_bytes`."""
+
+
+class Borders:
+    """A forward walk over the records behind `offset`, which is a border at physical line `line`."""
+
+    def __init__(self, window: Window, grammar: Grammar, offset: int, *, line: int = 1) -> None:
+        self._window = window
+        self._grammar = grammar
+        self._limit = grammar.max_record_units
+        self._record = record_pattern(grammar.delimiters)
+        self._base = offset
+        self._raw = self._units = b""
+        self._whole = False
+        self._position = self._start = self._stop = 0
+        self._line, self._counted, self._after_cr = line, 0, False
+        self._next_read_bytes = BLOCK_BYTES
+        self.fault: Fault | None = None
+
+    @property
+    def offset(self) -> int:
+        """Byte offset of the border reached."""
+        return min(self._base + self._position * self._grammar.unit_bytes, self._window.size_bytes)
+
+    @property
+    def line(self) -> int:
+        """Physical line, from 1, that the border reached stands at."""
+        self._count_lines()
+        return self._line
+
+    @property
+    def content(self) -> bytes:
+        """Bytes of the record last passed, without its line end; only where it has no `fault`."""
+        scale = self._grammar.unit_bytes
+        return self._raw[self._start * scale : self._stop * scale]
+
+    @property
+    def line_end(self) -> bytes:
+        """The line end of the record last passed, in units; empty at the end of the file or where it has a `fault`."""
+        return b"" if self.fault else self._units[self._stop : self._position]
+
+    def expect(self, count_bytes: int) -> None:
+        """Say how many bytes will surely be wanted, so that no more is read at first."""
+        even_bytes = count_bytes + 4 & ~1
+        self._next_read_bytes = min(even_bytes, MAX_FIRST_READ_BYTES)
+
+    def find_record(self) -> bool:
+        """Go over blank lines to the start of the next record; False where the file ends first."""
+        while self._position == len(self._units) or self._units[self._position] in NEWLINES:
+            found = _BLANK_LINES.match(self._units, self._position)
+            self._position = found.end() if found else self._position
+            if self._position == len(self._units) and not self._fill():
+                return False
+        return True
+
+    def pass_record(self) -> None:
+        """Go past the record that was found; sets `fault` where it has no certain end, else `content`."""
+        self.fault = None
+        if not self._pass_whole():
+            self._pass_broken()
+
+    def _pass_whole(self) -> bool:
+        while True:
+            start = self._start = self._position
+            found = self._record.match(self._units, start)
+            if found is not None and (found.end() < len(self._units) or self._whole):
+                self._stop = found.start(1)
+                self._position = found.end() if self._stop - start <= self._limit else start
+                return self._position > start
+            if len(self._units) - start > self._limit + 1 or not self._fill():
+                return False
+
+    def _pass_broken(self) -> None:
+        start = self._position
+        limit = min(start + self._limit, len(self._units))
+        sure = fields_pattern(self._grammar.delimiters).match(self._units, start, limit)
+        quote_is_open = sure is None or sure.end() < limit
+        line_end = self._line_end_within(start) if quote_is_open else None
+        self.fault = "record_too_large" if line_end is None else "unclosed_quote"
+        self._position = limit if line_end is None else line_end
+        if line_end is None:
+            self._pass_line()
+
+    def _line_end_within(self, start: int) -> int | None:
+        """Return where the physical line at `start` ends, its line end included; None where that is past the limit."""
+        found = _NEWLINE.search(self._units, start, start + self._limit + 2)
+        if found is not None:
+            return found.end() if found.start() <= start + self._limit else None
+        return len(self._units) if len(self._units) - start <= self._limit else None
+
+    def _pass_line(self) -> None:
+        while True:
+            found = _NEWLINE.search(self._units, self._position)
+            if found is not None and (found.end() < len(self._units) or self._whole):
+                self._position = found.end()
+                return
+            self._position = len(self._units) if found is None else found.start()
+            if not self._fill():
+                return
+
+    def _fill(self) -> bool:
+        """Forget what has been passed and read on; False where the file has no more."""
+        if self._whole:
+            return False
+        self._count_lines()
+        keep, scale = self._position, self._grammar.unit_bytes
+        end = self._base + len(self._raw)
+        wanted_bytes = max(self._next_read_bytes, len(self._raw) - keep * scale)
+        self._raw = self._raw[keep * scale :] + self._window.read_at(end, wanted_bytes)
+        self._units = self._grammar.reduced(self._raw)
+        self._base += keep * scale
+        self._position = self._counted = 0
+        self._whole = self._base + len(self._raw) >= self._window.size_bytes
+        self._next_read_bytes = BLOCK_BYTES
+        return True
+
+    def _count_lines(self) -> None:
+        units, first, last = self._units, self._counted, self._position
+        if first == last:
+            return
+        self._line += units.count(b"\n", first, last)
+        returns = units.count(b"\r", first, last)
+        if returns:
+            self._line += returns - units.count(b"\r\n", first, last)
+        if self._after_cr and units[first] == _LF:
+            self._line -= 1
+        self._after_cr = units[last - 1] == _CR
+        self._counted = last

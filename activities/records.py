@@ -1,0 +1,127 @@
+"""One record's bytes to its values, or to the reason why it is not a valid row.
+
+Nothing is guessed: a record that is not exactly right is rejected. Reasons are stable codes; a detail counts and names
+places, it never holds what a cell says.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+Reason = Literal[
+    "ragged", "record_too_large", "field_too_large", "undecodable", "nul_byte", "unclosed_quote", "bad_quote"
+]
+"""Why a record was rejected. `bad_quote`: text between a closing quote and the next delimiter."""
+
+_MAX_FIELD_CHARS = 67_108_864
+"""Python's own limit on a field is set to this, the largest cap on a record there can be; ours applies first."""
+
+_BYTES_PER_CHAR = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A valid row. `number` counts records from 1; `line` is the physical line it starts on, the header's being 1."""
+
+    number: int
+    line: int
+    values: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that is not a valid row. `detail` is under 200 characters."""
+
+    number: int
+    line: int
+    reason: Reason
+    detail: str
+
+
+class BadRecord(Exception):
+    """A record is not a valid row; never leaves the record reader."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason: Reason = reason
+        self.detail = detail
+
+
+class FieldSplitter:
+    """Splits the text of one whole record, without its line end, into its field values."""
+
+    def __init__(self, delimiter: str) -> None:
+        csv.field_size_limit(_MAX_FIELD_CHARS)
+        self._delimiter = delimiter
+        self._texts: deque[str] = deque()
+        self._parser = csv.reader(iter(self._texts.popleft, None), delimiter=delimiter, strict=True)
+
+    def split(self, text: str) -> list[str]:
+        """Return the field values of `text`.
+
+        Raises:
+            BadRecord: there is text between a closing quote and the next delimiter.
+        """
+        if '"' not in text:
+            return text.split(self._delimiter)
+        self._texts.append(text)
+        try:
+            return next(self._parser)
+        except csv.Error:
+            raise BadRecord("bad_quote", "text between a closing quote and the next delimiter") from None
+
+
+class RecordReader:
+    """Turns the bytes of records into rows of one width."""
+
+    def __init__(self, *, encoding: str, delimiter: str, width: int, max_field_bytes: int) -> None:
+        self._encoding = encoding
+        self._fields = FieldSplitter(delimiter)
+        self._width = width
+        self._max_field_bytes = max_field_bytes
+
+    def read(self, content: bytes, *, number: int, line: int) -> Record | Rejected:
+        """Return the row that `content` holds, or why it holds none."""
+        try:
+            return Record(number, line, self._values(content))
+        except BadRecord as bad:
+            return Rejected(number, line, bad.reason, bad.detail)
+
+    def _values(self, content: bytes) -> list[str]:
+        text = decoded(content, self._encoding)
+        values = self._fields.split(text)
+        if len(values) != self._width:
+            plural = "" if len(values) == 1 else "s"
+            raise BadRecord("ragged", f"{len(values)} field{plural}, the header has {self._width}")
+        if len(content) > self._max_field_bytes:
+            self._check_sizes(values)
+        return values
+
+    def _check_sizes(self, values: list[str]) -> None:
+        for position, value in enumerate(values, start=1):
+            if len(value) * _BYTES_PER_CHAR > self._max_field_bytes:
+                size_bytes = len(value.encode(self._encoding))
+                if size_bytes > self._max_field_bytes:
+                    raise BadRecord(
+                        "field_too_large",
+                        f"field {position} has {size_bytes} bytes, the limit is {self._max_field_bytes}",
+                    )
+
+
+def decoded(content: bytes, encoding: str) -> str:
+    """Return the text of `content`.
+
+    Raises:
+        BadRecord: the bytes are not valid in `encoding`, or hold a NUL character.
+    """
+    try:
+        text = content.decode(encoding)
+    except UnicodeError as error:
+        where = f" at byte {error.start + 1} of the record" if isinstance(error, UnicodeDecodeError) else ""
+        raise BadRecord("undecodable", f"not valid {encoding}{where}") from None
+    if "\0" in text:
+        raise BadRecord("nul_byte", f"a NUL character at character {text.index(chr(0)) + 1} of the record")
+    return text

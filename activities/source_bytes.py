@@ -1,0 +1,152 @@
+"""The bytes of a claimed file: opened safely, pinned to what was identified, read by offset.
+
+A reader holds the file against its pin before it believes a byte and again after: nothing is ever made of two states
+of one file.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from workflows.errors import SourceChanged, SourceUnreadable, SourceVanished
+from workflows.ids import displayed, printable
+from workflows.models import Source
+
+_HASH_BLOCK_BYTES = 1_048_576
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_UNREADABLE = frozenset({errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.ENODEV})
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What must not change while a batch lives."""
+
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+
+
+class SourceBytes:
+    """One open regular file; made by `open`, ended by `close`."""
+
+    def __init__(self, descriptor: int, path: bytes, pin: Pin) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._pin = pin
+        self.name = _shown(path)
+
+    @classmethod
+    def open(cls, path: str | bytes | Path, pinned: Source | None = None) -> Self:
+        """Open the regular file at `path`, following no link, held against `pinned` or else against itself.
+
+        Raises:
+            SourceVanished: there is no such file.
+            SourceUnreadable: it is no regular file, or may not be read.
+        """
+        where = os.fsencode(path)
+        descriptor = _opened(where)
+        now = _pin(os.fstat(descriptor))
+        return cls(descriptor, where, Pin(pinned.size_bytes, pinned.mtime_ns, pinned.inode) if pinned else now)
+
+    def close(self) -> None:
+        """Close the file; twice is as good as once."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    @property
+    def size_bytes(self) -> int:
+        """The pinned size; nothing behind it is read."""
+        return self._pin.size_bytes
+
+    def read_at(self, offset: int, count_bytes: int) -> bytes:
+        """Return the bytes asked for, cut at the pinned size.
+
+        Raises:
+            SourceChanged: the file has become shorter.
+        """
+        wanted = max(0, min(count_bytes, self.size_bytes - offset))
+        parts: list[bytes] = []
+        while wanted:
+            part = os.pread(self._descriptor, wanted, offset)
+            if not part:
+                raise SourceChanged(f"{self.name}: the file was cut to {offset} bytes or less; drop it again")
+            parts.append(part)
+            offset, wanted = offset + len(part), wanted - len(part)
+        return b"".join(parts)
+
+    def sha256(self) -> str:
+        """Return the hex digest of the whole file, read again.
+
+        Raises:
+            SourceChanged: the file changed while it was read.
+        """
+        digest = hashlib.sha256()
+        for offset in range(0, self.size_bytes, _HASH_BLOCK_BYTES):
+            digest.update(self.read_at(offset, _HASH_BLOCK_BYTES))
+        self.check_unchanged()
+        return digest.hexdigest()
+
+    def check_unchanged(self) -> None:
+        """Hold the open file, and what its path leads to now, against the pin.
+
+        Raises:
+            SourceChanged: size, time of change or inode differ, or another file stands at the path.
+            SourceVanished: no file stands at the path.
+        """
+        held = os.fstat(self._descriptor)
+        if _pin(held) != self._pin:
+            what = _difference(self._pin, _pin(held))
+            raise SourceChanged(f"{self.name}: the file changed after it was taken ({what}); drop it again")
+        try:
+            standing = os.lstat(self._path)
+        except FileNotFoundError:
+            raise SourceVanished(f"{self.name}: the file is gone; drop it again") from None
+        if not os.path.samestat(standing, held):
+            raise SourceChanged(f"{self.name}: another file has taken its place; drop it again")
+
+
+def _opened(path: bytes) -> int:
+    """Open for reading; the look before keeps a FIFO or a device from being opened at all."""
+    try:
+        _check_regular(os.lstat(path), path)
+        descriptor = os.open(path, _FLAGS)
+    except (FileNotFoundError, NotADirectoryError):
+        raise SourceVanished(f"{_shown(path)}: the file is gone; drop it again") from None
+    except OSError as error:
+        if error.errno not in _UNREADABLE:
+            raise
+        raise SourceUnreadable(f"{_shown(path)}: {error.strerror}; let the service read it") from error
+    try:
+        _check_regular(os.fstat(descriptor), path)
+    except SourceUnreadable:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_regular(status: os.stat_result, path: bytes) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceUnreadable(f"{_shown(path)}: not a regular file; drop a copy of the file itself")
+
+
+def _shown(path: bytes) -> str:
+    return printable(displayed(path.rpartition(b"/")[2]))
+
+
+def _pin(status: os.stat_result) -> Pin:
+    return Pin(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _difference(pinned: Pin, now: Pin) -> str:
+    if pinned.inode != now.inode:
+        return "it is another file"
+    if pinned.size_bytes != now.size_bytes:
+        return f"{now.size_bytes} bytes, it had {pinned.size_bytes}"
+    return "it was written to"

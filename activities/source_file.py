@@ -1,0 +1,161 @@
+"""The claimed CSV file, cut into pages of records and read again page by page.
+
+Blocking; callers in an event loop run it in a thread. Each object has its own descriptor and reads by offset, so
+several may read one file at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from activities.dialect import Dialect, read_dialect
+from activities.record_borders import Borders, Fault
+from activities.records import Record, RecordReader, Rejected
+from activities.source_bytes import SourceBytes
+from workflows.errors import InvalidCsv, SourceChanged
+from workflows.models import CsvOptions, Cursor, LoadedPages, Page, Source
+
+__all__ = ["Dialect", "Record", "Rejected", "SourceFile"]
+
+MAX_PAGE_BYTES = 33_554_432
+"""A page ends early once it is this long, so that rows of a megabyte do not make a page of a gigabyte."""
+
+
+class SourceFile:
+    """One open CSV file; a context manager. Made by `open`."""
+
+    def __init__(self, content: SourceBytes, dialect: Dialect, options: CsvOptions) -> None:
+        self._content = content
+        self._options = options
+        self.dialect = dialect
+
+    @classmethod
+    def open(cls, path: str | bytes | Path, options: CsvOptions, pinned: Source | None = None) -> Self:
+        """Open the regular file at `path`, following no link, and decide its dialect.
+
+        Args:
+            path: the claimed file.
+            options: how it is to be read.
+            pinned: what was identified; without it the file is held against itself as it is now.
+
+        Raises:
+            SourceVanished: there is no such file.
+            SourceUnreadable: it is no regular file, or may not be read.
+            SourceChanged: it is not the file that was identified.
+            InvalidCsv: it is no CSV file, or has no usable header.
+        """
+        content = SourceBytes.open(path, pinned)
+        try:
+            content.check_unchanged()
+            return cls(content, read_dialect(content, options), options)
+        except InvalidCsv as invalid:
+            content.close()
+            raise InvalidCsv(f"{content.name}: {invalid}") from invalid
+        except BaseException:
+            content.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; twice is as good as once."""
+        self._content.close()
+
+    def check_unchanged(self) -> None:
+        """Hold the open file, and what its path leads to now, against what was identified.
+
+        Raises:
+            SourceChanged: size, time of change or inode differ, or another file stands at the path.
+            SourceVanished: no file stands at the path.
+        """
+        self._content.check_unchanged()
+
+    def sha256(self) -> str:
+        """Return the hex digest of the whole file, read again.
+
+        Raises:
+            SourceChanged: the file changed while it was read.
+        """
+        return self._content.sha256()
+
+    def find_pages(self, cursor: Cursor, *, page_rows: int, max_pages: int) -> LoadedPages:
+        """Find up to `max_pages` pages of `page_rows` records from `cursor` on.
+
+        The ranges of the pages leave no gap: blank lines belong to the record before them, or to the first page. A
+        page ends early at `MAX_PAGE_BYTES`. Values are not read, so `rejected` of a page is 0 whatever it holds.
+        Costs as much time as the pages are long, and memory for one record.
+        """
+        unread = cursor.offset == 0
+        offset, line = (self.dialect.data_start, self.dialect.data_line) if unread else (cursor.offset, cursor.line)
+        at = Cursor(offset=offset, page=cursor.page, row=cursor.row, line=line)
+        walk = self._borders(offset, line)
+        pages: list[Page] = []
+        while len(pages) < max_pages and (records := _pass_page(walk, page_rows)):
+            pages.append(_page(at, walk.offset, records))
+            at = Cursor(offset=walk.offset, page=at.page + 1, row=at.row + records, line=walk.line)
+        self.check_unchanged()
+        at_end = not pages or at.offset >= self._content.size_bytes
+        return LoadedPages(pages=pages, next=None if at_end else at)
+
+    def read_page(self, page: Page) -> list[Record | Rejected]:
+        """Return exactly the records of `page`, in order.
+
+        Raises:
+            SourceChanged: the file changed while it was read, or the page was not found in this file.
+        """
+        walk = self._borders(page.source_start, page.line)
+        walk.expect(page.source_end - page.source_start)
+        reader = RecordReader(
+            encoding=self.dialect.encoding,
+            delimiter=self.dialect.delimiter,
+            width=len(self.dialect.columns),
+            max_field_bytes=self._options.max_field_bytes,
+        )
+        numbers = range(page.first_row, page.first_row + page.records)
+        rows = [self._row(walk, reader, number) for number in numbers if walk.find_record()]
+        walk.find_record()
+        self.check_unchanged()
+        if len(rows) != page.records or walk.offset != page.source_end:
+            raise SourceChanged(f"{self._content.name}: page {page.number} is not what it was; drop the file again")
+        return rows
+
+    def _borders(self, offset: int, line: int) -> Borders:
+        return Borders(self._content, self.dialect.grammar(self._options.max_record_bytes), offset, line=line)
+
+    def _row(self, walk: Borders, reader: RecordReader, number: int) -> Record | Rejected:
+        line = walk.line
+        walk.pass_record()
+        if walk.fault is None:
+            return reader.read(walk.content, number=number, line=line)
+        return Rejected(number, line, walk.fault, self._fault_detail(walk.fault))
+
+    def _fault_detail(self, fault: Fault) -> str:
+        limit = f"{self._options.max_record_bytes} bytes"
+        return f"no closing quote within {limit}" if fault == "unclosed_quote" else f"longer than {limit}"
+
+
+def _pass_page(walk: Borders, page_rows: int) -> int:
+    """Go past the records of one page and the blank lines behind it; return how many there were."""
+    start = walk.offset
+    records = 0
+    while records < page_rows and walk.find_record():
+        walk.pass_record()
+        records += 1
+        if walk.offset - start >= MAX_PAGE_BYTES:
+            break
+    walk.find_record()
+    return records
+
+
+def _page(at: Cursor, source_end: int, records: int) -> Page:
+    return Page(
+        number=at.page, source_start=at.offset, source_end=source_end, first_row=at.row, records=records, line=at.line
+    )
