@@ -18,6 +18,7 @@ from activities.disk_errors import disk_errors, translated
 from activities.failpoints import failpoint
 from activities.folder import Folder
 from activities.lines import line, mend_tail, payloads
+from activities.output_names import part_name
 from workflows.errors import StorageFull
 
 RowKind = Literal["E", "F", "R"]
@@ -40,11 +41,6 @@ class DurableRow:
     statuses: tuple[str, ...]
     latency_ms: float
     element: bytes
-
-
-def part_name(page_number: int, generation: int = 1) -> str:
-    """Return the name of a page's part file."""
-    return f".part-{page_number:06d}" + (f"-g{generation}" if generation > 1 else "")
 
 
 class PartFile:

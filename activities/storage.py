@@ -28,7 +28,7 @@ FOLDER_MODE = 0o700
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _ID_IN_MANIFEST = re.compile(rb'"id": ?"([a-z0-9-]{1,80})"')
 _HEAD_BYTES = 4_096
-_OURS = re.compile(r"\.(tmp-|part-|journal|manifest)")
+_HIDDEN = re.compile(r"\.(?:batchd$|tmp-|part-|journal|manifest)")
 
 
 class OutputFolder(Folder):
@@ -85,7 +85,7 @@ class OutputFolder(Folder):
             return False
         if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise self._refused(f"is open to others (mode {stat.S_IMODE(found.st_mode):04o}) and has no mark of ours")
-        foreign = [name for name in self.names() if name != MARKER and not _OURS.match(name)]
+        foreign = [name for name in self.names() if not is_hidden_of_ours(name)]
         if foreign:
             raise self._refused(f"has no mark of ours and holds {foreign[0]!r}")
         self._mark(batch_id)
@@ -108,6 +108,11 @@ class OutputFolder(Folder):
 
     def _refused(self, why: str) -> OutputRefused:
         return OutputRefused(f"{self.path} {why}; remove it or give BATCH_OUTPUT_ROOT another folder")
+
+
+def is_hidden_of_ours(name: str) -> bool:
+    """Tell whether a name is one that batchd gives to files which go when a batch is complete."""
+    return _HIDDEN.match(name) is not None
 
 
 def _opened_root(root: Path) -> int:

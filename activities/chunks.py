@@ -1,0 +1,148 @@
+"""From finished rows to a chunk file, once, whoever asks how often.
+
+The bytes follow from the rows alone: two attempts that overlap write the same file, and the second adopts the first's.
+What is on disk counts only where it is what the journal says; anything else is made again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from activities.elements import array, element
+from activities.failpoints import failpoint
+from activities.folder import Folder
+from activities.generations import RetriedPage
+from activities.journal import FileFacts, SavedPage, entries, matches, record
+from activities.manifest_reading import listed_page
+from activities.output_names import chunk_name, manifest_name, part_name, rejected_name
+from activities.parts import DurableRow, PartFile
+from workflows.models import Page, SavedChunk, SavePage
+
+__all__ = ["already_saved", "element", "save_chunk"]
+
+Rows = Callable[[], Iterable[DurableRow]]
+"""The rows of a page in order, as often as they are asked for."""
+
+
+def save_chunk(folder: Folder, request: SavePage) -> SavedChunk:
+    """Make the chunk of a page and its file of rejected records, durable when this returns.
+
+    `file` is None in the result where not every row of the page is durable: the page must be enriched again.
+
+    Raises:
+        StorageFull: there is no room; nothing half written stays.
+    """
+    page, generation = request.page, request.batch.generation
+    saved = already_saved(folder, page, generation) or _made(folder, page, generation)
+    saved = saved or already_saved(folder, page, generation)
+    if saved is None:
+        return SavedChunk(file=None)
+    failpoint("part.remove.before")
+    folder.remove(part_name(page.number, generation))
+    failpoint("part.remove.after")
+    return saved.result()
+
+
+def already_saved(folder: Folder, page: Page, generation: int = 1) -> SavedPage | None:
+    """Return what was saved of a page, where it is still what it was; None where it must be made.
+
+    Costs one look at the folder for a page that was never saved. Files that no longer are what they were are removed,
+    unless a manifest lists them already: then nothing is touched.
+    """
+    if not folder.exists(chunk_name(page.number, generation)):
+        return None
+    if folder.exists(manifest_name(generation)):
+        return listed_page(folder, generation, page.number)
+    saved = entries(folder, generation).get(page.number)
+    if saved is None or matches(folder, saved):
+        return saved
+    for each in saved.files():
+        folder.remove(each.file)
+    return None
+
+
+def _made(folder: Folder, page: Page, generation: int) -> SavedPage | None:
+    part = PartFile.existing(folder, page.number, generation)
+    if part is None:
+        return None
+    with part:
+        saved = _first_time(folder, page, part) if generation == 1 else _retried(folder, page, generation, part)
+    if saved is not None:
+        folder.sync()
+        record(folder, saved, generation)
+    return saved
+
+
+def _first_time(folder: Folder, page: Page, part: PartFile) -> SavedPage | None:
+    numbers = range(page.first_row, page.first_row + page.records)
+    if not all(row in part.done for row in numbers):
+        return None
+    sorting = _Sorting(lambda: (row for row in part if row.row in numbers))
+    chunk = _chunk(folder, chunk_name(page.number), sorting)
+    return _saved(page, chunk, sorting, _rejected_file(folder, page, sorting.rejected))
+
+
+def _retried(folder: Folder, page: Page, generation: int, part: PartFile) -> SavedPage | None:
+    retried = RetriedPage.of(folder, page, generation)
+    if not all(row in part.done for row in retried.fallback_numbers()):
+        return None
+    sorting = _Sorting(lambda: retried.rows(part))
+    chunk = _chunk(folder, chunk_name(page.number, generation), sorting)
+    return _saved(page, chunk, sorting, retried.before.rejected)
+
+
+def _saved(page: Page, chunk: FileFacts, sorting: _Sorting, rejected: FileFacts | None) -> SavedPage:
+    return SavedPage(
+        page=page,
+        chunk=chunk,
+        enriched=sorting.enriched,
+        fallback=chunk.rows - sorting.enriched,
+        by_error=dict(sorted(sorting.by_error.items())),
+        rejected=rejected,
+    )
+
+
+class _Sorting:
+    """Rows on their way into their files: counted, and the rejected ones set aside, as they pass."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.enriched = 0
+        self.by_error = Counter[str]()
+        self.rejected: list[bytes] = []
+
+    def elements(self) -> Iterator[bytes]:
+        self.enriched, self.by_error, self.rejected = 0, Counter(), []  # a second pass counts anew
+        for row in self._rows():
+            if row.kind == "R":
+                self.rejected.append(row.element)
+                continue
+            if row.kind == "E":
+                self.enriched += 1
+            else:
+                self.by_error[row.error] += 1
+            yield row.element
+
+
+def _chunk(folder: Folder, name: str, sorting: _Sorting) -> FileFacts:
+    return replace(
+        _file(folder, name, lambda: array(sorting.elements())),
+        rows=sorting.enriched + sorting.by_error.total(),
+    )
+
+
+def _rejected_file(folder: Folder, page: Page, elements: list[bytes]) -> FileFacts | None:
+    if not elements:
+        return None
+    name = rejected_name(page.number)
+    return replace(_file(folder, name, lambda: array(elements)), rows=len(elements))
+
+
+def _file(folder: Folder, name: str, blocks: Callable[[], Iterable[bytes]]) -> FileFacts:
+    stored = folder.write_once(name, blocks(), sync_folder=False)
+    if not stored.same:  # no entry in the journal vouches for what is there: it is an attempt's that ended too early
+        folder.remove(name)
+        stored = folder.write_once(name, blocks(), sync_folder=False)
+    return FileFacts(file=name, rows=0, bytes=stored.size_bytes, sha256=stored.sha256)

@@ -1,0 +1,115 @@
+"""The journal of a batch: what was saved, page by page, until the manifest says it for good.
+
+A hidden append-only file of lines that prove themselves (see `activities.lines`). The last entry for a page counts.
+A page without an entry was not saved, whatever lies in the folder.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from activities.disk_errors import disk_errors
+from activities.failpoints import failpoint
+from activities.folder import Folder
+from activities.lines import line, mend_tail, payloads
+from activities.output_names import journal_name
+from workflows.errors import StorageFull
+from workflows.models import Page, SavedChunk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """A file that was saved, by what it must still be."""
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPage:
+    """A page whose chunk is on disk. `chunk.rows` counts enriched and fallback rows, rejected ones stand apart."""
+
+    page: Page
+    chunk: FileFacts
+    enriched: int
+    fallback: int
+    by_error: dict[str, int] = field(default_factory=dict)
+    rejected: FileFacts | None = None
+
+    @property
+    def rejected_rows(self) -> int:
+        """Records of the page that are not valid rows."""
+        return self.rejected.rows if self.rejected else 0
+
+    def files(self) -> list[FileFacts]:
+        """Return the page's files."""
+        return [self.chunk, *([self.rejected] if self.rejected else [])]
+
+    def result(self) -> SavedChunk:
+        """Return what the workflow learns."""
+        return SavedChunk(
+            file=self.chunk.file,
+            enriched=self.enriched,
+            fallback=self.fallback,
+            rejected=self.rejected_rows,
+            by_error=self.by_error,
+        )
+
+
+def record(folder: Folder, saved: SavedPage, generation: int = 1) -> None:
+    """Append an entry, durable when this returns."""
+    name = journal_name(generation)
+    fd = folder.appending(name)
+    assert fd is not None, "made where missing"  # noqa: S101 - for the type checker
+    try:
+        with disk_errors(f"writing {folder.path / name}"):
+            mend_tail(fd)
+            entry = line(orjson.dumps(saved))
+            failpoint("journal.write.before")
+            if os.write(fd, entry) < len(entry):
+                raise StorageFull(f"writing {folder.path / name}: the disk took a part of it")
+            os.fsync(fd)
+            failpoint("journal.write.after")
+    finally:
+        os.close(fd)
+
+
+def entries(folder: Folder, generation: int = 1) -> dict[int, SavedPage]:
+    """Return the last sound entry of each page, by page number. Memory is a kilobyte a page."""
+    name = journal_name(generation)
+    fd = folder.appending(name, create=False)
+    if fd is None:
+        return {}
+    try:
+        with disk_errors(f"reading {folder.path / name}"):
+            found = [_entry(orjson.loads(payload)) for _, payload in payloads(fd)]
+    finally:
+        os.close(fd)
+    return {each.page.number: each for each in found}
+
+
+def matches(folder: Folder, saved: SavedPage) -> bool:
+    """Tell whether the page's files are on disk, byte for byte as they were saved."""
+    return all(unchanged(folder, each) for each in saved.files())
+
+
+def unchanged(folder: Folder, facts: FileFacts) -> bool:
+    """Tell whether a file is on disk, byte for byte as it was saved."""
+    there = folder.stored(facts.file)
+    return there is not None and (there.size_bytes, there.sha256) == (facts.bytes, facts.sha256)
+
+
+def _entry(fields: dict[str, Any]) -> SavedPage:
+    rejected = fields.pop("rejected")
+    return SavedPage(
+        page=Page(**fields.pop("page")),
+        chunk=FileFacts(**fields.pop("chunk")),
+        rejected=FileFacts(**rejected) if rejected else None,
+        **fields,
+    )

@@ -1,0 +1,110 @@
+"""The completion manifest: everything on disk is hashed once more, and what does not hold is worked again.
+
+It is written last, at once and for ever: its presence means that the batch is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from activities.folder import Folder
+from activities.journal import SavedPage, entries, matches
+from activities.manifest_document import ManifestDocument
+from activities.manifest_facts import ManifestFacts, first_facts
+from activities.manifest_reading import read_manifest, result_of
+from activities.output_names import manifest_name
+from activities.publishing import publish, remove_unlisted, tidy
+from workflows.errors import OutputRefused, SourceChanged
+from workflows.models import Page, WriteManifest, WrittenManifest
+
+__all__ = ["UNKNOWN", "ManifestFacts", "write_manifest"]
+
+MAX_DAMAGED_PAGES = 100
+UNKNOWN = -1
+"""Stands in a damaged page for what only the source can tell."""
+
+
+def write_manifest(folder: Folder, request: WriteManifest, facts: ManifestFacts) -> WrittenManifest:
+    """Write the manifest of a batch, or say which pages must be worked again first. Idempotent.
+
+    A damaged page that the journal does not know has -1 for what only the source can tell, `source_end` always.
+
+    Raises:
+        SourceChanged: the source is not the one that was identified.
+        OutputRefused: the pages on disk do not add up to the source.
+        StorageFull: there is no room; nothing half written stays.
+    """
+    if folder.exists(manifest_name()):
+        tidy(folder)
+        return result_of(read_manifest(folder, 1))
+    if facts.source_sha256 != request.batch.source.sha256:
+        raise SourceChanged(f"{request.batch.source.name} was changed after it was claimed: its sha256 is another one")
+    journal = entries(folder)
+    expected = sorted(journal) if request.cancelled else range(1, request.pages + 1)
+    sound, bad = _sorted_out(folder, journal, expected)
+    if bad and not request.cancelled:
+        return WrittenManifest(file=None, damaged=[_to_work_again(each, journal, facts) for each in bad])
+    _check_adds_up(request, facts, sound)
+    document = ManifestDocument(facts=first_facts(request, facts, sound), pages=sound)
+    remove_unlisted(folder, document)
+    publish(folder, document)
+    return result_of(read_manifest(folder, 1))
+
+
+def _sorted_out(
+    folder: Folder, journal: dict[int, SavedPage], expected: Iterable[int]
+) -> tuple[list[SavedPage], list[int]]:
+    """Return the sound pages and the numbers of the others, whose files are removed; ends after 100 of those."""
+    sound: list[SavedPage] = []
+    bad: list[int] = []
+    for number in expected:
+        saved = journal.get(number)
+        if saved is not None and matches(folder, saved):
+            sound.append(saved)
+            continue
+        bad.append(number)
+        for each in saved.files() if saved else []:
+            folder.remove(each.file)
+        if len(bad) == MAX_DAMAGED_PAGES:
+            break
+    return sound, bad
+
+
+def _to_work_again(number: int, journal: dict[int, SavedPage], facts: ManifestFacts) -> Page:
+    if number in journal:
+        return journal[number].page
+    if number == 1:
+        return Page(number=1, source_start=facts.data_start, source_end=UNKNOWN, first_row=1, records=0, line=UNKNOWN)
+    before = journal[number - 1].page if number - 1 in journal else None
+    return Page(
+        number=number,
+        source_start=before.source_end if before else UNKNOWN,
+        source_end=UNKNOWN,
+        first_row=before.first_row + before.records if before else UNKNOWN,
+        records=0,
+        line=UNKNOWN,
+    )
+
+
+def _check_adds_up(request: WriteManifest, facts: ManifestFacts, pages: list[SavedPage]) -> None:
+    """Hold the pages against the source: they may not overlap, and there may be gaps only in a cancelled batch."""
+    for saved in pages:
+        if saved.chunk.rows + saved.rejected_rows != saved.page.records:
+            raise _does_not_add_up(request, f"page {saved.page.number} has another number of rows than records")
+    for before, after in pairwise(each.page for each in pages):
+        bytes_apart = after.source_start - before.source_end
+        rows_apart = after.first_row - before.first_row - before.records
+        if bytes_apart < 0 or rows_apart < 0 or ((bytes_apart or rows_apart) and not request.cancelled):
+            raise _does_not_add_up(request, f"page {after.number} does not start where page {before.number} ends")
+    if request.cancelled or not pages:
+        return
+    first, last = pages[0].page, pages[-1].page
+    if (first.source_start, first.first_row) != (facts.data_start, 1):
+        raise _does_not_add_up(request, "the first page does not start at the first record")
+    if last.source_end != request.batch.source.size_bytes:
+        raise _does_not_add_up(request, "the last page does not end where the source ends")
+
+
+def _does_not_add_up(request: WriteManifest, why: str) -> OutputRefused:
+    return OutputRefused(f"the saved pages of batch {request.batch.id} do not add up to the source: {why}")

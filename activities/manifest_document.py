@@ -1,0 +1,158 @@
+"""The text of a manifest: one top-level key to a line, one chunk to a line, written and digested as a stream.
+
+A batch of ten million rows has twenty thousand chunks; nothing here holds more of them than their journal entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from activities.journal import FileFacts, SavedPage
+from activities.output_names import manifest_name
+from workflows.limits import added
+from workflows.models import Counts, ManifestStatus
+
+MANIFEST_VERSION = 1
+ALGORITHM = "sha256"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestDocument:
+    """A manifest to be written. `facts` holds every key but `chunks`, `rejected_files` and `integrity`."""
+
+    facts: dict[str, Any]
+    pages: list[SavedPage]
+    previous: str | None = None
+    _lists: tuple[str, str] = field(default=("chunks", "rejected_files"), init=False)
+
+    @property
+    def generation(self) -> int:
+        """The generation it completes."""
+        return int(self.facts["generation"])
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return manifest_name(self.generation)
+
+    def files(self) -> Iterator[FileFacts]:
+        """Yield every file it lists, chunks first."""
+        for saved in self.pages:
+            yield saved.chunk
+        for saved in self.pages:
+            if saved.rejected:
+                yield saved.rejected
+
+    def digest(self) -> str:
+        """Return the sha256 over the canonical JSON of everything but `integrity`."""
+        digest = hashlib.sha256()
+        lead = b"{"
+        for key in sorted([*self.facts, *self._lists]):
+            digest.update(b"%b%b:" % (lead, orjson.dumps(key)))
+            for block in self._canonical(key):
+                digest.update(block)
+            lead = b","
+        digest.update(b"}")
+        return digest.hexdigest()
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the file."""
+        yield b"{\n"
+        for key, value in self.facts.items():
+            yield b"%b:%b,\n" % (orjson.dumps(key), orjson.dumps(value))
+        for key in self._lists:
+            yield b"%b:[\n" % orjson.dumps(key)
+            yield from _joined(self._listed(key), b",\n")
+            yield b"\n],\n"
+        yield b'"integrity":%b\n}\n' % orjson.dumps(
+            {"algorithm": ALGORITHM, "digest": self.digest(), "previous": self.previous}
+        )
+
+    def same_files(self, manifest: Mapping[str, Any]) -> bool:
+        """Tell whether a manifest that was read lists exactly these pages and files."""
+        return all(
+            len(manifest[key]) == sum(1 for _ in self._listed(key))
+            and all(ours == theirs for ours, theirs in zip(self._listed(key), manifest[key], strict=True))
+            for key in self._lists
+        )
+
+    def _canonical(self, key: str) -> Iterator[bytes]:
+        if key in self._lists:
+            yield b"["
+            yield from _joined(self._listed(key), b",", orjson.OPT_SORT_KEYS)
+            yield b"]"
+        else:
+            yield orjson.dumps(self.facts[key], option=orjson.OPT_SORT_KEYS)
+
+    def _listed(self, key: str) -> Iterator[dict[str, Any]]:
+        if key == "chunks":
+            return (chunk_object(each) for each in self.pages)
+        return (rejected_object(each) for each in self.pages if each.rejected)
+
+
+def chunk_object(saved: SavedPage) -> dict[str, Any]:
+    """Return a page as an entry of `chunks`."""
+    page = saved.page
+    return {
+        "file": saved.chunk.file,
+        "page": page.number,
+        "first_row": page.first_row,
+        "last_row": page.first_row + page.records - 1,
+        "rows": saved.chunk.rows,
+        "enriched": saved.enriched,
+        "fallback": saved.fallback,
+        "rejected": saved.rejected_rows,
+        "by_error": saved.by_error,
+        "line": page.line,
+        "source_start": page.source_start,
+        "source_end": page.source_end,
+        "bytes": saved.chunk.bytes,
+        "sha256": saved.chunk.sha256,
+    }
+
+
+def rejected_object(saved: SavedPage) -> dict[str, Any]:
+    """Return a page's rejected records as an entry of `rejected_files`."""
+    facts = saved.rejected
+    assert facts is not None, "only pages with rejected records are listed"  # noqa: S101 - for the type checker
+    return {
+        "file": facts.file,
+        "page": saved.page.number,
+        "rows": facts.rows,
+        "bytes": facts.bytes,
+        "sha256": facts.sha256,
+    }
+
+
+def counts_of(pages: Iterable[SavedPage]) -> Counts:
+    """Return the sums over pages."""
+    total = Counts()
+    for saved in pages:
+        total = added(
+            total,
+            Counts(
+                records=saved.chunk.rows + saved.rejected_rows,
+                enriched=saved.enriched,
+                fallback=saved.fallback,
+                rejected=saved.rejected_rows,
+                by_error=saved.by_error,
+            ),
+        )
+    return total
+
+
+def status_of(counts: Counts) -> ManifestStatus:
+    """Return the status of a batch whose pages are all there."""
+    return "complete_with_fallbacks" if counts.fallback else "complete"
+
+
+def _joined(objects: Iterable[dict[str, Any]], between: bytes, option: int = 0) -> Iterator[bytes]:
+    lead = b""
+    for each in objects:
+        yield lead + orjson.dumps(each, option=option)
+        lead = between

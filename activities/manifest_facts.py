@@ -1,0 +1,157 @@
+"""What a manifest says beside its list of chunks: where the rows came from, how they were made, what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from activities.journal import SavedPage
+from activities.manifest_document import MANIFEST_VERSION, counts_of, status_of
+from activities.tally import percentile_ms
+from workflows.ids import workflow_id
+from workflows.models import CallStats, Counts, Pause, Shape, WriteManifest
+
+PRODUCER = "batchd"
+_PERCENTS = (50, 95, 99)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestFacts:
+    """What a manifest says beyond the request and the folder.
+
+    `data_start` is the byte offset of the first record; `source_sha256` is that of the source as it was read again at
+    the end; `api_url` is without secrets; `archived_as` says where the source will lie.
+    """
+
+    delimiter: str
+    quote: str
+    encoding: str
+    newline: str
+    columns: Sequence[str]
+    data_start: int
+    source_sha256: str
+    api_url: str
+    producer_version: str
+    finished_at: str
+    archived_as: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedPage]) -> dict[str, Any]:
+    """Return the facts of a batch's first manifest, in the order in which they stand there."""
+    source, identity = request.batch.source, request.identity
+    counts = counts_of(pages)
+    told: dict[str, Any] = {
+        "manifest_version": MANIFEST_VERSION,
+        "generation": request.batch.generation,
+        "producer": {"name": PRODUCER, "version": facts.producer_version},
+        "id": request.batch.id,
+        "workflow_id": workflow_id(request.batch.id),
+        "run_ids": list(request.run_ids),
+        "mode": request.mode,
+        "status": "cancelled" if request.cancelled else status_of(counts),
+        "source": {
+            "name": source.name,
+            "bytes": source.size_bytes,
+            "sha256": facts.source_sha256,
+            "modified_at": source.modified_at,
+            "first_seen_at": source.first_seen_at,
+            "stable_at": source.stable_at,
+            "claimed_at": source.claimed_at,
+            "archived_as": facts.archived_as,
+        },
+        "identity": {key: value for key, value in asdict(identity).items() if value is not None},
+        "dialect": _dialect(facts),
+        "counts": asdict(counts),
+    }
+    if request.cancelled:
+        told["cancelled"] = asdict(request.cancelled)
+        told["gaps"] = gaps(pages, facts.data_start, source.size_bytes)
+    settings = {**facts.settings, **_settings(request.shape)}
+    told |= work_facts(request, facts.api_url, facts.finished_at, counts)
+    return {key: sayable(value) for key, value in {**told, "settings": settings}.items()}
+
+
+def work_facts(request: WriteManifest, api_url: str, finished_at: str, counts: Counts) -> dict[str, Any]:
+    """Return what the work took: calls, pauses, changed limits, time."""
+    duration_s = _seconds_between(request.started_at, finished_at)
+    return {
+        "api": _api(api_url, request.stats),
+        "pauses": [_pause(each) for each in request.pauses],
+        "limits": [asdict(each) for each in request.limits_log],
+        "timing": {
+            "started_at": request.started_at,
+            "finished_at": finished_at,
+            "duration_s": duration_s,
+            "rows_per_s": round(counts.records / duration_s, 1) if duration_s else 0.0,
+        },
+    }
+
+
+def gaps(pages: list[SavedPage], data_start: int, size_bytes: int) -> list[dict[str, int | None]]:
+    """Return what of the source a cancelled batch has not done; `last_row` is null where it reaches the end."""
+    found: list[dict[str, int | None]] = []
+    offset, row = data_start, 1
+    for saved in pages:
+        page = saved.page
+        if page.source_start > offset:
+            found.append(_gap(offset, page.source_start, row, page.first_row - 1))
+        offset, row = page.source_end, page.first_row + page.records
+    if offset < size_bytes:
+        found.append(_gap(offset, size_bytes, row, None))
+    return found
+
+
+def sayable(value: Any) -> Any:
+    """Return `value` with every text such that JSON can hold it: undecodable bytes of names are shown as escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {sayable(str(key)): sayable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [sayable(each) for each in value]
+    return value if isinstance(value, bool | int | float | None) else str(value)
+
+
+def _dialect(facts: ManifestFacts) -> dict[str, Any]:
+    return {
+        "delimiter": facts.delimiter,
+        "quote": facts.quote,
+        "encoding": facts.encoding,
+        "newline": facts.newline,
+        "columns": list(facts.columns),
+        "data_start": facts.data_start,
+    }
+
+
+def _api(url: str, stats: CallStats) -> dict[str, Any]:
+    return {
+        "url": url,
+        "calls": stats.calls,
+        "retries": stats.retries,
+        "by_status": dict(stats.by_status),
+        "latency_ms": {f"p{percent}": percentile_ms(stats, percent) for percent in _PERCENTS},
+    }
+
+
+def _pause(pause: Pause) -> dict[str, str]:
+    return {"from": pause.since, "to": pause.to, "by": pause.by, "reason": pause.reason}
+
+
+def _settings(shape: Shape) -> dict[str, Any]:
+    values = asdict(shape)
+    return {**values.pop("csv"), **values}
+
+
+def _gap(source_start: int, source_end: int, first_row: int, last_row: int | None) -> dict[str, int | None]:
+    return {"source_start": source_start, "source_end": source_end, "first_row": first_row, "last_row": last_row}
+
+
+def _seconds_between(start: str, end: str) -> float:
+    try:
+        passed = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    except (ValueError, TypeError):
+        return 0.0
+    return max(0.0, round(passed.total_seconds(), 3))

@@ -1,0 +1,54 @@
+"""What the files of an output folder are called. The first generation has no suffix, later ones have `-g<n>`."""
+
+from __future__ import annotations
+
+import re
+
+_LISTED = re.compile(r"(?:chunk|rejected)-\d{6,}(?:-g(\d+))?\.json")
+_MANIFEST = re.compile(r"manifest(?:-g(\d+))?\.json")
+
+
+def chunk_name(page_number: int, generation: int = 1) -> str:
+    """Return the name of a page's chunk."""
+    return f"chunk-{page_number:06d}{_suffix(generation)}.json"
+
+
+def rejected_name(page_number: int) -> str:
+    """Return the name of a page's rejected records. They are read once and have one generation."""
+    return f"rejected-{page_number:06d}.json"
+
+
+def manifest_name(generation: int = 1) -> str:
+    """Return the name of a generation's manifest."""
+    return f"manifest{_suffix(generation)}.json"
+
+
+def sums_name(generation: int = 1) -> str:
+    """Return the name of a generation's list of digests, as `sha256sum -c` reads it."""
+    return f"manifest{_suffix(generation)}.sha256"
+
+
+def part_name(page_number: int, generation: int = 1) -> str:
+    """Return the hidden name of a page's finished rows."""
+    return f".part-{page_number:06d}{_suffix(generation)}"
+
+
+def journal_name(generation: int = 1) -> str:
+    """Return the hidden name of a generation's journal."""
+    return f".journal{_suffix(generation)}"
+
+
+def generation_of_manifest(name: str) -> int | None:
+    """Return which generation's manifest is called `name`; None where it is no manifest's name."""
+    found = _MANIFEST.fullmatch(name)
+    return int(found[1] or 1) if found else None
+
+
+def generation_of_data(name: str) -> int | None:
+    """Return which generation a chunk or a file of rejected records belongs to; None for other names."""
+    found = _LISTED.fullmatch(name)
+    return int(found[1] or 1) if found else None
+
+
+def _suffix(generation: int) -> str:
+    return f"-g{generation}" if generation > 1 else ""

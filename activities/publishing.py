@@ -1,0 +1,85 @@
+"""The last steps of a batch: decide on one manifest, list the digests, let the manifest appear, tidy up.
+
+Two attempts may overlap, and each would write another time of day. So the manifest is first decided under a hidden
+name, where the first writer wins; the list of digests, which covers the manifest too, follows from the decided one;
+and the decided one gets its real name last. A kill between any two steps leaves nothing that the next attempt does
+not finish, and `manifest.json` is never there without all it vouches for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+
+from activities.failpoints import failpoint
+from activities.folder import Folder, Stored
+from activities.manifest_document import ManifestDocument
+from activities.output_names import generation_of_data, sums_name
+from activities.storage import is_hidden_of_ours
+
+
+def publish(folder: Folder, document: ManifestDocument) -> None:
+    """Make the manifest appear. Where another attempt was first, its manifest stays.
+
+    Raises:
+        StorageFull: there is no room; the batch is not complete yet.
+    """
+    decided_name = f".{document.name}"
+    decided = _decided(folder, document, decided_name)
+    if not folder.exists(document.name):
+        _list_digests(folder, document, decided)
+        failpoint("manifest.link.before")
+        folder.link(decided_name, document.name)
+        folder.sync()
+        failpoint("manifest.link.after")
+    tidy(folder)
+
+
+def tidy(folder: Folder) -> None:
+    """Remove what a complete batch needs no more: marker, journal, parts and temporary files."""
+    for name in folder.names():
+        if is_hidden_of_ours(name):
+            failpoint("tidy.remove")
+            folder.remove(name)
+    folder.sync()
+
+
+def remove_unlisted(folder: Folder, document: ManifestDocument) -> None:
+    """Remove chunks of this generation that were never journalled: of an attempt that was killed and given up."""
+    listed = {each.file for each in document.files()}
+    for name in folder.names():
+        if generation_of_data(name) == document.generation and name not in listed:
+            folder.remove(name)
+
+
+def digest_lines(document: ManifestDocument, manifest_sha256: str) -> Iterator[bytes]:
+    """Yield the lines that `sha256sum -c` checks."""
+    for each in document.files():
+        yield f"{each.sha256}  {each.file}\n".encode()
+    yield f"{manifest_sha256}  {document.name}\n".encode()
+
+
+def _decided(folder: Folder, document: ManifestDocument, name: str) -> Stored:
+    stored = folder.write_once(name, document.blocks())
+    if stored.same or folder.exists(document.name) or _lists_the_same(folder, document, name):
+        return stored
+    # An earlier attempt was killed here, and pages were worked again since: what it decided is no longer true.
+    folder.remove(sums_name(document.generation))
+    folder.remove(name)
+    return folder.write_once(name, document.blocks())
+
+
+def _lists_the_same(folder: Folder, document: ManifestDocument, name: str) -> bool:
+    try:
+        return document.same_files(orjson.loads(folder.read(name) or b"null"))
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def _list_digests(folder: Folder, document: ManifestDocument, decided: Stored) -> None:
+    name = sums_name(document.generation)
+    stored = folder.write_once(name, digest_lines(document, decided.sha256))
+    if not stored.same and not folder.exists(document.name):
+        folder.remove(name)
+        folder.write_once(name, digest_lines(document, decided.sha256))
