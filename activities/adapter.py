@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.chunks import save_chunk
 from activities.enrichment import EnrichmentClient, PageOutcome
 from activities.filing import file_source
 from activities.finishing import finish
 from activities.page_work import PageWork
 from activities.places import Places
-from activities.chunks import save_chunk
 from workflows.contract import Activities
 from workflows.models import (
     EnrichedPage,
@@ -91,7 +91,7 @@ class BatchActivities(Activities):
     @activity.defn(name="save_chunk")
     async def save_chunk(self, request: SavePage) -> SavedChunk:
         """Make the chunk file from the durable rows; the first writer wins."""
-        return await _in_thread(lambda: save_chunk(self._places.output(request.batch), request))
+        return await _in_thread(self._save, request)
 
     @activity.defn(name="write_manifest")
     async def write_manifest(self, request: WriteManifest) -> WrittenManifest:
@@ -102,6 +102,10 @@ class BatchActivities(Activities):
     async def file_source(self, request: FileSource) -> None:
         """Move the source away and close the receipt."""
         await _in_thread(file_source, self._places.inbox, self._places.receipts, request)
+
+    def _save(self, request: SavePage) -> SavedChunk:
+        with self._places.output(request.batch) as folder:
+            return save_chunk(folder, request)
 
     async def _enrich(self, request: EnrichPage, work: PageWork) -> PageOutcome:
         calls = asyncio.create_task(

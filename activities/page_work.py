@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from typing import Self
 
 import orjson
 
-from activities.chunks import element
+from activities.elements import element
 from activities.enrichment import CallRow, PageOutcome, RowOutcome
+from activities.generations import fallback_rows
 from activities.parts import DurableRow, PartFile
 from activities.places import Places
 from activities.source_file import Record, Rejected
@@ -20,29 +22,38 @@ from workflows.models import EnrichedPage, EnrichPage
 class PageWork:
     """The rows of one page and their durable answers. Blocking, but for `keep`, which is one small write."""
 
-    def __init__(self, request: EnrichPage, columns: tuple[str, ...], part: PartFile, held: ExitStack) -> None:
-        self._batch_id = request.batch.id
+    def __init__(self, batch_id: str, columns: Sequence[str], part: PartFile, held: ExitStack) -> None:
+        self._batch_id = batch_id
         self._columns = columns
         self._part = part
         self._held = held
-        self._records: list[Record] = []
+        self._waiting: Iterable[tuple[int, bytes]] = ()
         self._bodies: dict[int, bytes] = {}
 
     @classmethod
     def open(cls, places: Places, request: EnrichPage) -> Self:
-        """Read the page from the pinned source and what is already durable from its part file.
+        """Read the rows of a page, and what of it is already durable from its part file.
+
+        The rows of the first generation are in the pinned source, those of a later one in the chunk before it.
 
         Raises:
             SourceError: the file is not the one that was identified.
             OutputRefused: the output folder is not ours.
         """
+        batch, page = request.batch, request.page
         with ExitStack() as stack:
-            source = stack.enter_context(places.source(request.batch))
-            folder = stack.enter_context(places.output(request.batch))
-            part = PartFile.open(folder, request.page.number, generation=request.batch.generation)
+            folder = stack.enter_context(places.output(batch))
+            part = PartFile.open(folder, page.number, generation=batch.generation)
             stack.callback(part.close)
-            work = cls(request, source.dialect.columns, part, stack.pop_all())
-        work._take(source.read_page(request.page))
+            if batch.generation > 1:
+                columns, rows = fallback_rows(folder, page, batch.generation)
+                work = cls(batch.id, columns, part, stack.pop_all())
+                work._waiting = [(row.number, row.body) for row in rows if row.number not in part.done]
+                return work
+            with places.source(batch) as source:
+                columns, records = source.dialect.columns, source.read_page(page)
+            work = cls(batch.id, columns, part, stack.pop_all())
+        work._take(records)
         return work
 
     @property
@@ -52,11 +63,9 @@ class PageWork:
 
     def rows_to_call(self, *, probe: bool) -> Iterator[CallRow]:
         """Yield the rows that have no durable answer; only the first one for a probe."""
-        done = self._part.done
-        for record in [each for each in self._records if each.number not in done][: 1 if probe else None]:
-            body = orjson.dumps(dict(zip(self._columns, record.values, strict=True)))
-            self._bodies[record.number] = body
-            yield CallRow(number=record.number, key=f"{self._batch_id}-{record.number}", body=body)
+        for number, body in islice(self._waiting, 1 if probe else None):
+            self._bodies[number] = body
+            yield CallRow(number=number, key=f"{self._batch_id}-{number}", body=body)
 
     def keep(self, outcome: RowOutcome) -> None:
         """Make the answer of one row durable against a kill of this process."""
@@ -94,9 +103,16 @@ class PageWork:
         self._held.close()
 
     def _take(self, records: list[Record | Rejected]) -> None:
-        rejected = [each for each in records if isinstance(each, Rejected) and each.number not in self._part.done]
-        self._part.append([_rejected_row(each) for each in rejected])
-        self._records = [each for each in records if isinstance(each, Record)]
+        done = self._part.done
+        rejected = [each for each in records if isinstance(each, Rejected) and each.number not in done]
+        if rejected:
+            self._part.append([_rejected_row(each) for each in rejected])
+        columns = self._columns
+        self._waiting = (
+            (each.number, orjson.dumps(dict(zip(columns, each.values, strict=True))))
+            for each in records
+            if isinstance(each, Record) and each.number not in done
+        )
 
 
 def _rejected_row(rejected: Rejected) -> DurableRow:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from activities.generations import find_fallback_pages
 from activities.receipts import Receipts
 from activities.source_file import SourceFile
 from activities.storage import OutputFolder
@@ -37,6 +38,11 @@ class Places:
     def output(self, batch: BatchRef, *, create: bool = True) -> OutputFolder:
         """Open the output folder of a batch."""
         return OutputFolder.open(self.output_root, checked_id(batch.id), create=create)
+
+    def find_fallback_pages(self, request: LoadPages) -> LoadedPages:
+        """Find pages of the generation before that hold fallback rows."""
+        with self.output(request.batch, create=False) as folder:
+            return find_fallback_pages(folder, request)
 
     def find_pages(self, request: LoadPages) -> LoadedPages:
         """Find the pages at a cursor."""

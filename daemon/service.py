@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine
 from daemon import intake
 from daemon.child import Child
 from daemon.connection import connect, outside_server
+from daemon.health import health_endpoint
 from daemon.notify import notify
 from daemon.server import EmbeddedServer
 from daemon.settings import Settings
@@ -41,6 +42,7 @@ class Service:
         command = _python("daemon.main", "work", "--exit-with-parent", "--process-of", str(processes))
         self._workers = [Child(f"worker-{number}", command) for number in range(1, processes + 1)]
         self._keepers: list[asyncio.Task[None]] = []
+        self._ready = False
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set.
@@ -50,12 +52,14 @@ class Service:
             TemporalUnreachable: no server answered within the start timeout.
         """
         started = time.monotonic()
-        try:
-            await self._start_up(stop)
-            await self._watch(stop, started)
-        finally:
-            notify("STOPPING=1")
-            await self._shut_down()
+        async with health_endpoint(self._settings.health_address, lambda: self._ready):
+            try:
+                await self._start_up(stop)
+                await self._watch(stop, started)
+            finally:
+                self._ready = False
+                notify("STOPPING=1")
+                await self._shut_down()
         logger.info("daemon.stopped")
 
     async def _start_up(self, stop: asyncio.Event) -> None:
@@ -73,6 +77,7 @@ class Service:
 
     async def _watch(self, stop: asyncio.Event, started: float) -> None:
         def ready() -> None:
+            self._ready = True
             took_s = round(time.monotonic() - started, 2)
             fields = {"inbox": str(self._settings.inbox), "workers": len(self._workers), "took_s": took_s}
             logger.info("daemon.ready", extra={"fields": fields})

@@ -59,8 +59,11 @@ def build_worker(settings: Settings, client: Client, enrichment: EnrichmentClien
         inbox=settings.inbox.absolute(),
         output_root=settings.output_root.absolute(),
         receipts=Receipts(settings.state_dir.absolute()),
+        api_url=shown_url(settings.api_url),
+        producer_version=version("batchd"),
+        settings=_shaping(settings),
     )
-    activities = BatchActivities(places, enrichment, api_url=shown_url(settings.api_url))
+    activities = BatchActivities(places, enrichment)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -99,6 +102,13 @@ def shown_url(url: str) -> str:
     host = parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
     return urlunsplit((parts.scheme, f"[{host}]{port}" if ":" in host else f"{host}{port}", parts.path, "", ""))
+
+
+def _shaping(settings: Settings) -> dict[str, object]:
+    """Return the settings of the service, beside those of the batch, that shape a result."""
+    return settings.model_dump(
+        mode="json", include={"identity", "api_concurrency", "api_rate", "api_timeout_s", "api_attempts", "api_outage"}
+    )
 
 
 def _token(settings: Settings) -> str:

@@ -1,0 +1,128 @@
+"""`make demo`: 1,000 users from the inbox to a verified manifest, with everything real but the API.
+
+It runs the same commands as a user would, in the folder it is called from, and stops what it started.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from activities.receipts import Receipts
+
+from daemon.settings import Settings, load_settings
+from workflows.errors import BatchdError, SettingsError
+from workflows.ids import batch_id, identity_key
+
+SOURCE = Path("dummy-data/users.csv")
+BIN = Path(sys.executable).parent
+READY_S = 60.0
+STOP_S = 40.0
+
+
+def main() -> None:
+    """Run the demo and end with its exit code."""
+    try:
+        code = _demo()
+    except BatchdError as error:
+        sys.stderr.write(f"demo: {error}\n")
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _demo() -> int:
+    if not SOURCE.is_file():
+        raise SettingsError(f"{SOURCE} is not here; run the demo in the folder of the repository")
+    os.environ.setdefault("BATCH_SETTLE_S", "0.5")
+    _take_free_ports()
+    settings = load_settings()
+    _say("1. Starting Temporal, the mock API (10 % failures, 200-500 ms, as in the original) and the daemon.")
+    log = settings.state_dir / "demo.log"
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as out:
+        service = subprocess.Popen([BIN / "batchd", "run", "--with-mock-api"], stdout=out, stderr=out)  # noqa: S603
+    try:
+        _until_ready(service, log)
+        return _drop_and_follow(settings)
+    finally:
+        _say("5. Stopping what was started.")
+        service.send_signal(signal.SIGTERM)
+        service.wait(STOP_S)
+
+
+def _drop_and_follow(settings: Settings) -> int:
+    name = _unused_name(settings)
+    _say(f"2. Dropping {SOURCE} into {settings.inbox}/ as {name}: cp {SOURCE} {settings.inbox / name}")
+    shutil.copyfile(SOURCE, settings.inbox / name)
+    _say(
+        f"3. Following it: batchctl watch {name}   (in another terminal: batchctl pause {name}, batchctl resume {name})"
+    )
+    watched = _batchctl("watch", name)
+    _say(f"4. Proving the result: batchctl verify {name}")
+    verified = _batchctl("verify", name)
+    receipt = Receipts(settings.state_dir).find(name)
+    _say(f"   output:   {receipt.output_dir}\n   manifest: {receipt.output_dir}/{receipt.manifest}")
+    _say(f"   source:   {settings.inbox / (receipt.archived_as or '')}")
+    return watched or verified
+
+
+def _unused_name(settings: Settings) -> str:
+    """Return a name under which the file was not done before: the same file again would be a duplicate."""
+    sha256 = hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+    receipts = Receipts(settings.state_dir)
+    names = [SOURCE.name, *(f"{SOURCE.stem}-{number}{SOURCE.suffix}" for number in range(2, 10_000))]
+    for name in names:
+        key = identity_key(settings.identity, name=name.encode(), sha256=sha256)
+        if receipts.read(batch_id(name.encode(), key)) is None:
+            return name
+        _say(f"   {name} with these bytes was done before and would be filed as a duplicate; taking the next name.")
+    raise SettingsError("this demo ran ten thousand times in this folder; remove .batchd to start over")
+
+
+def _until_ready(service: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + READY_S
+    while b"daemon.ready" not in log.read_bytes():
+        if service.poll() is not None or time.monotonic() > deadline:
+            raise SettingsError(f"the service did not start:\n{log.read_text()}")
+        time.sleep(0.05)
+
+
+def _take_free_ports() -> None:
+    for name, port in (("BATCH_SERVER_PORT", 7233), ("BATCH_SERVER_UI_PORT", 8233), ("MOCK_API_PORT", 3001)):
+        if name not in os.environ:
+            os.environ[name] = str(port if _free(port) else _some_free_port())
+    os.environ.setdefault("BATCH_API_URL", f"http://127.0.0.1:{os.environ['MOCK_API_PORT']}/enrich")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _some_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _batchctl(*arguments: str) -> int:
+    return subprocess.run([BIN / "batchctl", *arguments], check=False).returncode  # noqa: S603
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
