@@ -13,11 +13,11 @@ from dataclasses import replace
 from activities.elements import array, element
 from activities.failpoints import failpoint
 from activities.folder import Folder
-from activities.generations import RetriedPage
-from activities.journal import FileFacts, SavedPage, entries, matches, record
+from activities.journal import FileFacts, SavedPage, entries, matches, own_files, record
 from activities.manifest_reading import listed_page
 from activities.output_names import chunk_name, manifest_name, part_name, rejected_name
 from activities.parts import DurableRow, PartFile
+from activities.retried_page import RetriedPage
 from workflows.models import Page, SavedChunk, SavePage
 
 __all__ = ["already_saved", "element", "save_chunk"]
@@ -56,9 +56,9 @@ def already_saved(folder: Folder, page: Page, generation: int = 1) -> SavedPage 
     if folder.exists(manifest_name(generation)):
         return listed_page(folder, generation, page.number)
     saved = entries(folder, generation).get(page.number)
-    if saved is None or matches(folder, saved):
+    if saved is None or matches(folder, saved, generation):
         return saved
-    for each in saved.files():
+    for each in own_files(saved, generation):
         folder.remove(each.file)
     return None
 

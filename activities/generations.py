@@ -8,18 +8,22 @@ proving what it proved. Neither the source nor Temporal's memory of the batch is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 import orjson
 
-from activities.elements import elements_of
 from activities.folder import Folder
-from activities.journal import SavedPage, unchanged
-from activities.manifest_reading import listed_page, read_manifest, saved_pages
-from activities.parts import DurableRow, PartFile
-from workflows.errors import OutputRefused
-from workflows.models import Cursor, LoadedPages, LoadPages, Page
+from activities.journal import SavedPage, entries, matches, unchanged
+from activities.manifest import MAX_DAMAGED_PAGES
+from activities.manifest_document import ManifestDocument, counts_of, status_of
+from activities.manifest_facts import PRODUCER, sayable, work_facts
+from activities.manifest_reading import digest_of, read_manifest, result_of, saved_pages
+from activities.output_names import manifest_name
+from activities.publishing import publish, remove_unlisted, tidy
+from activities.retried_page import RetriedPage, damaged
+from workflows.ids import workflow_id
+from workflows.models import Cursor, LoadedPages, LoadPages, Page, WriteManifest, WrittenManifest
 
 
 class FallbackRow(NamedTuple):
@@ -54,55 +58,73 @@ def fallback_rows(folder: Folder, page: Page, generation: int, columns: Sequence
             yield FallbackRow(row["_row"], orjson.dumps({column: row[column] for column in columns}))
 
 
-def columns_of(folder: Folder, generation: int = 1) -> tuple[str, ...]:
-    """Return the source's columns as a manifest has them."""
-    return tuple(read_manifest(folder, generation)["dialect"]["columns"])
+def write_generation(
+    folder: Folder, request: WriteManifest, *, finished_at: str, producer_version: str
+) -> WrittenManifest:
+    """Write the manifest of generation `request.batch.generation`, or say which pages must be worked first.
+
+    Idempotent. Source, identity, dialect and settings are its parent's. Of a cancelled retry, the pages that were
+    done count and the others stay as they were.
+
+    Raises:
+        OutputRefused: the parent, or a file that is to stay, is not what it was.
+        StorageFull: there is no room; nothing half written stays.
+    """
+    generation = request.batch.generation
+    if folder.exists(manifest_name(generation)):
+        tidy(folder)
+        return result_of(read_manifest(folder, generation))
+    parent = read_manifest(folder, generation - 1)
+    if digest_of(parent) != parent["integrity"]["digest"]:
+        raise damaged(folder, manifest_name(generation - 1))
+    pages, missing = _merged(folder, request, saved_pages(parent))
+    if missing and not request.cancelled:
+        return WrittenManifest(file=None, damaged=missing[:MAX_DAMAGED_PAGES])
+    facts = _facts(request, parent, pages)
+    facts |= work_facts(request, parent["api"]["url"], finished_at, counts_of(pages))
+    facts |= {"producer": {"name": PRODUCER, "version": producer_version}, "parent": _parent(folder, generation - 1)}
+    document = ManifestDocument(facts=sayable(facts), pages=pages, previous=parent["integrity"]["digest"])
+    remove_unlisted(folder, document)
+    publish(folder, document)
+    return result_of(read_manifest(folder, generation))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetriedPage:
-    """A page as the generation before left it."""
-
-    folder: Folder
-    before: SavedPage
-
-    @classmethod
-    def of(cls, folder: Folder, page: Page, generation: int) -> Self:
-        """Find a page in the manifest of the generation before `generation`, its chunk checked against it.
-
-        Raises:
-            OutputRefused: there is no such page, or its chunk is not what the manifest says.
-        """
-        before = listed_page(folder, generation - 1, page.number)
-        if before is None:
-            raise OutputRefused(f"{folder.path}: generation {generation - 1} has no page {page.number}")
-        if not unchanged(folder, before.chunk):
-            raise damaged(folder, before.chunk.file)
-        return cls(folder=folder, before=before)
-
-    def elements(self) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """Yield each row of the chunk, and as the bytes it is there."""
-        file = self.folder.reading(self.before.chunk.file)
-        if file is None:
-            raise damaged(self.folder, self.before.chunk.file)
-        with file:
-            for raw in elements_of(file):
-                yield orjson.loads(raw), raw
-
-    def fallback_numbers(self) -> Iterator[int]:
-        """Yield the numbers of the rows to be tried again."""
-        return (row["_row"] for row, _ in self.elements() if not row["enriched"])
-
-    def rows(self, part: PartFile) -> Iterator[DurableRow]:
-        """Yield the page's rows: the fallback rows as they are in `part`, the others as they were."""
-        anew = {row.row: row for row in part}
-        for row, raw in self.elements():
-            if row["enriched"]:
-                yield DurableRow(row=row["_row"], kind="E", error="", statuses=(), latency_ms=0.0, element=raw)
-            else:
-                yield anew[row["_row"]]
+def _merged(folder: Folder, request: WriteManifest, before: list[SavedPage]) -> tuple[list[SavedPage], list[Page]]:
+    """Return the pages as they are now, and those with fallback rows that were not tried again."""
+    generation = request.batch.generation
+    journal = entries(folder, generation)
+    pages: list[SavedPage] = []
+    missing: list[Page] = []
+    for page in before:
+        again = journal.get(page.page.number)
+        if again is not None and not matches(folder, again, generation):
+            folder.remove(again.chunk.file)
+            again = None
+        if again is None and page.fallback:
+            missing.append(page.page)
+        now = again or page
+        for each in now.files():
+            if (again is None or each is now.rejected) and not unchanged(folder, each):
+                raise damaged(folder, each.file)
+        pages.append(now)
+    return pages, missing
 
 
-def damaged(folder: Folder, name: str) -> OutputRefused:
-    """Return the error for a file that is not what its manifest says."""
-    return OutputRefused(f"{folder.path / name} is not what its manifest says; see `batchctl verify`, `batchctl rerun`")
+def _facts(request: WriteManifest, parent: dict[str, Any], pages: list[SavedPage]) -> dict[str, Any]:
+    """Return the parent's facts, with what this generation changes of them."""
+    generation = request.batch.generation
+    counts = counts_of(pages)
+    kept = {key: value for key, value in parent.items() if key not in {"chunks", "rejected_files", "integrity"}}
+    return kept | {
+        "generation": generation,
+        "workflow_id": f"{workflow_id(request.batch.id)}-g{generation}",
+        "run_ids": list(request.run_ids),
+        "status": "cancelled" if parent["status"] == "cancelled" else status_of(counts),
+        "counts": asdict(counts),
+    }
+
+
+def _parent(folder: Folder, generation: int) -> dict[str, Any]:
+    name = manifest_name(generation)
+    there = folder.stored(name)
+    return {"generation": generation, "file": name, "sha256": there.sha256 if there else ""}

@@ -16,7 +16,7 @@ from activities.disk_errors import disk_errors
 from activities.failpoints import failpoint
 from activities.folder import Folder
 from activities.lines import line, mend_tail, payloads
-from activities.output_names import journal_name
+from activities.output_names import generation_of_data, journal_name
 from workflows.errors import StorageFull
 from workflows.models import Page, SavedChunk
 
@@ -94,9 +94,14 @@ def entries(folder: Folder, generation: int = 1) -> dict[int, SavedPage]:
     return {each.page.number: each for each in found}
 
 
-def matches(folder: Folder, saved: SavedPage) -> bool:
-    """Tell whether the page's files are on disk, byte for byte as they were saved."""
-    return all(unchanged(folder, each) for each in saved.files())
+def own_files(saved: SavedPage, generation: int) -> list[FileFacts]:
+    """Return the page's files that its generation made: a later one lists the first one's rejected records."""
+    return [each for each in saved.files() if generation_of_data(each.file) == generation]
+
+
+def matches(folder: Folder, saved: SavedPage, generation: int = 1) -> bool:
+    """Tell whether the files that a generation made of the page are on disk, byte for byte as they were saved."""
+    return all(unchanged(folder, each) for each in own_files(saved, generation))
 
 
 def unchanged(folder: Folder, facts: FileFacts) -> bool:

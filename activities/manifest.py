@@ -28,7 +28,7 @@ UNKNOWN = -1
 def write_manifest(folder: Folder, request: WriteManifest, facts: ManifestFacts) -> WrittenManifest:
     """Write the manifest of a batch, or say which pages must be worked again first. Idempotent.
 
-    A damaged page that the journal does not know has -1 for what only the source can tell, `source_end` always.
+    A damaged page that the journal does not know has -1 for everything but its number: only the source can tell.
 
     Raises:
         SourceChanged: the source is not the one that was identified.
@@ -44,7 +44,7 @@ def write_manifest(folder: Folder, request: WriteManifest, facts: ManifestFacts)
     expected = sorted(journal) if request.cancelled else range(1, request.pages + 1)
     sound, bad = _sorted_out(folder, journal, expected)
     if bad and not request.cancelled:
-        return WrittenManifest(file=None, damaged=[_to_work_again(each, journal, facts) for each in bad])
+        return WrittenManifest(file=None, damaged=[_to_work_again(each, journal) for each in bad])
     _check_adds_up(request, facts, sound)
     document = ManifestDocument(facts=first_facts(request, facts, sound), pages=sound)
     remove_unlisted(folder, document)
@@ -71,19 +71,11 @@ def _sorted_out(
     return sound, bad
 
 
-def _to_work_again(number: int, journal: dict[int, SavedPage], facts: ManifestFacts) -> Page:
+def _to_work_again(number: int, journal: dict[int, SavedPage]) -> Page:
     if number in journal:
         return journal[number].page
-    if number == 1:
-        return Page(number=1, source_start=facts.data_start, source_end=UNKNOWN, first_row=1, records=0, line=UNKNOWN)
-    before = journal[number - 1].page if number - 1 in journal else None
     return Page(
-        number=number,
-        source_start=before.source_end if before else UNKNOWN,
-        source_end=UNKNOWN,
-        first_row=before.first_row + before.records if before else UNKNOWN,
-        records=0,
-        line=UNKNOWN,
+        number=number, source_start=UNKNOWN, source_end=UNKNOWN, first_row=UNKNOWN, records=UNKNOWN, line=UNKNOWN
     )
 
 

@@ -69,7 +69,7 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
     if request.cancelled:
         told["cancelled"] = asdict(request.cancelled)
         told["gaps"] = gaps(pages, facts.data_start, source.size_bytes)
-    settings = {**facts.settings, **_settings(request.shape)}
+    settings = {key: value for key, value in {**facts.settings, **_settings(request.shape)}.items() if key != "csv"}
     told |= work_facts(request, facts.api_url, facts.finished_at, counts)
     return {key: sayable(value) for key, value in {**told, "settings": settings}.items()}
 

@@ -1,0 +1,66 @@
+"""A page of a finished batch whose fallback rows are tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import orjson
+
+from activities.elements import elements_of
+from activities.folder import Folder
+from activities.journal import SavedPage, unchanged
+from activities.manifest_reading import listed_page
+from activities.parts import DurableRow, PartFile
+from workflows.errors import OutputRefused
+from workflows.models import Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetriedPage:
+    """A page as the generation before left it."""
+
+    folder: Folder
+    before: SavedPage
+
+    @classmethod
+    def of(cls, folder: Folder, page: Page, generation: int) -> Self:
+        """Find a page in the manifest of the generation before `generation`, its chunk checked against it.
+
+        Raises:
+            OutputRefused: there is no such page, or its chunk is not what the manifest says.
+        """
+        before = listed_page(folder, generation - 1, page.number)
+        if before is None:
+            raise OutputRefused(f"{folder.path}: generation {generation - 1} has no page {page.number}")
+        if not unchanged(folder, before.chunk):
+            raise damaged(folder, before.chunk.file)
+        return cls(folder=folder, before=before)
+
+    def elements(self) -> Iterator[tuple[dict[str, Any], bytes]]:
+        """Yield each row of the chunk, and as the bytes it is there."""
+        file = self.folder.reading(self.before.chunk.file)
+        if file is None:
+            raise damaged(self.folder, self.before.chunk.file)
+        with file:
+            for raw in elements_of(file):
+                yield orjson.loads(raw), raw
+
+    def fallback_numbers(self) -> Iterator[int]:
+        """Yield the numbers of the rows to be tried again."""
+        return (row["_row"] for row, _ in self.elements() if not row["enriched"])
+
+    def rows(self, part: PartFile) -> Iterator[DurableRow]:
+        """Yield the page's rows: the fallback rows as they are in `part`, the others as they were."""
+        anew = {row.row: row for row in part}
+        for row, raw in self.elements():
+            if row["enriched"]:
+                yield DurableRow(row=row["_row"], kind="E", error="", statuses=(), latency_ms=0.0, element=raw)
+            else:
+                yield anew[row["_row"]]
+
+
+def damaged(folder: Folder, name: str) -> OutputRefused:
+    """Return the error for a file that is not what its manifest says."""
+    return OutputRefused(f"{folder.path / name} is not what its manifest says; see `batchctl verify`, `batchctl rerun`")
