@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from activities.elements import array, element
+from activities.elements import array
 from activities.failpoints import failpoint
 from activities.folder import Folder
 from activities.journal import FileFacts, SavedPage, entries, matches, own_files, record
@@ -19,8 +19,6 @@ from activities.output_names import chunk_name, manifest_name, part_name, reject
 from activities.parts import DurableRow, PartFile
 from activities.retried_page import RetriedPage
 from workflows.models import Page, SavedChunk, SavePage
-
-__all__ = ["already_saved", "element", "save_chunk"]
 
 Rows = Callable[[], Iterable[DurableRow]]
 """The rows of a page in order, as often as they are asked for."""

@@ -7,7 +7,7 @@ proving what it proved. Neither the source nor Temporal's memory of the batch is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from activities.journal import SavedPage, entries, matches, unchanged
 from activities.manifest import MAX_DAMAGED_PAGES
 from activities.manifest_document import ManifestDocument, counts_of, status_of
 from activities.manifest_facts import PRODUCER, sayable, work_facts
-from activities.manifest_reading import digest_of, read_manifest, result_of, saved_pages
+from activities.manifest_reading import digest_of, listed_columns, read_manifest, result_of, saved_pages
 from activities.output_names import manifest_name
 from activities.publishing import publish, remove_unlisted, tidy
 from activities.retried_page import RetriedPage, damaged
@@ -47,15 +47,15 @@ def find_fallback_pages(folder: Folder, request: LoadPages) -> LoadedPages:
     return LoadedPages(pages=pages, next=Cursor(page=pages[-1].number + 1) if len(left) > len(pages) else None)
 
 
-def fallback_rows(folder: Folder, page: Page, generation: int, columns: Sequence[str]) -> Iterator[FallbackRow]:
-    """Yield the rows of a page that generation `generation` is to try again, with the source's `columns`.
+def fallback_rows(folder: Folder, page: Page, generation: int) -> tuple[tuple[str, ...], list[FallbackRow]]:
+    """Return the source's columns, and the rows of a page that generation `generation` is to try again.
 
     Raises:
         OutputRefused: the page's chunk is not what its manifest says.
     """
-    for row, _ in RetriedPage.of(folder, page, generation).elements():
-        if not row["enriched"]:
-            yield FallbackRow(row["_row"], orjson.dumps({column: row[column] for column in columns}))
+    columns = listed_columns(folder, generation - 1)
+    again = (row for row, _ in RetriedPage.of(folder, page, generation).elements() if not row["enriched"])
+    return columns, [FallbackRow(row["_row"], _body(row, columns)) for row in again]
 
 
 def write_generation(
@@ -87,6 +87,10 @@ def write_generation(
     remove_unlisted(folder, document)
     publish(folder, document)
     return result_of(read_manifest(folder, generation))
+
+
+def _body(row: dict[str, Any], columns: Sequence[str]) -> bytes:
+    return orjson.dumps({column: row[column] for column in columns})
 
 
 def _merged(folder: Folder, request: WriteManifest, before: list[SavedPage]) -> tuple[list[SavedPage], list[Page]]:

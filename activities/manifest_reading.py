@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -69,14 +69,30 @@ def listed_page(folder: Folder, generation: int, number: int) -> SavedPage | Non
         OutputRefused: there is no such manifest.
     """
     wanted = b'"page":%d,' % number
-    file = folder.reading(manifest_name(generation))
-    if file is None:
-        raise OutputRefused(f"{folder.path} holds no {manifest_name(generation)}")
-    with file, disk_errors(f"reading {folder.path / manifest_name(generation)}"):
-        found = [orjson.loads(raw.rstrip(b",\n")) for raw in file if raw.startswith(b'{"file":') and wanted in raw]
-    chunk = next((each for each in found if "source_start" in each), None)
-    rejected = next((each for each in found if "source_start" not in each), None)
+    listed = [orjson.loads(raw) for raw in _lines(folder, generation, b'{"file":') if wanted in raw]
+    chunk = next((each for each in listed if "source_start" in each), None)
+    rejected = next((each for each in listed if "source_start" not in each), None)
     return None if chunk is None else _saved(chunk, rejected)
+
+
+def listed_columns(folder: Folder, generation: int) -> tuple[str, ...]:
+    """Return the source's columns.
+
+    Raises:
+        OutputRefused: there is no such manifest, or it names none.
+    """
+    for raw in _lines(folder, generation, b'"dialect":'):
+        return tuple(orjson.loads(raw.removeprefix(b'"dialect":'))["columns"])
+    raise OutputRefused(f"{folder.path / manifest_name(generation)} names no columns")
+
+
+def _lines(folder: Folder, generation: int, start: bytes) -> Iterator[bytes]:
+    name = manifest_name(generation)
+    file = folder.reading(name)
+    if file is None:
+        raise OutputRefused(f"{folder.path} holds no {name}")
+    with file, disk_errors(f"reading {folder.path / name}"):
+        yield from (raw.rstrip(b",\n") for raw in file if raw.startswith(start))
 
 
 def _saved(chunk: Mapping[str, Any], rejected: Mapping[str, Any] | None) -> SavedPage:
