@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock clean
+.PHONY: help setup demo test chaos docs corpus check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,12 @@ demo: $(STAMP)  ## 1,000 users from the inbox to a verified manifest
 test: $(STAMP)  ## the whole suite, against a real Temporal server
 	$(BIN)/python -m pytest -m "not soak and not chaos"
 
+chaos: $(STAMP)  ## kill at every step and at random; an hour
+	$(BIN)/python -m pytest -m chaos tests
+
+corpus: $(STAMP)  ## read a folder of CSV files from elsewhere: make corpus CORPUS=folder
+	PYTHONPATH=tests $(BIN)/python tests/csv_corpus.py $(CORPUS)
+
 check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,6 +40,9 @@ check: $(STAMP)  ## ruff, mypy --strict, import-linter
 format: $(STAMP)  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(STAMP)  ## write the generated pages anew
+	$(BIN)/python -m daemon.configuration > docs/configuration.md
 
 lock:  ## pin every package anew, with hashes and without addresses (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -92,7 +92,7 @@ def _binary_kind(sample: bytes) -> str | None:
     """Tell text without a mark in a wide encoding by where its NUL bytes are, and binary by its control bytes."""
     quarter = max(1, len(sample) // 4)
     zeros = [sample[at::4].count(0) / quarter for at in range(4)]
-    wide = [share > 0.5 for share in zeros]  # noqa: PLR2004 - most of the units are ASCII in real files
+    wide = [share > 0.5 and 0 in sample[:4] for share in zeros]  # noqa: PLR2004 - most units are ASCII in real files
     if sum(wide) == 3:  # noqa: PLR2004 - three of four bytes
         return "UTF-32 text without a byte order mark"
     if wide in ([False, True, False, True], [True, False, True, False]):
@@ -103,7 +103,7 @@ def _binary_kind(sample: bytes) -> str | None:
 
 def _guessed(sample: bytes) -> str:
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample)
-    broken = text.count("\ufffd")
+    broken = text.count("\ufffd") - sample.count("\ufffd".encode())
     wide = len(text) - broken - len(text.encode("ascii", "ignore"))
     return "utf-8" if not broken or wide > broken else "cp1252"
 

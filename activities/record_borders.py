@@ -4,11 +4,12 @@ A border is a function of the bytes behind it alone, never of what was read befo
 border, gives the same records as reading whole. `activities.record_grammar` says what a record is; in addition:
 
 - blank lines are no records and belong to the record before them;
-- a quote that is not closed within `max_record_bytes` costs its first physical line: reading resumes at the next one;
+- a quote not closed within `max_record_bytes` of the record's start costs the lines up to its own: reading resumes at
+  the next line, each line being read anew;
 - a record longer than that ends at the first line end past `max_record_bytes`, quoted or not.
 
 Work is linear in the file: text that a vain search for a closing quote has crossed holds only even runs of quotes, so
-no line of it opens a quoted field that it does not close.
+no line of it opens a quoted field that it does not close, and the search is not made again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ MAX_FIRST_READ_BYTES = 1_048_576
 NEWLINES = b"\r\n"
 _CR, _LF = NEWLINES
 _BLANK_LINES = re.compile(rb"[\r\n]*+")
-_NEWLINE = re.compile(rb"\r\n?|\n")
 
 Fault = Literal["unclosed_quote", "record_too_large"]
 
@@ -101,41 +101,52 @@ class Borders:
             self._pass_broken()
 
     def _pass_whole(self) -> bool:
+        """Go past the record where it ends within the limit; a match that touches the horizon might go on behind it."""
         while True:
             start = self._start = self._position
-            found = self._record.match(self._units, start)
-            if found is not None and (found.end() < len(self._units) or self._whole):
+            known = len(self._units)
+            horizon = min(known, start + self._limit + 3)
+            found = self._record.match(self._units, start, horizon)
+            if found is not None and (found.end() < horizon or (self._whole and horizon == known)):
                 self._stop = found.start(1)
-                self._position = found.end() if self._stop - start <= self._limit else start
-                return self._position > start
-            if len(self._units) - start > self._limit + 1 or not self._fill():
+                if self._stop - start > self._limit:
+                    return False
+                self._position = found.end()
+                return True
+            if horizon < known or not self._fill():
                 return False
 
     def _pass_broken(self) -> None:
-        start = self._position
+        line_end = self._open_quote_line_end(self._position)
+        if line_end is None:
+            self.fault = "record_too_large"
+            self._position = min(self._position + self._limit, len(self._units))
+            self._pass_line()
+        else:
+            self.fault = "unclosed_quote"
+            self._position = line_end
+
+    def _open_quote_line_end(self, start: int) -> int | None:
+        """Return the end of the physical line that the quote still open at the limit stands on.
+
+        None where no quote is open there, or where that line is itself longer than the limit.
+        """
         limit = min(start + self._limit, len(self._units))
         sure = fields_pattern(self._grammar.delimiters).match(self._units, start, limit)
-        quote_is_open = sure is None or sure.end() < limit
-        line_end = self._line_end_within(start) if quote_is_open else None
-        self.fault = "record_too_large" if line_end is None else "unclosed_quote"
-        self._position = limit if line_end is None else line_end
-        if line_end is None:
-            self._pass_line()
-
-    def _line_end_within(self, start: int) -> int | None:
-        """Return where the physical line at `start` ends, its line end included; None where that is past the limit."""
-        found = _NEWLINE.search(self._units, start, start + self._limit + 2)
+        if sure is not None and sure.end() == limit:
+            return None
+        found = _newline(self._units, start if sure is None else sure.end(), start + self._limit + 1)
         if found is not None:
-            return found.end() if found.start() <= start + self._limit else None
+            return found[1]
         return len(self._units) if len(self._units) - start <= self._limit else None
 
     def _pass_line(self) -> None:
         while True:
-            found = _NEWLINE.search(self._units, self._position)
-            if found is not None and (found.end() < len(self._units) or self._whole):
-                self._position = found.end()
+            found = _newline(self._units, self._position, len(self._units))
+            if found is not None and (found[1] < len(self._units) or self._whole):
+                self._position = found[1]
                 return
-            self._position = len(self._units) if found is None else found.start()
+            self._position = len(self._units) if found is None else found[0]
             if not self._fill():
                 return
 
@@ -167,3 +178,12 @@ class Borders:
             self._line -= 1
         self._after_cr = units[last - 1] == _CR
         self._counted = last
+
+
+def _newline(units: bytes, start: int, end: int) -> tuple[int, int] | None:
+    """Return the range of the first line end that starts in `[start, end)`."""
+    feed = units.find(b"\n", start, end)
+    carriage = units.find(b"\r", start, end if feed < 0 else feed)
+    if carriage >= 0:
+        return carriage, carriage + (2 if units[carriage + 1 : carriage + 2] == b"\n" else 1)
+    return None if feed < 0 else (feed, feed + 1)

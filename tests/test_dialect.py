@@ -1,0 +1,195 @@
+"""How a file is written is decided from its start, or the file is refused with a word about what it seems to be."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from csv_pages import read_in_pages
+
+from activities.header import columns
+from activities.source_file import Dialect, SourceFile
+from workflows.errors import InvalidCsv
+from workflows.models import CsvOptions
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "rows.csv"
+
+
+def dialect(file: Path, content: bytes, options: CsvOptions | None = None) -> Dialect:
+    file.write_bytes(content)
+    with SourceFile.open(file, options or CsvOptions()) as source:
+        return source.dialect
+
+
+def refusal(file: Path, content: bytes, options: CsvOptions | None = None) -> str:
+    with pytest.raises(InvalidCsv) as refused:
+        dialect(file, content, options)
+    assert str(refused.value).startswith("rows.csv: ")
+    return str(refused.value)
+
+
+def test_the_whole_dialect_is_recorded(file: Path) -> None:
+    assert dialect(file, b'a,"b,c"\r\n1,2\r\n') == Dialect(",", '"', "utf-8", "\r\n", ("a", "b,c"), 9, 2)
+
+
+@pytest.mark.parametrize(
+    ("header", "delimiter"),
+    [
+        (b"a,b;c,d", ","),
+        (b"a;b;c,d", ";"),
+        (b"a\tb", "\t"),
+        (b"a|b|c", "|"),
+        (b"a,b;c", ","),
+        (b"a;b\tc", ";"),
+        (b'"a,b,c";d', ";"),
+        (b'5" x,y;3" x,z', ","),
+        (b"single", ","),
+    ],
+)
+def test_the_delimiter_is_the_most_frequent_one_outside_quotes_in_the_header(
+    file: Path, header: bytes, delimiter: str
+) -> None:
+    assert dialect(file, header + b"\n1;2;3;4;5\n").delimiter == delimiter
+
+
+@pytest.mark.parametrize(("setting", "columns"), [("tab", ("a;b", "c")), (";", ("a", "b\tc")), (",", ("a;b\tc",))])
+def test_a_delimiter_that_is_set_is_used(file: Path, setting: str, columns: tuple[str, ...]) -> None:
+    assert dialect(file, b"a;b\tc\n", CsvOptions(delimiter=setting)).columns == columns
+
+
+@pytest.mark.parametrize(
+    ("content", "newline"),
+    [
+        (b"a\n1\n2", "\n"),
+        (b'a\r\n"x\ny"\r\n', "\r\n"),
+        (b"a\r1\r", "\r"),
+        (b"a\r\n1\n", "mixed"),
+        (b"a", "\n"),
+    ],
+)
+def test_the_newline_is_that_of_the_records_not_of_quoted_text(file: Path, content: bytes, newline: str) -> None:
+    assert dialect(file, content).newline == newline
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "start"),
+    [
+        (b"a,b\n1,2\n", "utf-8", 4),
+        ("a,b\né,2\n".encode(), "utf-8", 4),
+        (codecs.BOM_UTF8 + b'"a",b\n', "utf-8", 9),
+        (codecs.BOM_UTF16_LE + "a,b\n".encode("utf-16-le"), "utf-16-le", 10),
+        (codecs.BOM_UTF16_BE + "a,b\n".encode("utf-16-be"), "utf-16-be", 10),
+        ("a,b\né,2\n".encode("cp1252"), "cp1252", 4),
+        ("a,b\n\ufffd,2\n".encode(), "utf-8", 4),
+    ],
+)
+def test_a_mark_decides_the_encoding_else_utf8_where_the_sample_fits_else_cp1252(
+    file: Path, content: bytes, encoding: str, start: int
+) -> None:
+    found = dialect(file, content)
+    assert (found.encoding, found.data_start, found.columns) == (encoding, start, ("a", "b"))
+
+
+def test_one_broken_byte_among_many_good_ones_does_not_turn_a_utf8_file_into_cp1252(file: Path) -> None:
+    assert dialect(file, ("a,b\n" + "é,2\n" * 9).encode() + b"\xff,2\n").encoding == "utf-8"
+
+
+def test_a_multibyte_character_across_the_end_of_the_sample_is_not_a_broken_one(file: Path) -> None:
+    assert dialect(file, b"a,b\n" + b"1" * 65_531 + "é,2\n".encode()).encoding == "utf-8"
+
+
+def test_bytes_that_do_not_fit_behind_the_sample_reject_their_records(file: Path) -> None:
+    file.write_bytes(b"a,b\n" + b"1,2\n" * 20_000 + b"\xe9,2\n3,4\n")
+    assert [getattr(row, "reason", "row") for row in read_in_pages(file, 9_000)[-2:]] == ["undecodable", "row"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "encoding"), [("latin-1", "iso8859-1"), ("cp1251", "cp1251"), ("UTF8", "utf-8"), ("utf-8-sig", "utf-8")]
+)
+def test_an_encoding_that_is_set_is_used_under_its_python_name(file: Path, setting: str, encoding: str) -> None:
+    assert dialect(file, "я,b\n".encode("cp1251"), CsvOptions(encoding="cp1251")).columns == ("я", "b")
+    assert dialect(file, b"a,b\n", CsvOptions(encoding=setting)).encoding == encoding
+
+
+def test_a_byte_order_mark_wins_over_the_setting(file: Path) -> None:
+    found = dialect(file, codecs.BOM_UTF8 + "é,b\n".encode(), CsvOptions(encoding="cp1252"))
+    assert (found.encoding, found.columns) == ("utf-8", ("é", "b"))
+
+
+@pytest.mark.parametrize("setting", ["utf-32", "utf-16", "utf-7", "cp037", "iso2022_jp", "punycode", "no-such"])
+def test_an_encoding_in_which_a_comma_may_be_something_else_is_refused(file: Path, setting: str) -> None:
+    assert setting in refusal(file, b"a,b\n", CsvOptions(encoding=setting))
+
+
+def _zip() -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("xl/workbook.xml", "x")
+    return held.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (gzip.compress(b"a,b\n1,2\n"), "gzip"),
+        (_zip(), "Excel"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "PNG"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"\n <!DOCTYPE html>\n<html>", "HTML"),
+        (codecs.BOM_UTF8 + b"<html>,b\n", "HTML"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "UTF-16"),
+        ("a,b\n1,2\n".encode("utf-16-be"), "UTF-16"),
+        ("a,b\n1,2\n".encode("utf-32-le"), "UTF-32"),
+        ("a,b\n1,2\n".encode("utf-32"), "UTF-32"),
+        (bytes(4096), "binary"),
+        (b"a,b\n" + bytes(range(256)) * 4, "binary"),
+        (b"a,b\0\n1,2\n", "NUL"),
+        (b"", "empty"),
+        (b"\n\r\n\n", "empty"),
+        (codecs.BOM_UTF8, "empty"),
+        (codecs.BOM_UTF16_LE + "\r\n".encode("utf-16-le"), "empty"),
+        (b'a,"b\n1,2\n', "quote"),
+        (b'a,"b"c\n1,2\n', "quote"),
+        (codecs.BOM_UTF8 + b"\xff,b\n", "utf-8"),
+    ],
+)
+def test_what_is_not_a_csv_file_is_refused_and_named(file: Path, content: bytes, word: str) -> None:
+    assert word in refusal(file, content)
+
+
+def test_a_header_over_the_cap_on_records_is_refused(file: Path) -> None:
+    assert "MAX_RECORD_BYTES" in refusal(file, b"a," * 50 + b"\n", CsvOptions(max_record_bytes=64))
+
+
+def test_missing_required_columns_are_all_named(file: Path) -> None:
+    told = refusal(file, b"id,name\n", CsvOptions(required_columns=("id", "email", "age")))
+    assert "email, age" in told
+    assert dialect(file, b"id,name\n", CsvOptions(required_columns=("name", "id"))).columns == ("id", "name")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a", "b"], ["a", "b"]),
+        ([" a ", "A", "a"], [" a ", "A", "a"]),
+        (["a", "a", "a"], ["a", "a__2", "a__3"]),
+        (["a", "a", "a__2"], ["a", "a__3", "a__2"]),
+        (["", "x", ""], ["column_1", "x", "column_3"]),
+        (["", "column_1"], ["column_1__2", "column_1"]),
+        (["_row", "enriched", "error", "_row"], ["_row__2", "enriched__2", "error__2", "_row__3"]),
+    ],
+)
+def test_columns_are_distinct_and_verbatim_where_they_can_be(names: list[str], expected: list[str]) -> None:
+    assert list(columns(names)) == expected
+
+
+def test_a_header_of_a_hundred_thousand_equal_names_is_numbered_in_one_go() -> None:
+    assert len(set(columns(["a"] * 100_000))) == 100_000

@@ -1,0 +1,233 @@
+"""Any table, any dialect, any bytes: the same records at any page size as by another reader."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from csv_pages import PAGE_SIZES, read_in_pages
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activities import record_borders
+from activities.source_file import Record, SourceFile
+from workflows.errors import InvalidCsv
+from workflows.models import CsvOptions, Cursor
+
+CELLS = st.text(st.sampled_from("ab1é€\U0001f600 '\",;|\t\r\n\ufeff"), max_size=6)
+LATIN_CELLS = st.text(st.sampled_from("ab1é€ '\",;|\t\r\n"), max_size=6)
+DELIMITERS = st.sampled_from([",", ";", "\t", "|"])
+NEWLINES = st.sampled_from(["\n", "\r\n", "\r"])
+ENCODINGS = st.sampled_from(
+    [("utf-8", b""), ("utf-8", b"\xef\xbb\xbf"), ("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")]
+)
+PIECES = [
+    b'"',
+    b'""',
+    b'"""',
+    b",",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"a",
+    b"xyz",
+    b"\0",
+    b"\xff",
+    b"\xc3\xa9",
+    b" ",
+    b',"',
+    b'",',
+]
+quick = settings(max_examples=60, deadline=None)
+
+
+@st.composite
+def tables(draw: st.DrawFn, cells: st.SearchStrategy[str] = CELLS) -> list[list[str]]:
+    width = draw(st.integers(1, 4))
+    return draw(st.lists(st.lists(cells, min_size=width, max_size=width), min_size=0, max_size=12))
+
+
+def written(table: list[list[str]], delimiter: str, newlines: Callable[[], str], quote_all: bool) -> str:
+    header = [f"c{at}" for at in range(len(table[0]) if table else 2)]
+    return "".join(_line(row, delimiter, quote_all) + newlines() for row in [header, *table])
+
+
+def _line(row: list[str], delimiter: str, quote_all: bool) -> str:
+    quoted = ['"' + cell.replace('"', '""') + '"' for cell in row]
+    plain = row != [""] and not quote_all
+    return delimiter.join(
+        cell if plain and not re.search(f'["\r\n{delimiter}]', cell) else safe
+        for cell, safe in zip(row, quoted, strict=True)
+    )
+
+
+def other_reading(text: str, delimiter: str) -> list[tuple[int, list[str]]]:
+    """Line and values of each record by Python's csv over the whole text, header and blank lines left out."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    found: list[tuple[int, list[str]]] = []
+    line = 1
+    for values in reader:
+        found += [(line, values)] if values else []
+        line = reader.line_num + 1
+    return found[1:]
+
+
+@contextmanager
+def scratch(content: bytes) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "rows.csv")
+        path.write_bytes(content)
+        yield path
+
+
+@quick
+@given(table=tables(), delimiter=DELIMITERS, encoding=ENCODINGS, quote_all=st.booleans(), data=st.data())
+def test_any_table_in_any_dialect_reads_as_written_and_as_pythons_csv_reads_it(
+    table: list[list[str]], delimiter: str, encoding: tuple[str, bytes], quote_all: bool, data: st.DataObject
+) -> None:
+    ends = data.draw(st.lists(NEWLINES, min_size=len(table) + 1, max_size=len(table) + 1))
+    blanks = data.draw(st.sampled_from(["", "\n", "\r\n\r\n"]))
+    left = iter(ends)
+    text = written(table, delimiter, lambda: next(left) + blanks, quote_all)
+    codec, mark = encoding
+    options = CsvOptions(delimiter="tab" if delimiter == "\t" else delimiter)
+    with scratch(mark + text.encode(codec)) as path:
+        for size in PAGE_SIZES:
+            rows = read_in_pages(path, size, options)
+            assert [row.values for row in rows if isinstance(row, Record)] == table
+            assert [(row.line, row.values) for row in rows if isinstance(row, Record)] == other_reading(text, delimiter)
+
+
+@quick
+@given(table=tables(LATIN_CELLS), delimiter=DELIMITERS, newline=NEWLINES)
+def test_any_cp1252_table_reads_as_written_when_the_encoding_is_set(
+    table: list[list[str]], delimiter: str, newline: str
+) -> None:
+    text = written(table, delimiter, lambda: newline, quote_all=False)
+    options = CsvOptions(encoding="cp1252", delimiter="tab" if delimiter == "\t" else delimiter)
+    with scratch(text.encode("cp1252")) as path:
+        for size in PAGE_SIZES:
+            assert [row.values for row in read_in_pages(path, size, options) if isinstance(row, Record)] == table
+
+
+def slow_reading(content: bytes, limit: int) -> list[tuple[int, str]]:
+    """Offset and fault of each record, by a byte-at-a-time reading of the rules; `content` starts at a border."""
+    found: list[tuple[int, str]] = []
+    at = 0
+    while at < len(content):
+        if content[at] in b"\r\n":
+            at += 1
+            continue
+        end, quote = _slow_end(content, at, at + limit)
+        fault = ""
+        if end is None:
+            end = _slow_line_end(content, at + limit if quote is None else quote)
+            fault = "record_too_large" if quote is None or end > at + limit else "unclosed_quote"
+            end = _slow_line_end(content, at + limit) if fault == "record_too_large" else end
+        found.append((at, fault))
+        at = end
+    return found
+
+
+def _slow_line_end(content: bytes, at: int) -> int:
+    return next((i for i in range(at, len(content)) if content[i] in b"\r\n"), len(content))
+
+
+def _slow_end(content: bytes, at: int, limit: int) -> tuple[int | None, int | None]:
+    """Return where the record at `at` ends (None: not up to `limit`), and where the quote open there stands."""
+    state = "start"
+    quote = at
+    for i in range(at, min(limit, len(content)) + 1):
+        char = content[i : i + 1]
+        if state != "quoted" and (not char or char in b"\r\n"):
+            return i, None
+        if i == limit or not char:
+            break
+        if state == "quoted":
+            state = "closed" if char == b'"' else "quoted"
+        elif char == b",":
+            state = "start"
+        elif char == b'"' and state in {"start", "closed"}:
+            quote = i if state == "start" else quote
+            state = "quoted"
+        else:
+            state = "text"
+    return None, quote if state == "quoted" else None
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    pieces=st.lists(st.sampled_from(PIECES), max_size=40), limit=st.integers(4, 20), block=st.sampled_from([2, 4, 64])
+)
+def test_any_bytes_have_the_same_borders_at_any_page_size_and_block_size_as_by_a_slow_reading(
+    pieces: list[bytes], limit: int, block: int
+) -> None:
+    content = b"".join(pieces)
+    options = CsvOptions(encoding="cp1252", delimiter=",", max_record_bytes=limit, max_field_bytes=limit)
+    with scratch(b"a,b\n" + content) as path:
+        whole = read_in_pages(path, 1000, options)
+        with patch.object(record_borders, "BLOCK_BYTES", block):
+            assert read_in_pages(path, 2, options) == whole
+            with SourceFile.open(path, options) as source:
+                pages = source.find_pages(Cursor(), page_rows=1, max_pages=1000).pages
+    expected = slow_reading(content, limit)
+    starts = [start for start, _ in expected]
+    assert [page.source_start - 4 for page in pages][1:] == starts[1:]
+    faults = [getattr(row, "reason", "") for row in whole]
+    structural = {"unclosed_quote", "record_too_large"}
+    assert [fault if fault in structural else "" for fault in faults] == [fault for _, fault in expected]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    content=st.binary(max_size=200)
+    | st.lists(st.sampled_from([*PIECES, b"\0", b"\xff\xfe", b";", b"\t"])).map(b"".join)
+)
+def test_any_bytes_at_all_are_read_or_refused_with_a_word(content: bytes) -> None:
+    options = CsvOptions(max_record_bytes=64, max_field_bytes=16)
+    with scratch(content) as path:
+        try:
+            whole = read_in_pages(path, 1000, options)
+        except InvalidCsv:
+            return
+        for size in PAGE_SIZES:
+            assert read_in_pages(path, size, options) == whole
+
+
+class Counting:
+    """A pattern that counts the bytes it looks at."""
+
+    def __init__(self, pattern: re.Pattern[bytes], seen: list[int]) -> None:
+        self._pattern, self._seen = pattern, seen
+
+    def match(self, units: bytes, start: int, end: int) -> re.Match[bytes] | None:
+        found = self._pattern.match(units, start, end)
+        self._seen.append((end if found is None else found.end()) - start)
+        return found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b'"abc\n', b'x,"""\n', b'""\n', b'a,""\n', b'a,"\n""\n', b'"a"b,"\n', b'"\n' + b"a\n" * 99, b'"a"b,"' + b"\n" * 9],
+)
+@pytest.mark.parametrize("limit", [64, 65_536])
+def test_stray_quotes_cost_work_in_proportion_to_the_file(tmp_path: Path, line: bytes, limit: int) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"a,b\n" + line * (500_000 // len(line)))
+    seen: list[int] = []
+    pattern = record_borders.record_pattern
+    fields = record_borders.fields_pattern
+    with (
+        patch.object(record_borders, "record_pattern", lambda delimiters: Counting(pattern(delimiters), seen)),
+        patch.object(record_borders, "fields_pattern", lambda delimiters: Counting(fields(delimiters), seen)),
+        SourceFile.open(path, CsvOptions(max_record_bytes=limit)) as source,
+    ):
+        source.find_pages(Cursor(), page_rows=10_000_000, max_pages=1)
+    assert sum(seen) < 8 * path.stat().st_size
