@@ -52,12 +52,15 @@ class Folder:
 
     def exists(self, name: str) -> bool:
         """Tell whether `name` is there, as whatever kind of file."""
+        return self.mode(name) != 0
+
+    def mode(self, name: str) -> int:
+        """Return kind and permissions of `name`, which is not followed; 0 where there is nothing."""
         with disk_errors(f"looking at {self.path / name}"):
             try:
-                os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+                return os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mode
             except FileNotFoundError:
-                return False
-        return True
+                return 0
 
     def reading(self, name: str) -> BinaryIO | None:
         """Open a plain file for reading; None where there is none, or something else than a plain file."""

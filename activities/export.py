@@ -1,0 +1,133 @@
+"""A whole result as one stream, in source order: CSV for spreadsheets and databases, JSON lines for programs.
+
+Rejected records are not rows and stand only in their own files. The newest generation counts.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import orjson
+
+from activities.elements import elements_of
+from activities.folder import Folder
+from activities.journal import SavedPage
+from activities.manifest_reading import newest_generation, read_manifest, saved_pages
+from activities.retried_page import damaged
+from activities.storage import OutputFolder
+from workflows.errors import OutputRefused
+
+Format = Literal["csv", "jsonl"]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_PLAIN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_OWN_COLUMNS = ("_row", "enriched")
+_ROWS_AT_ONCE = 1_000
+
+
+def export_rows(directory: Path, out: BinaryIO, fmt: Format, *, formula_safe: bool = False) -> int:
+    r"""Write every row of the newest generation to `out` and return how many there are.
+
+    As CSV (UTF-8, RFC 4180 with CRLF): the source's columns, `_row`, `enriched`, then what the API added by name, and
+    `error` last where there are fallback rows; a value that is no text is written as JSON. As JSON lines: each row as
+    it stands in its chunk. Memory is bounded; CSV reads every chunk twice, since its header must name every column.
+
+    Args:
+        directory: the output folder.
+        out: where to.
+        fmt: `csv` or `jsonl`.
+        formula_safe: in CSV, put `'` before a cell that a spreadsheet would run as a formula (it starts with one of
+            `= + - @`, tab or CR, and is no plain number).
+
+    Raises:
+        OutputRefused: there is no finished result, or a chunk is missing or damaged.
+    """
+    with OutputFolder.look(directory) as folder:
+        manifest = read_manifest(folder, newest_generation(folder) or 1)
+        rows = _Rows(folder, saved_pages(manifest))
+        if fmt == "jsonl":
+            return _write_lines(rows, out)
+        return _write_table(rows, manifest["dialect"]["columns"], out, formula_safe=formula_safe)
+
+
+class _Rows:
+    """The rows of a result, as often as they are asked for."""
+
+    def __init__(self, folder: Folder, pages: Sequence[SavedPage]) -> None:
+        self._folder = folder
+        self._pages = pages
+
+    def raw(self) -> Iterator[bytes]:
+        """Yield each row as the bytes it is in its chunk."""
+        for saved in self._pages:
+            file = self._folder.reading(saved.chunk.file)
+            if file is None:
+                raise damaged(self._folder, saved.chunk.file)
+            with file:
+                try:
+                    yield from elements_of(file)
+                except ValueError as error:
+                    raise damaged(self._folder, saved.chunk.file) from error
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for raw in self.raw():
+            try:
+                yield orjson.loads(raw)
+            except ValueError as error:
+                raise OutputRefused(f"{self._folder.path}: a row is damaged; see `batchctl verify`") from error
+
+
+def _write_lines(rows: _Rows, out: BinaryIO) -> int:
+    written = 0
+    for raw in rows.raw():
+        out.write(raw + b"\n")
+        written += 1
+    return written
+
+
+def _write_table(rows: _Rows, columns: Sequence[str], out: BinaryIO, *, formula_safe: bool) -> int:
+    names = [*columns, *_OWN_COLUMNS, *_added_columns(rows, columns)]
+    said = _safe if formula_safe else _said
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow([said(name) for name in names])
+    written = 0
+    for row in rows:
+        writer.writerow([said(row.get(name)) for name in names])
+        written += 1
+        if written % _ROWS_AT_ONCE == 0:
+            _flush(text, out)
+    _flush(text, out)
+    return written
+
+
+def _added_columns(rows: _Rows, columns: Sequence[str]) -> list[str]:
+    found: dict[str, None] = {}
+    for row in rows:
+        found.update(dict.fromkeys(row))
+    known = {*columns, *_OWN_COLUMNS, "error"}
+    return [*sorted(name for name in found if name not in known), *(["error"] if "error" in found else [])]
+
+
+def _flush(text: io.StringIO, out: BinaryIO) -> None:
+    out.write(text.getvalue().encode())
+    text.seek(0)
+    text.truncate()
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else orjson.dumps(value).decode()
+
+
+def _safe(value: Any) -> str:
+    said = _said(value)
+    if said.startswith(_FORMULA) and _PLAIN_NUMBER.fullmatch(said) is None:
+        return f"'{said}"
+    return said

@@ -1,0 +1,157 @@
+"""A manifest held against itself, its list of digests, its parent, and the arithmetic it claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Any
+
+import orjson
+
+from activities.folder import Folder
+from activities.journal import SavedPage
+from activities.manifest_document import MANIFEST_VERSION, counts_of, status_of
+from activities.manifest_facts import gaps
+from activities.manifest_reading import digest_of, saved_pages
+from activities.manifest_shape import misshapen
+from activities.output_names import generation_of_data, manifest_name, sums_name
+from activities.verdict import MAX_TOLD, Findings
+from workflows.errors import InvalidBatchId
+from workflows.ids import checked_id
+
+MANIFEST, DIGEST, SUMS, GENERATIONS, RANGES, COUNTS = "manifest", "digest", "sums", "generations", "ranges", "counts"
+
+
+def checked_manifest(folder: Folder, generation: int, findings: Findings) -> dict[str, Any] | None:
+    """Read a generation's manifest and hold it against its own digest and its list of digests; None if unreadable."""
+    findings.checked(MANIFEST, DIGEST, SUMS)
+    name = manifest_name(generation)
+    manifest = _loaded(folder, name, findings)
+    if manifest is None:
+        return None
+    if manifest["generation"] != generation or manifest["manifest_version"] != MANIFEST_VERSION:
+        findings.problem(MANIFEST, f"{name} says it is of another generation or version")
+    if manifest["integrity"]["algorithm"] != "sha256" or manifest["integrity"]["digest"] != digest_of(manifest):
+        findings.problem(DIGEST, f"{name} is not what its own digest says")
+    _check_sums(folder, generation, manifest, findings)
+    return manifest
+
+
+def check_arithmetic(manifest: dict[str, Any], findings: Findings) -> None:
+    """Check that the chunks partition the source, that the rows run from 1, and that the counts are their sums."""
+    findings.checked(RANGES, COUNTS)
+    pages = saved_pages(manifest)
+    for problem in _range_problems(manifest, pages):
+        findings.problem(RANGES, problem)
+    for problem in _count_problems(manifest, pages):
+        findings.problem(COUNTS, problem)
+
+
+def check_parent(folder: Folder, manifest: dict[str, Any], parent: dict[str, Any] | None, findings: Findings) -> None:
+    """Check that a manifest names the generation before it, as it is on disk."""
+    generation = manifest["generation"]
+    name = manifest_name(generation)
+    if generation == 1:
+        if manifest["integrity"]["previous"] is not None:
+            findings.problem(GENERATIONS, f"{name} names a generation before the first")
+        return
+    parent_name = manifest_name(generation - 1)
+    there = folder.stored(parent_name)
+    if parent is None or there is None:
+        findings.problem(GENERATIONS, f"{parent_name} is missing or cannot be read")
+        return
+    expected = {"generation": generation - 1, "file": parent_name, "sha256": there.sha256}
+    if manifest.get("parent") != expected or manifest["integrity"]["previous"] != parent["integrity"]["digest"]:
+        findings.problem(GENERATIONS, f"{name} was made from another {parent_name} than the one there")
+
+
+def _loaded(folder: Folder, name: str, findings: Findings) -> dict[str, Any] | None:
+    content = folder.read(name)
+    if content is None:
+        findings.problem(MANIFEST, f"{name} is missing or no plain file")
+        return None
+    try:
+        manifest = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        findings.problem(MANIFEST, f"{name} is no JSON: {error}")
+        return None
+    wrong = list(_misshapen(manifest))
+    for each in wrong[: MAX_TOLD + 1]:
+        findings.problem(MANIFEST, f"{name}: {each}")
+    return None if wrong else manifest
+
+
+def _misshapen(manifest: Any) -> Iterator[str]:
+    wrong = list(misshapen(manifest))
+    yield from wrong
+    if wrong:
+        return
+    try:
+        checked_id(manifest["id"])
+    except InvalidBatchId as error:
+        yield str(error)
+    for listed in (*manifest["chunks"], *manifest["rejected_files"]):
+        if generation_of_data(listed["file"]) is None:
+            yield f"{listed['file']!a} is no name of a chunk"
+
+
+def _check_sums(folder: Folder, generation: int, manifest: dict[str, Any], findings: Findings) -> None:
+    name = sums_name(generation)
+    there = folder.stored(manifest_name(generation))
+    files = [(each["sha256"], each["file"]) for each in (*manifest["chunks"], *manifest["rejected_files"])]
+    expected = {f"{sha256}  {file}\n".encode() for sha256, file in files}
+    own = f"{there.sha256 if there else ''}  {manifest_name(generation)}\n".encode()
+    file = folder.reading(name)
+    if file is None:
+        findings.problem(SUMS, f"{name} is missing or no plain file")
+        return
+    with file:
+        found = list(file)
+    if own not in found:
+        findings.problem(SUMS, f"{manifest_name(generation)} is not the file that {name} lists")
+    if set(found) != expected | {own} or len(found) != len(expected) + 1:
+        findings.problem(SUMS, f"{name} does not list what the manifest lists")
+
+
+def _range_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterator[str]:
+    for before, after in pairwise(each.page for each in pages):
+        if after.number <= before.number or after.source_start < before.source_end:
+            yield f"page {after.number} overlaps page {before.number} or stands in the wrong place"
+        elif after.first_row < before.first_row + before.records:
+            yield f"page {after.number} has rows of page {before.number}"
+    missing = gaps(pages, manifest["dialect"]["data_start"], manifest["source"]["bytes"])
+    if manifest["status"] == "cancelled":
+        if missing != manifest.get("gaps"):
+            yield "the gaps of the cancelled batch are not the ones the manifest lists"
+    elif pages:
+        yield from _whole_problems(manifest, pages)
+
+
+def _whole_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterator[str]:
+    offset, row = manifest["dialect"]["data_start"], 1
+    for page in (saved.page for saved in pages):
+        if page.source_start > offset:
+            yield f"no chunk covers the bytes {offset} to {page.source_start} of the source"
+        if page.first_row != row:
+            yield f"page {page.number} starts with row {page.first_row}, not {row}"
+        offset, row = page.source_end, page.first_row + page.records
+    if pages[0].page.source_start != manifest["dialect"]["data_start"]:
+        yield "the first chunk does not start where the header ends"
+    if offset != manifest["source"]["bytes"]:
+        yield "the last chunk does not end where the source ends"
+
+
+def _count_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterator[str]:
+    counts = counts_of(pages)
+    if asdict(counts) != manifest["counts"]:
+        yield "the counts are not the sums over the chunks"
+    if counts.records != sum(saved.page.records for saved in pages):
+        yield "records are not enriched, fallback and rejected together"
+    if manifest["status"] not in {"cancelled", status_of(counts)}:
+        yield f"the status {manifest['status']!r} does not fit the counts"
+    for saved, listed in zip(pages, manifest["chunks"], strict=True):
+        if saved.rejected_rows != listed["rejected"] or saved.chunk.rows != saved.enriched + saved.fallback:
+            yield f"{saved.chunk.file}: its counts do not fit each other or its rejected records"
+    if len(manifest["rejected_files"]) != sum(1 for saved in pages if saved.rejected):
+        yield "a file of rejected records belongs to no chunk"

@@ -1,0 +1,147 @@
+"""The files of one page held against what the manifest lists of it, read once and line by line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, Protocol
+
+import orjson
+
+from activities.elements import FALLBACK_REGION, elements_of, free_name
+from activities.folder import Folder
+from activities.journal import FileFacts, SavedPage
+from activities.verdict import Findings
+
+FILES, CONTENT, ROWS = "files", "content", "rows"
+
+
+class SourcePage(Protocol):
+    """The same page in the source. Each method returns what differs, or None."""
+
+    def row(self, row: dict[str, Any]) -> str | None:
+        """Compare a row of the chunk."""
+
+    def rejected(self, row: dict[str, Any]) -> str | None:
+        """Compare a rejected record."""
+
+
+class PageVerification:
+    """Checks pages one after the other; memory is bounded by the numbers of the rows of a page."""
+
+    def __init__(self, folder: Folder, columns: Iterable[str], findings: Findings) -> None:
+        self._folder = folder
+        self._columns = list(columns)
+        self._region = free_name("region", self._columns)
+        self._findings = findings
+        findings.checked(FILES, CONTENT, ROWS)
+
+    def check(self, saved: SavedPage, source: SourcePage | None = None) -> list[str]:
+        """Check a page, and return in what it differs from `source`."""
+        numbers: list[int] = []
+        different: list[str] = []
+        sound = self._chunk(saved, numbers, source, different)
+        if saved.rejected:
+            sound = self._rejected(saved.rejected, numbers, source, different) and sound
+        elif saved.page.rejected:
+            self._findings.problem(CONTENT, f"page {saved.page.number} lists rejected records but no file of them")
+        if sound:
+            self._check_numbers(saved, numbers)
+        return different
+
+    def _chunk(self, saved: SavedPage, numbers: list[int], source: SourcePage | None, different: list[str]) -> bool:
+        kinds = Counter[str]()
+
+        def take(row: dict[str, Any]) -> None:
+            self._check_row(row)
+            numbers.append(row["_row"])
+            kinds["enriched" if row["enriched"] else f"error {row['error']}"] += 1
+            if source and (what := source.row(row)):
+                different.append(f"{saved.chunk.file}, row {row['_row']}: {what}")
+
+        if not self._read(saved.chunk, take):
+            return False
+        enriched = kinds.pop("enriched", 0)
+        by_error = {key.removeprefix("error "): count for key, count in kinds.items()}
+        found = (enriched + sum(by_error.values()), enriched, sum(by_error.values()), by_error)
+        if found != (saved.chunk.rows, saved.enriched, saved.fallback, saved.by_error):
+            self._findings.problem(CONTENT, f"{saved.chunk.file} has other counts than the manifest lists")
+        return True
+
+    def _rejected(self, facts: FileFacts, numbers: list[int], source: SourcePage | None, different: list[str]) -> bool:
+        before = len(numbers)
+
+        def take(row: dict[str, Any]) -> None:
+            if not isinstance(row["_row"], int) or not isinstance(row["reason"], str):
+                raise TypeError("a rejected record without number or reason")
+            numbers.append(row["_row"])
+            if source and (what := source.rejected(row)):
+                different.append(f"{facts.file}, row {row['_row']}: {what}")
+
+        if not self._read(facts, take):
+            return False
+        if len(numbers) - before != facts.rows:
+            self._findings.problem(CONTENT, f"{facts.file} has another number of records than the manifest lists")
+        return True
+
+    def _check_row(self, row: dict[str, Any]) -> None:
+        cells = list(islice(row.items(), len(self._columns)))
+        if [name for name, _ in cells] != self._columns or not all(isinstance(each, str) for _, each in cells):
+            raise ValueError("a row without the source's columns")
+        if not isinstance(row["_row"], int) or not isinstance(row["enriched"], bool):
+            raise TypeError("a row without number or mark")
+        if not row["enriched"] and (row[self._region] != FALLBACK_REGION or not isinstance(row["error"], str)):
+            raise ValueError("a fallback row without its error")
+
+    def _read(self, facts: FileFacts, take: Callable[[dict[str, Any]], None]) -> bool:
+        """Read a file once, handing its rows to `take`; False where it is not the file the manifest lists."""
+        file = self._folder.reading(facts.file)
+        if file is None:
+            self._findings.problem(FILES, f"{facts.file} is missing or no plain file")
+            return False
+        digest = Hashing(file)
+        wrong = ""
+        with file:
+            try:
+                for element in elements_of(digest):
+                    take(orjson.loads(element))
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                wrong = str(error) or type(error).__name__
+            for _ in digest:
+                pass
+        if (digest.size_bytes, digest.sha256()) != (facts.bytes, facts.sha256):
+            self._findings.problem(FILES, f"{facts.file} is not the file the manifest lists (sha256 or size differ)")
+            return False
+        if wrong:
+            self._findings.problem(CONTENT, f"{facts.file}: {wrong}")
+        return not wrong
+
+    def _check_numbers(self, saved: SavedPage, numbers: list[int]) -> None:
+        first, records = saved.page.first_row, saved.page.records
+        if len(numbers) != records or sorted(numbers) != list(range(first, first + records)):
+            rows = f"{first} to {first + records - 1}"
+            self._findings.problem(ROWS, f"page {saved.page.number} does not have each row of {rows} once")
+        in_chunk = numbers[: saved.chunk.rows]
+        if in_chunk != sorted(in_chunk):
+            self._findings.problem(ROWS, f"{saved.chunk.file} is not in source order")
+
+
+class Hashing:
+    """Lines of a file, hashed as they are read."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = iter(lines)
+        self._digest = hashlib.sha256()
+        self.size_bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for raw in self._lines:
+            self._digest.update(raw)
+            self.size_bytes += len(raw)
+            yield raw
+
+    def sha256(self) -> str:
+        """Return the digest of what was read so far."""
+        return self._digest.hexdigest()

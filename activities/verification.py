@@ -1,0 +1,144 @@
+"""The offline proof of a result: manifest, digests, every row once, nothing else in the folder.
+
+It needs nothing but the folder, and for the comparison with the source that file. Memory is bounded by the manifest
+and one page, whatever the batch holds; every file is read once.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from activities.folder import Folder
+from activities.journal import FileFacts, unchanged
+from activities.manifest_reading import saved_pages
+from activities.manifest_verification import GENERATIONS, MANIFEST, check_arithmetic, check_parent, checked_manifest
+from activities.output_names import generation_of_manifest, manifest_name, sums_name
+from activities.page_verification import FILES, PageVerification
+from activities.source_comparison import SourceComparison
+from activities.storage import OutputFolder, is_hidden_of_ours
+from activities.verdict import Findings, Verdict
+from workflows.errors import SourceError
+
+NOTHING_ELSE, PERMISSIONS, SOURCE = "nothing else", "permissions", "source"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def verify(directory: Path, *, source: Path | None = None) -> Verdict:
+    """Prove a result folder, whoever owns it and wherever it was copied; with `source`, cell by cell.
+
+    Raises:
+        OutputRefused: there is no such folder, or it may not be read.
+        TransientError: the disk fails.
+    """
+    with OutputFolder.look(directory) as folder:
+        return _Verification(folder).verdict(source)
+
+
+class _Verification:
+    """One run over one folder."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._names = folder.names()
+        self._findings = Findings()
+        self._listed: dict[str, FileFacts] = {}
+
+    def verdict(self, source: Path | None) -> Verdict:
+        """Make every check."""
+        newest = self._check_manifests()
+        if newest is not None:
+            self._check_pages(newest, source)
+        self._check_nothing_else()
+        self._check_permissions()
+        return self._told(newest)
+
+    def _check_manifests(self) -> dict[str, Any] | None:
+        generations = sorted({each for each in map(generation_of_manifest, self._names) if each})
+        if not generations:
+            self._findings.problem(MANIFEST, f"there is no {manifest_name()}: the batch is not complete")
+        newest: dict[str, Any] | None = None
+        for generation in range(1, max(generations, default=0) + 1):
+            parent, newest = newest, checked_manifest(self._folder, generation, self._findings)
+            self._findings.checked(GENERATIONS)
+            if newest is not None:
+                check_parent(self._folder, newest, parent, self._findings)
+                self._list(newest)
+        return newest
+
+    def _list(self, manifest: dict[str, Any]) -> None:
+        for saved in saved_pages(manifest):
+            for each in saved.files():
+                if self._listed.setdefault(each.file, each) != each:
+                    self._findings.problem(GENERATIONS, f"{each.file} is listed differently by two generations")
+
+    def _check_pages(self, manifest: dict[str, Any], source: Path | None) -> None:
+        check_arithmetic(manifest, self._findings)
+        pages = saved_pages(manifest)
+        verification = PageVerification(self._folder, manifest["dialect"]["columns"], self._findings)
+        with ExitStack() as stack:
+            comparison = self._opened(stack, source, manifest) if source else None
+            for saved in pages:
+                in_source = None
+                if comparison is not None:
+                    try:
+                        in_source = comparison.page(saved.page)
+                    except SourceError as error:
+                        self._findings.problem(SOURCE, f"page {saved.page.number}: {error}")
+                for different in verification.check(saved, in_source):
+                    self._findings.problem(SOURCE, different)
+        current = {each.file for saved in pages for each in saved.files()}
+        for name, facts in self._listed.items():
+            if name not in current and not unchanged(self._folder, facts):
+                self._findings.problem(FILES, f"{name} is missing or not the file the manifest lists")
+
+    def _opened(self, stack: ExitStack, source: Path, manifest: dict[str, Any]) -> SourceComparison | None:
+        self._findings.checked(SOURCE)
+        try:
+            return stack.enter_context(SourceComparison.open(source, manifest))
+        except SourceError as error:
+            self._findings.problem(SOURCE, str(error))
+            return None
+
+    def _check_nothing_else(self) -> None:
+        self._findings.checked(NOTHING_ELSE)
+        for name in self._names:
+            generation = generation_of_manifest(name)
+            if name in self._listed or generation or name in self._sums_names():
+                continue
+            if is_hidden_of_ours(name):
+                self._findings.problem(NOTHING_ELSE, f"{name!a} is a temporary file: the work is not over")
+            else:
+                self._findings.problem(NOTHING_ELSE, f"{name!a} is listed by no manifest")
+
+    def _sums_names(self) -> set[str]:
+        return {sums_name(each) for each in map(generation_of_manifest, self._names) if each}
+
+    def _check_permissions(self) -> None:
+        self._findings.checked(PERMISSIONS)
+        if os.fstat(self._folder.fd).st_mode & _OTHERS:
+            self._findings.problem(PERMISSIONS, "the folder is open to others (not mode 0700)", warning=True)
+        for name in self._names:
+            if self._folder.mode(name) & _OTHERS:
+                self._findings.problem(PERMISSIONS, f"{name!a} is open to others (not mode 0600)", warning=True)
+
+    def _told(self, manifest: dict[str, Any] | None) -> Verdict:
+        checks = self._findings.checks()
+        counts = manifest["counts"] if manifest else {}
+        return Verdict(
+            ok=all(each.ok for each in checks),
+            directory=str(self._folder.path),
+            id=manifest["id"] if manifest else "",
+            status=manifest["status"] if manifest else "",
+            generation=manifest["generation"] if manifest else 0,
+            records=counts.get("records", 0),
+            enriched=counts.get("enriched", 0),
+            fallback=counts.get("fallback", 0),
+            rejected=counts.get("rejected", 0),
+            files=len(self._listed),
+            bytes=sum(each.bytes for each in self._listed.values()),
+            checks=checks,
+        )
