@@ -44,6 +44,9 @@ format: $(STAMP)  ## let ruff mend what it can
 docs: $(STAMP)  ## write the generated pages anew
 	$(BIN)/python -m daemon.configuration > docs/configuration.md
 
+histories: $(STAMP)  ## record the histories of the replay tests anew
+	$(BIN)/python tests/record_histories.py
+
 lock:  ## pin every package anew, with hashes and without addresses (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --extra embedded --group dev pyproject.toml --output-file requirements.lock

@@ -48,6 +48,7 @@ class Process:
 
     def __init__(self, command: list[str], env: dict[str, str], cwd: Path, log: Path) -> None:
         self.log = log
+        self.command = command
         with log.open("ab") as out:
             self._popen = subprocess.Popen(
                 command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
@@ -143,6 +144,28 @@ class Installation:
             )
             assert process.running(), process.log.read_text()
         return process
+
+    def temporal(self) -> Process:
+        """Start a Temporal server of this installation that is not batchd's own child."""
+        port = free_port()
+        self.set(TEMPORAL_ADDRESS=f"127.0.0.1:{port}")
+        database = str(self.root / "outside.db")
+        command = [str(BIN / "temporal"), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless"]
+        process = self.start("temporal", [*command, "--db-filename", database, "--log-level", "error"])
+        eventually(lambda: _temporal_answers(port), "the Temporal server is up")
+        return process
+
+    @staticmethod
+    def children(pid: int) -> list[tuple[int, bytes]]:
+        """Return pid and command line of the children of a process."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                    if parent == pid:
+                        found.append((int(entry.name), (entry / "cmdline").read_bytes()))
+        return found
 
     def batchctl(self, *arguments: str, timeout_s: float = 90) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -151,7 +151,7 @@ def test_kill_of_the_worker_in_mid_page_repeats_at_most_the_calls_in_flight(inst
     site.drop("users.csv", users(2_000))
     eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
 
-    worker = next(pid for pid, line in children(service.pid) if b"work" in line)
+    worker = next(pid for pid, line in site.children(service.pid) if b"work" in line)
     subprocess.run(["kill", "-KILL", str(worker)], check=True)  # noqa: S607
 
     [folder] = site.finished()
@@ -167,7 +167,7 @@ def test_kill_of_the_server_in_mid_batch_ends_in_a_verified_manifest(installatio
     site.drop("users.csv", users(2_000))
     eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
 
-    server = next(pid for pid, line in children(service.pid) if b"start-dev" in line)
+    server = next(pid for pid, line in site.children(service.pid) if b"start-dev" in line)
     subprocess.run(["kill", "-KILL", str(server)], check=True)  # noqa: S607
 
     [folder] = site.finished()
@@ -216,22 +216,8 @@ def test_an_unknown_setting_is_exit_code_2_and_names_the_right_one(installation:
 def test_a_second_interrupt_is_not_needed_and_nothing_is_left_running(installation: Make) -> None:
     site = installation()
     service = site.batchd("run", "--with-mock-api", MOCK_API_PORT=str(free_port()))
-    pids = [pid for pid, _ in children(service.pid)]
+    pids = [pid for pid, _ in site.children(service.pid)]
     assert len(pids) == 3
     service.send(signal.SIGINT)
     assert service.wait() == 0
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
-
-
-def children(pid: int) -> list[tuple[int, bytes]]:
-    """Return pid and command line of the children of a process."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-                if int(stat.rpartition(")")[2].split()[1]) == pid:
-                    found.append((int(entry.name), (entry / "cmdline").read_bytes()))
-            except OSError:
-                continue
-    return found

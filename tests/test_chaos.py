@@ -1,0 +1,187 @@
+"""Kills at every step and at random, judged from outside: the source, the chunks, the manifest, the API's own log.
+
+`make test` runs a short version; `make chaos` kills at every single step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from installation import Installation, api, eventually, manifest_of, rows_of, users
+
+from workflows.ids import batch_id, identity_key
+
+Make = Callable[..., Installation]
+
+ROWS = 60
+IN_FLIGHT = 4
+SETTINGS = {
+    "BATCH_IN_MEMORY_MAX_BYTES": "0",
+    "BATCH_PAGE_ROWS": "20",
+    "BATCH_PAGES_IN_FLIGHT": "2",
+    "BATCH_API_CONCURRENCY": str(IN_FLIGHT),
+    "BATCH_HEARTBEAT_TIMEOUT_S": "1",
+}
+
+
+def judge(site: Installation, base: str, rows: int, kills: int, name: str = "users.csv") -> None:
+    """Hold I1 to I7 against what lies on disk and what the API saw."""
+    [folder] = site.finished(deadline_s=90)
+    numbers = [row["_row"] for row in rows_of(folder)]
+    for rejected in folder.glob("rejected-*.json"):
+        numbers += [each["_row"] for each in json.loads(rejected.read_text())]
+    assert sorted(numbers) == list(range(1, rows + 1)), "I1: each record exactly once"
+    ranges = [(each["source_start"], each["source_end"]) for each in manifest_of(folder)["chunks"]]
+    assert all(before[1] == after[0] for before, after in zip(ranges, ranges[1:], strict=False)), "I2"
+    done = subprocess.run(["sha256sum", "--quiet", "-c", "manifest.sha256"], cwd=folder, check=False)  # noqa: S607
+    assert done.returncode == 0, "I3"
+    assert site.batchctl("verify", str(folder)).returncode == 0, "I3"
+    assert len(site.outputs()) == 1, "I4"
+    repeated = api(base, "/calls")["repeated"]
+    assert sum(times - 1 for times in repeated.values()) <= IN_FLIGHT * max(kills, 0), "I5"
+    assert [each.name for each in folder.iterdir() if each.name.startswith(".")] == [], "I7"
+    assert len(list(site.inbox.glob(f"archive/*/{name}"))) == 1
+
+
+def killed_at(site: Installation, nth: int) -> bool:
+    """Run a worker that is killed at the `nth` failpoint; tell whether it got that far."""
+    worker = site.batchd("work", name=f"worker-{nth}", BATCHD_FAILPOINTS=f"*:{nth}:kill")
+    eventually(lambda: not worker.running() or _complete(site), "the worker dies or the batch ends", 60)
+    if worker.running():
+        assert worker.stop() == 0
+        return False
+    assert worker.wait() == -signal.SIGKILL
+    return True
+
+
+def _complete(site: Installation) -> bool:
+    return any(site.inbox.glob("archive/*/*"))
+
+
+def sweep(make: Make, steps: range) -> int:
+    """Kill a worker at each step in `steps`, one new batch for each; return how many steps there were."""
+    for nth in steps:
+        site = make(f"step-{nth}", **SETTINGS)
+        base = site.mock_api()
+        server = site.temporal()
+        site.batchd("watch", name="watch")
+        site.drop("users.csv", users(ROWS))
+        killed = killed_at(site, nth)
+        if killed:
+            site.batchd("work", name="successor")
+        judge(site, base, ROWS, kills=int(killed))
+        site.close()
+        server.stop()
+        if not killed:
+            return nth - 1
+    return len(steps)
+
+
+def test_a_worker_killed_at_a_handful_of_steps_leaves_nothing_to_do(installation: Make) -> None:
+    for nth in (1, 5, 40, 75):
+        sweep(installation, range(nth, nth + 1))
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3_600)
+def test_a_worker_killed_at_every_single_step_leaves_nothing_to_do(installation: Make) -> None:
+    assert sweep(installation, range(1, 1_000)) > 80
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+def test_twenty_random_kills_in_one_batch_leave_nothing_to_do(installation: Make) -> None:
+    _random_kills(installation, rows=4_000, kills=20)
+
+
+def test_three_random_kills_in_one_batch_leave_nothing_to_do(installation: Make) -> None:
+    _random_kills(installation, rows=800, kills=3)
+
+
+def _random_kills(make: Make, *, rows: int, kills: int) -> None:
+    chance = random.Random(7)
+    site = make(**SETTINGS | {"BATCH_PAGE_ROWS": "100"})
+    base = site.mock_api(LATENCY_MIN_MS="5", LATENCY_MAX_MS="15")
+    service = site.batchd()
+    site.drop("users.csv", users(rows))
+    for kill in range(1, kills + 1):
+        eventually(lambda kill=kill: api(base, "/calls")["total"] > kill * rows / (kills + 2), "calls are made")
+        victim = chance.choice([pid for pid, _ in site.children(service.pid)])
+        subprocess.run(["kill", "-KILL", str(victim)], check=False)  # noqa: S607 - it may have ended by itself
+    judge(site, base, rows, kills)
+
+
+def test_a_stopped_worker_that_wakes_up_beside_its_successor_changes_nothing(installation: Make) -> None:
+    site = installation(**SETTINGS)
+    base = site.mock_api(LATENCY_MIN_MS="50", LATENCY_MAX_MS="50")
+    site.temporal()
+    site.batchd("watch", name="watch")
+    zombie = site.batchd("work", name="zombie")
+    site.drop("users.csv", users(ROWS))
+    eventually(lambda: api(base, "/calls")["total"] > 5, "calls are made")
+
+    zombie.send(signal.SIGSTOP)
+    site.batchd("work", name="successor")
+    eventually(lambda: api(base, "/calls")["total"] > 30, "the successor goes on")
+    zombie.send(signal.SIGCONT)
+
+    judge(site, base, ROWS, kills=2)
+
+
+@pytest.mark.parametrize("damage", ["emptied", "flipped", "deleted", "torn"])
+def test_a_finished_chunk_that_is_damaged_while_paused_is_made_again(installation: Make, damage: str) -> None:
+    site = installation(**SETTINGS)
+    site.mock_api(LATENCY_MIN_MS="20", LATENCY_MAX_MS="20")
+    site.batchd()
+    site.drop("users.csv", users(400))
+    first = eventually(lambda: next(iter(site.output_root.glob("batch-*/chunk-000001.json")), None), "a chunk")
+    assert site.batchctl("pause", "users.csv").returncode == 0
+    _damage(first, damage)
+    assert site.batchctl("resume", "users.csv").returncode == 0
+
+    [folder] = site.finished()
+    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 401))
+    assert site.batchctl("verify", str(folder)).returncode == 0
+
+
+def _damage(chunk: Path, damage: str) -> None:
+    content = bytearray(chunk.read_bytes())
+    if damage == "deleted":
+        chunk.unlink()
+    elif damage == "emptied":
+        chunk.write_bytes(b"")
+    elif damage == "torn":
+        chunk.write_bytes(content[: len(content) // 2])
+    else:
+        content[len(content) // 2] ^= 1
+        chunk.write_bytes(content)
+
+
+def test_an_output_folder_planted_as_a_symlink_fails_the_batch_and_is_not_followed(
+    installation: Make, tmp_path: Path
+) -> None:
+    site = installation()
+    site.mock_api()
+    site.set(BATCH_SETTLE_S="1.5")
+    site.batchd()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    site.drop("users.csv", users(3))
+    claimed = _id_of(site, "users.csv")
+    (site.output_root / f"batch-{claimed}").symlink_to(elsewhere)
+
+    told = eventually(lambda: next(iter(site.inbox.glob("failed/*/REASON.txt")), None), "a reason")
+    assert "symbolic link" in told.read_text()
+    assert list(elsewhere.iterdir()) == []
+
+
+def _id_of(site: Installation, name: str) -> str:
+    sha256 = hashlib.sha256((site.inbox / name).read_bytes()).hexdigest()
+    return batch_id(name.encode(), identity_key("name+content", name=name.encode(), sha256=sha256))
