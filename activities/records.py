@@ -73,12 +73,24 @@ class FieldSplitter:
         except csv.Error:
             raise BadRecord("bad_quote", "text between a closing quote and the next delimiter") from None
 
+    def split_lines(self, lines: list[str]) -> list[list[str]]:
+        """Return the field values of each line; fewer rows than lines where quotes reach over a line end.
+
+        Raises:
+            BadRecord: a line is not sound.
+        """
+        try:
+            return list(csv.reader(lines, delimiter=self._delimiter, strict=True))
+        except csv.Error:
+            raise BadRecord("bad_quote", "a line is not sound") from None
+
 
 class RecordReader:
     """Turns the bytes of records into rows of one width."""
 
     def __init__(self, *, encoding: str, delimiter: str, width: int, max_field_bytes: int) -> None:
         self._encoding = encoding
+        self._delimiter = delimiter
         self._fields = FieldSplitter(delimiter)
         self._width = width
         self._max_field_bytes = max_field_bytes
@@ -86,19 +98,35 @@ class RecordReader:
     def read(self, content: bytes, *, number: int, line: int) -> Record | Rejected:
         """Return the row that `content` holds, or why it holds none."""
         try:
-            return Record(number, line, self._values(content))
+            values = self._fields.split(decoded(content, self._encoding))
+            if len(content) > self._max_field_bytes:
+                self._check_sizes(values)
         except BadRecord as bad:
             return Rejected(number, line, bad.reason, bad.detail)
+        return self._row(values, number, line)
 
-    def _values(self, content: bytes) -> list[str]:
-        text = decoded(content, self._encoding)
-        values = self._fields.split(text)
-        if len(values) != self._width:
-            plural = "" if len(values) == 1 else "s"
-            raise BadRecord("ragged", f"{len(values)} field{plural}, the header has {self._width}")
-        if len(content) > self._max_field_bytes:
-            self._check_sizes(values)
-        return values
+    def read_plain(self, content: bytes, *, records: int, number: int, line: int) -> list[Record | Rejected] | None:
+        """Return the rows of `content` at once, where it is `records` whole records of one sound line each; else None.
+
+        The same rows as one by one, about three times as fast. `content` must be within the caps on one field.
+        """
+        try:
+            text = decoded(content, self._encoding)
+            lines = _lines(text)
+            if len(lines) != records or "" in lines:
+                return None
+            split = self._fields.split_lines(lines) if '"' in text else [each.split(self._delimiter) for each in lines]
+        except BadRecord:
+            return None
+        if len(split) != records:
+            return None
+        return [self._row(values, number + at, line + at) for at, values in enumerate(split)]
+
+    def _row(self, values: list[str], number: int, line: int) -> Record | Rejected:
+        if len(values) == self._width:
+            return Record(number, line, values)
+        plural = "" if len(values) == 1 else "s"
+        return Rejected(number, line, "ragged", f"{len(values)} field{plural}, the header has {self._width}")
 
     def _check_sizes(self, values: list[str]) -> None:
         for position, value in enumerate(values, start=1):
@@ -125,3 +153,9 @@ def decoded(content: bytes, encoding: str) -> str:
     if "\0" in text:
         raise BadRecord("nul_byte", f"a NUL character at character {text.index(chr(0)) + 1} of the record")
     return text
+
+
+def _lines(text: str) -> list[str]:
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.removesuffix("\n").split("\n")

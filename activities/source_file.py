@@ -111,19 +111,37 @@ class SourceFile:
         Raises:
             SourceChanged: the file changed while it was read, or the page was not found in this file.
         """
-        walk = self._borders(page.source_start, page.line)
-        walk.expect(page.source_end - page.source_start)
         reader = RecordReader(
             encoding=self.dialect.encoding,
             delimiter=self.dialect.delimiter,
             width=len(self.dialect.columns),
             max_field_bytes=self._options.max_field_bytes,
         )
+        rows = self._read_plain(page, reader)
+        if rows is None:
+            rows = self._read_exactly(page, reader)
+        self.check_unchanged()
+        return rows
+
+    def _read_plain(self, page: Page, reader: RecordReader) -> list[Record | Rejected] | None:
+        """Read a page of plain lines at once; None where there is anything to be careful about."""
+        length_bytes = page.source_end - page.source_start
+        if length_bytes > min(self._options.max_field_bytes, self._options.max_record_bytes):
+            return None
+        content = self._content.read_at(page.source_start, length_bytes)
+        line_ends = ("\n".encode(self.dialect.encoding), "\r".encode(self.dialect.encoding))
+        if page.source_end != self._content.size_bytes and not content.endswith(line_ends):
+            return None
+        return reader.read_plain(content, records=page.records, number=page.first_row, line=page.line)
+
+    def _read_exactly(self, page: Page, reader: RecordReader) -> list[Record | Rejected]:
+        walk = self._borders(page.source_start, page.line)
+        walk.expect(page.source_end - page.source_start)
         numbers = range(page.first_row, page.first_row + page.records)
         rows = [self._row(walk, reader, number) for number in numbers if walk.find_record()]
         walk.find_record()
-        self.check_unchanged()
         if len(rows) != page.records or walk.offset != page.source_end:
+            self.check_unchanged()
             raise SourceChanged(f"{self._content.name}: page {page.number} is not what it was; drop the file again")
         return rows
 

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities import record_borders
+from activities.record_grammar import fields_pattern, record_pattern
 from activities.source_file import Record, SourceFile
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions, Cursor
@@ -180,6 +181,7 @@ def test_any_bytes_have_the_same_borders_at_any_page_size_and_block_size_as_by_a
     expected = slow_reading(content, limit)
     starts = [start for start, _ in expected]
     assert [page.source_start - 4 for page in pages][1:] == starts[1:]
+    assert [row.line for row in whole] == [2 + len(re.findall(rb"\r\n|[\r\n]", content[:start])) for start in starts]
     faults = [getattr(row, "reason", "") for row in whole]
     structural = {"unclosed_quote", "record_too_large"}
     assert [fault if fault in structural else "" for fault in faults] == [fault for _, fault in expected]
@@ -187,18 +189,20 @@ def test_any_bytes_have_the_same_borders_at_any_page_size_and_block_size_as_by_a
 
 @settings(max_examples=200, deadline=None)
 @given(
-    content=st.binary(max_size=200)
-    | st.lists(st.sampled_from([*PIECES, b"\0", b"\xff\xfe", b";", b"\t"])).map(b"".join)
+    header=st.sampled_from([b"", b"a,b\n", b"\xff\xfea\0;\0b\0\n\0", b"\xef\xbb\xbfa\tb\r"]),
+    content=st.binary(max_size=200) | st.lists(st.sampled_from([*PIECES, b"\0", b";", b"\t"])).map(b"".join),
+    options=st.sampled_from([CsvOptions(), CsvOptions(max_record_bytes=64, max_field_bytes=16)]),
 )
-def test_any_bytes_at_all_are_read_or_refused_with_a_word(content: bytes) -> None:
-    options = CsvOptions(max_record_bytes=64, max_field_bytes=16)
-    with scratch(content) as path:
+def test_any_bytes_at_all_are_read_or_refused_with_a_word(header: bytes, content: bytes, options: CsvOptions) -> None:
+    with scratch(header + content) as path:
         try:
             whole = read_in_pages(path, 1000, options)
         except InvalidCsv:
             return
         for size in PAGE_SIZES:
             assert read_in_pages(path, size, options) == whole
+        with patch.object(SourceFile, "_read_plain", lambda *_: None):
+            assert read_in_pages(path, 3, options) == whole
 
 
 class Counting:
@@ -222,11 +226,9 @@ def test_stray_quotes_cost_work_in_proportion_to_the_file(tmp_path: Path, line: 
     path = tmp_path / "rows.csv"
     path.write_bytes(b"a,b\n" + line * (500_000 // len(line)))
     seen: list[int] = []
-    pattern = record_borders.record_pattern
-    fields = record_borders.fields_pattern
     with (
-        patch.object(record_borders, "record_pattern", lambda delimiters: Counting(pattern(delimiters), seen)),
-        patch.object(record_borders, "fields_pattern", lambda delimiters: Counting(fields(delimiters), seen)),
+        patch.object(record_borders, "record_pattern", lambda delimiters: Counting(record_pattern(delimiters), seen)),
+        patch.object(record_borders, "fields_pattern", lambda delimiters: Counting(fields_pattern(delimiters), seen)),
         SourceFile.open(path, CsvOptions(max_record_bytes=limit)) as source,
     ):
         source.find_pages(Cursor(), page_rows=10_000_000, max_pages=1)
