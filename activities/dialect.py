@@ -98,7 +98,7 @@ def _names(walk: Borders, encoding: str, delimiter: bytes) -> list[str]:
     if walk.fault == "unclosed_quote":
         raise InvalidCsv("the header has a quote that is not closed; close it, or double it where it is text")
     if walk.fault == "record_too_large":
-        raise InvalidCsv("the header is longer than MAX_RECORD_BYTES; is this a CSV file?")
+        raise InvalidCsv("the header is longer than BATCH_MAX_RECORD_BYTES; is this a CSV file?")
     try:
         return FieldSplitter(delimiter.decode()).split(decoded(walk.content, encoding))
     except BadRecord as bad:
