@@ -119,4 +119,6 @@ def _readable(setting: str) -> str:
         return "utf-8"
     if name in {"utf-16-le", "utf-16-be"} or ascii_compatible:
         return name
-    raise InvalidCsv(f"files in the encoding {setting} are not read without a byte order mark; set BATCH_ENCODING to another")
+    raise InvalidCsv(
+        f"files in the encoding {setting} are not read without a byte order mark; set BATCH_ENCODING to another"
+    )
