@@ -121,6 +121,8 @@ class PartFile:
     def _places(self) -> dict[int, tuple[int, int]]:
         places: dict[int, tuple[int, int]] = {}
         for offset, found in payloads(self._fd):
+            if found.count(b"\t") != _FIELD_BREAKS:
+                continue
             places.setdefault(int(found[: found.index(b"\t")]), (offset, len(found)))
         return places
 

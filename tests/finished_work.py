@@ -1,0 +1,240 @@
+"""A batch worked without Temporal: a real source, real output, and answers that are made up here.
+
+Run as a program it is the victim of the kill sweeps: it works a small batch from wherever an earlier run was killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from activities.chunks import save_chunk
+from activities.elements import element
+from activities.generations import fallback_rows, find_fallback_pages, write_generation
+from activities.manifest import ManifestFacts, write_manifest
+from activities.parts import DurableRow, PartFile
+from activities.source_file import Record, Rejected, SourceFile
+from activities.storage import OutputFolder
+from activities.tally import tally
+from workflows.models import (
+    BatchRef,
+    CallStats,
+    Control,
+    CsvOptions,
+    Cursor,
+    Identity,
+    LoadPages,
+    Page,
+    Pause,
+    SavedChunk,
+    SavePage,
+    Shape,
+    Source,
+    WriteManifest,
+    WrittenManifest,
+)
+
+ID = "users-0123456789ab"
+FINISHED_AT = "2026-01-02T03:04:15.500+00:00"
+CSV = """id,name,country
+1,"Smith, Anna",US
+2,Bob,DE
+3,ragged
+4,"two
+lines",US
+5,=1+2,FR
+6,Zoë,DE
+7,Gus,US
+"""
+
+Answer = Callable[[int, dict[str, str]], tuple[dict[str, Any] | None, str | None]]
+
+
+def answers(number: int, row: dict[str, str]) -> tuple[dict[str, Any] | None, str | None]:
+    """Answer as the mock API does; every third row fails."""
+    if number % 3 == 2:
+        return None, "http_500"
+    return {**row, "enriched": True, "region": "NA" if row["country"] == "US" else "INTL"}, None
+
+
+def all_well(number: int, row: dict[str, str]) -> tuple[dict[str, Any] | None, str | None]:
+    """Answer every row."""
+    return {"region": "LATER"}, None
+
+
+class FinishedWork:
+    """One batch in `root`: `source` beside `out/batch-<id>`. Each step may be made alone."""
+
+    def __init__(self, root: Path, csv: str | bytes = CSV, *, page_rows: int = 3) -> None:
+        self.root = root
+        self.source = root / "users.csv"
+        if not self.source.exists():
+            self.source.write_bytes(csv.encode() if isinstance(csv, str) else csv)
+        self.out = root / "out"
+        self.out.mkdir(exist_ok=True)
+        self.directory = self.out / f"batch-{ID}"
+        with SourceFile.open(self.source, CsvOptions()) as file:
+            self.dialect = file.dialect
+            self.pages = file.find_pages(Cursor(), page_rows=page_rows, max_pages=10_000).pages
+        content = self.source.read_bytes()
+        self.batch = BatchRef(
+            id=ID,
+            csv=CsvOptions(),
+            source=Source(
+                file="users.csv",
+                name="users.csv",
+                size_bytes=len(content),
+                mtime_ns=0,
+                inode=0,
+                sha256=hashlib.sha256(content).hexdigest(),
+                modified_at="2026-01-02T03:00:00+00:00",
+            ),
+        )
+
+    def open(self) -> OutputFolder:
+        return OutputFolder.open(self.out, ID, create=True)
+
+    def enrich(self, page: Page, answer: Answer = answers) -> CallStats:
+        """Give each row of a page that has no durable answer one."""
+        with SourceFile.open(self.source, CsvOptions()) as file:
+            records = file.read_page(page)
+        with self.open() as folder, PartFile.open(folder, page.number) as part:
+            for record in records:
+                if record.number not in part.done:
+                    part.append([self._row(record, answer)])
+            part.sync()
+            return tally(part)
+
+    def save(self, page: Page, generation: int = 1) -> SavedChunk:
+        with self.open() as folder:
+            return save_chunk(folder, SavePage(batch=replace(self.batch, generation=generation), page=page))
+
+    def work(self, pages: Iterable[Page] | None = None, answer: Answer = answers) -> None:
+        for page in self.pages if pages is None else pages:
+            while self.save(page).file is None:
+                self.enrich(page, answer)
+
+    def finish(
+        self, *, cancelled: Control | None = None, finished_at: str = FINISHED_AT, **facts: Any
+    ) -> WrittenManifest:
+        with self.open() as folder:
+            return write_manifest(
+                folder, self.request(cancelled=cancelled), self.facts(finished_at=finished_at, **facts)
+            )
+
+    def run(self, answer: Answer = answers) -> Path:
+        """Work the batch to its manifest, as the workflow does, and return the folder."""
+        self.work(answer=answer)
+        written = self.finish()
+        while written.file is None:
+            self.work([self.pages[each.number - 1] for each in written.damaged], answer)
+            written = self.finish()
+        return self.directory
+
+    def retry(self, generation: int = 2, answer: Answer = all_well) -> WrittenManifest:
+        """Try the fallback rows again, as the workflow does."""
+        batch = replace(self.batch, generation=generation)
+        with self.open() as folder:
+            load = LoadPages(batch=batch, cursor=Cursor(), page_rows=3, max_pages=100)
+            for page in find_fallback_pages(folder, load).pages:
+                columns, rows = fallback_rows(folder, page, generation)
+                with PartFile.open(folder, page.number, generation) as part:
+                    for number, body in rows:
+                        if number not in part.done:
+                            part.append([_answered(number, body, columns, answer)])
+                save_chunk(folder, SavePage(batch=batch, page=page))
+            return write_generation(folder, self.request(generation), finished_at=FINISHED_AT, producer_version="0.1.0")
+
+    def request(self, generation: int = 1, *, cancelled: Control | None = None) -> WriteManifest:
+        return WriteManifest(
+            batch=replace(self.batch, generation=generation),
+            identity=Identity(policy="name+content", key="name+content:users.csv"),
+            mode="cursor",
+            shape=Shape(page_rows=3),
+            started_at="2026-01-02T03:04:05.000+00:00",
+            run_ids=["first-run", "second-run"],
+            pauses=[Pause(since="2026-01-02T03:04:06+00:00", to="2026-01-02T03:04:07+00:00", by="ada", reason="lunch")],
+            stats=CallStats(calls=9, retries=2, by_status={"200": 4, "500": 5}, latency_ms={"30": 4}),
+            pages=len(self.pages),
+            cancelled=cancelled,
+        )
+
+    def facts(self, *, finished_at: str = FINISHED_AT, **facts: Any) -> ManifestFacts:
+        told: dict[str, Any] = {
+            "delimiter": self.dialect.delimiter,
+            "quote": self.dialect.quote,
+            "encoding": self.dialect.encoding,
+            "newline": self.dialect.newline,
+            "columns": self.dialect.columns,
+            "data_start": self.dialect.data_start,
+            "source_sha256": self.batch.source.sha256,
+            "api_url": "http://127.0.0.1:3001/enrich",
+            "producer_version": "0.1.0",
+            "archived_as": f"archive/{ID}/users.csv",
+            "settings": {"api_attempts": 3},
+        }
+        return ManifestFacts(finished_at=finished_at, **{**told, **facts})
+
+    def _row(self, record: Record | Rejected, answer: Answer) -> DurableRow:
+        if isinstance(record, Rejected):
+            fields = {"_row": record.number, "line": record.line, "reason": record.reason, "detail": record.detail}
+            return DurableRow(record.number, "R", record.reason, (), 0.0, orjson.dumps(fields))
+        body = orjson.dumps(dict(zip(self.dialect.columns, record.values, strict=True)))
+        return _answered(record.number, body, self.dialect.columns, answer)
+
+
+def _answered(number: int, body: bytes, columns: tuple[str, ...], answer: Answer) -> DurableRow:
+    added, error = answer(number, orjson.loads(body))
+    statuses = ("500", "500", "500") if error else ("200",)
+    text = element(body, columns, number, added, error)
+    return DurableRow(number, "F" if error else "E", error or "", statuses, 0.0 if error else 12.5, text)
+
+
+def kill_sweep(root: Path, job: Callable[[Path], object]) -> int:
+    """Kill `job` at its first, second, ... failpoint, each time in a fresh folder, and let it finish afterwards.
+
+    Returns how many kills it survived. Forks, so it runs in a process of its own without threads.
+    """
+    from activities.failpoints import armed, watched  # noqa: PLC0415 - only the victim needs them
+
+    for number in range(1, 1_000):
+        folder = root / f"{number:03d}"
+        folder.mkdir()
+        hook = armed(f"*:{number}:kill")
+        assert hook is not None
+        pid = os.fork()
+        if pid == 0:
+            with watched(hook):
+                job(folder)
+            os._exit(0)
+        killed = os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+        job(folder)
+        if not killed:
+            return number - 1
+    raise AssertionError("it never finished")
+
+
+def whole_batch(folder: Path) -> None:
+    """Work a batch to its manifest."""
+    FinishedWork(folder).run()
+
+
+def retried_batch(folder: Path) -> None:
+    """Work a batch, then its fallback rows once more."""
+    work = FinishedWork(folder)
+    if not (work.directory / "manifest.json").exists():
+        work.run()
+    while work.retry().file is None:
+        pass
+
+
+if __name__ == "__main__":
+    job, root = sys.argv[1:]
+    sys.stdout.write(str(kill_sweep(Path(root), {"whole": whole_batch, "retried": retried_batch}[job])))
