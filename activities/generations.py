@@ -18,9 +18,9 @@ from activities.journal import SavedPage, entries, matches, unchanged
 from activities.manifest import MAX_DAMAGED_PAGES
 from activities.manifest_document import ManifestDocument, counts_of, status_of
 from activities.manifest_facts import PRODUCER, sayable, work_facts
-from activities.manifest_reading import digest_of, listed_columns, read_manifest, result_of, saved_pages
+from activities.manifest_reading import digest_of, listed_columns, read_manifest, saved_pages
 from activities.output_names import manifest_name
-from activities.publishing import publish, remove_unlisted, tidy
+from activities.publishing import finished, finished_once, publish, remove_unlisted
 from activities.retried_page import RetriedPage, damaged
 from workflows.ids import workflow_id
 from workflows.models import Cursor, LoadedPages, LoadPages, Page, WriteManifest, WrittenManifest
@@ -71,13 +71,19 @@ def write_generation(
         StorageFull: there is no room; nothing half written stays.
     """
     generation = request.batch.generation
-    if folder.exists(manifest_name(generation)):
-        tidy(folder)
-        return result_of(read_manifest(folder, generation))
+    return finished_once(folder, generation, lambda: _attempt(folder, request, finished_at, producer_version))
+
+
+def _attempt(folder: Folder, request: WriteManifest, finished_at: str, producer_version: str) -> WrittenManifest:
+    generation = request.batch.generation
     parent = read_manifest(folder, generation - 1)
     if digest_of(parent) != parent["integrity"]["digest"]:
         raise damaged(folder, manifest_name(generation - 1))
-    pages, missing = _merged(folder, request, saved_pages(parent))
+    journal = entries(folder, generation)
+    # The journal goes once there is a manifest: only where there is none yet, what was read of it is all of it.
+    if (done := finished(folder, generation)) is not None:
+        return done
+    pages, missing = _merged(folder, generation, journal, saved_pages(parent))
     if missing and not request.cancelled:
         return WrittenManifest(file=None, damaged=missing[:MAX_DAMAGED_PAGES])
     facts = _facts(request, parent, pages)
@@ -85,18 +91,17 @@ def write_generation(
     facts |= {"producer": {"name": PRODUCER, "version": producer_version}, "parent": _parent(folder, generation - 1)}
     document = ManifestDocument(facts=sayable(facts), pages=pages, previous=parent["integrity"]["digest"])
     remove_unlisted(folder, document)
-    publish(folder, document)
-    return result_of(read_manifest(folder, generation))
+    return publish(folder, document)
 
 
 def _body(row: dict[str, Any], columns: Sequence[str]) -> bytes:
     return orjson.dumps({column: row[column] for column in columns})
 
 
-def _merged(folder: Folder, request: WriteManifest, before: list[SavedPage]) -> tuple[list[SavedPage], list[Page]]:
+def _merged(
+    folder: Folder, generation: int, journal: dict[int, SavedPage], before: list[SavedPage]
+) -> tuple[list[SavedPage], list[Page]]:
     """Return the pages as they are now, and those with fallback rows that were not tried again."""
-    generation = request.batch.generation
-    journal = entries(folder, generation)
     pages: list[SavedPage] = []
     missing: list[Page] = []
     for page in before:

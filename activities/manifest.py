@@ -12,9 +12,7 @@ from activities.folder import Folder
 from activities.journal import SavedPage, entries, matches
 from activities.manifest_document import ManifestDocument
 from activities.manifest_facts import ManifestFacts, first_facts
-from activities.manifest_reading import read_manifest, result_of
-from activities.output_names import manifest_name
-from activities.publishing import publish, remove_unlisted, tidy
+from activities.publishing import finished, finished_once, publish, remove_unlisted
 from workflows.errors import OutputRefused, SourceChanged
 from workflows.models import Page, WriteManifest, WrittenManifest
 
@@ -35,12 +33,16 @@ def write_manifest(folder: Folder, request: WriteManifest, facts: ManifestFacts)
         OutputRefused: the pages on disk do not add up to the source.
         StorageFull: there is no room; nothing half written stays.
     """
-    if folder.exists(manifest_name()):
-        tidy(folder)
-        return result_of(read_manifest(folder, 1))
+    return finished_once(folder, 1, lambda: _attempt(folder, request, facts))
+
+
+def _attempt(folder: Folder, request: WriteManifest, facts: ManifestFacts) -> WrittenManifest:
     if facts.source_sha256 != request.batch.source.sha256:
         raise SourceChanged(f"{request.batch.source.name} was changed after it was claimed: its sha256 is another one")
     journal = entries(folder)
+    # The journal goes once there is a manifest: only where there is none yet, what was read of it is all of it.
+    if (done := finished(folder, 1)) is not None:
+        return done
     expected = sorted(journal) if request.cancelled else range(1, request.pages + 1)
     sound, bad = _sorted_out(folder, journal, expected)
     if bad and not request.cancelled:
@@ -48,8 +50,7 @@ def write_manifest(folder: Folder, request: WriteManifest, facts: ManifestFacts)
     _check_adds_up(request, facts, sound)
     document = ManifestDocument(facts=first_facts(request, facts, sound), pages=sound)
     remove_unlisted(folder, document)
-    publish(folder, document)
-    return result_of(read_manifest(folder, 1))
+    return publish(folder, document)
 
 
 def _sorted_out(

@@ -8,19 +8,45 @@ not finish, and `manifest.json` is never there without all it vouches for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import orjson
 
 from activities.failpoints import failpoint
 from activities.folder import Folder, Stored
 from activities.manifest_document import ManifestDocument
-from activities.output_names import generation_of_data, sums_name
+from activities.manifest_reading import read_manifest, result_of
+from activities.output_names import generation_of_data, manifest_name, sums_name
 from activities.storage import is_hidden_of_ours
+from workflows.errors import BatchdError
+from workflows.models import WrittenManifest
 
 
-def publish(folder: Folder, document: ManifestDocument) -> None:
-    """Make the manifest appear. Where another attempt was first, its manifest stays.
+def finished_once(folder: Folder, generation: int, attempt: Callable[[], WrittenManifest]) -> WrittenManifest:
+    """Return what the manifest of a generation says, written by `attempt` where nobody was first.
+
+    An attempt may fail because another one finished and tidied up under its hands; then that one's manifest counts.
+    """
+    if (done := finished(folder, generation)) is not None:
+        return done
+    try:
+        return attempt()
+    except BatchdError:
+        if (done := finished(folder, generation)) is not None:
+            return done
+        raise
+
+
+def finished(folder: Folder, generation: int) -> WrittenManifest | None:
+    """Return what the manifest of a generation says, and tidy up behind it; None where there is none."""
+    if not folder.exists(manifest_name(generation)):
+        return None
+    tidy(folder)
+    return result_of(read_manifest(folder, generation))
+
+
+def publish(folder: Folder, document: ManifestDocument) -> WrittenManifest:
+    """Make the manifest appear and return what it says. Where another attempt was first, its manifest stays.
 
     Raises:
         StorageFull: there is no room; the batch is not complete yet.
@@ -34,6 +60,7 @@ def publish(folder: Folder, document: ManifestDocument) -> None:
         folder.sync()
         failpoint("manifest.link.after")
     tidy(folder)
+    return result_of(read_manifest(folder, document.generation))
 
 
 def tidy(folder: Folder) -> None:
