@@ -61,7 +61,7 @@ def answers(number: int, row: dict[str, str]) -> tuple[dict[str, Any] | None, st
     """Answer as the mock API does; every third row fails."""
     if number % 3 == 2:
         return None, "http_500"
-    return {**row, "enriched": True, "region": "NA" if row["country"] == "US" else "INTL"}, None
+    return {**row, "enriched": True, "region": "NA" if row.get("country") == "US" else "INTL"}, None
 
 
 def all_well(number: int, row: dict[str, str]) -> tuple[dict[str, Any] | None, str | None]:
