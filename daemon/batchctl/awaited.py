@@ -1,0 +1,156 @@
+"""Waiting: for a file in the inbox to become a batch, and for a batch to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from pathlib import Path
+
+from activities.places import PROCESSING
+from daemon.batchctl.desk import Desk
+from daemon.batchctl.exits import NoSuchBatch, NotPossible, TimedOut
+from daemon.batchctl.resolve import resolved
+from daemon.batchctl.status_report import ENDED, StatusReport
+from daemon.batchctl.words import say
+from workflows.errors import TemporalUnreachable
+from workflows.ids import batch_id, identity_key, printable
+
+LOOK_S = 0.2
+SLOW_LOOK_S = 1.0
+VANISHED_S = 5.0
+"""A file leaves the inbox a moment before its receipt is written."""
+
+OUTAGE_S = 60.0
+"""A server that is being restarted is no reason to give up."""
+
+
+class Deadline:
+    """When to give up; never, where no time is given."""
+
+    def __init__(self, timeout_s: float | None) -> None:
+        self._timeout_s = timeout_s
+        self._end = None if timeout_s is None else time.monotonic() + timeout_s
+
+    async def pause(self, wanted_s: float, what: str) -> None:
+        """Sleep for `wanted_s` seconds, or less where less is left.
+
+        Raises:
+            TimedOut: nothing is left; `what` did not happen.
+        """
+        if self._end is None:
+            await asyncio.sleep(wanted_s)
+            return
+        left_s = self._end - time.monotonic()
+        if left_s <= 0:
+            raise TimedOut(f"{what} within {self._timeout_s:g} s")
+        await asyncio.sleep(min(wanted_s, left_s))
+
+
+async def batch_of(desk: Desk, name: str, deadline: Deadline) -> str:
+    """Return the id of the batch that `name` means; a file of that name in the inbox is waited for.
+
+    Raises:
+        NoSuchBatch: there is neither such a batch nor such a file.
+        TimedOut: the file has not become a batch in time.
+    """
+    pending_at: float | None = None
+    while True:
+        if is_pending(desk, name):
+            if pending_at is None:
+                say(f"{name} is still in the inbox; waiting until it is taken")
+            pending_at = time.monotonic()
+        else:
+            try:
+                return await resolved(desk, name)
+            except NoSuchBatch:
+                if pending_at is None or time.monotonic() - pending_at > VANISHED_S:
+                    raise
+        await deadline.pause(LOOK_S, f"{name} has not become a batch")
+
+
+async def submitted_batch(desk: Desk, name: str, sha256: str, deadline: Deadline) -> str:
+    """Return the id of the batch that the file `name` with this content has become.
+
+    Raises:
+        NotPossible: the daemon refused it.
+        TimedOut: it has not become a batch in time.
+    """
+    gone_at: float | None = None
+    key = identity_key(desk.settings.identity, name=os.fsencode(name), sha256=sha256)
+    while True:
+        identity = known_identity(desk, name, key)
+        if identity:
+            return identity
+        if is_pending(desk, name):
+            gone_at = None
+        else:
+            gone_at = gone_at or time.monotonic()
+            if time.monotonic() - gone_at > VANISHED_S:
+                raise NotPossible(f"{name} was not taken; 'batchctl explain {name}' says why")
+        await deadline.pause(LOOK_S, f"{name} has not become a batch")
+
+
+def known_identity(desk: Desk, name: str, key: str) -> str | None:
+    """Return the batch with this identity where there is one. Under the policy `content` its name may be another."""
+    identity = batch_id(os.fsencode(name), key)
+    receipt = desk.receipts.read(identity)
+    if receipt is None and desk.settings.identity == "content":
+        digest = identity.rpartition("-")[2]
+        receipt = next((each for each in desk.receipts.newest_first() if each.id.endswith(digest)), None)
+    return receipt.id if receipt else None
+
+
+def is_pending(desk: Desk, name: str) -> bool:
+    """Tell whether a file of that name waits in the inbox, or is claimed and has no receipt yet."""
+    if "/" in name or name in {"", ".", ".."}:
+        return False
+    inbox = desk.settings.inbox
+    return _is_file(inbox / name) or any(
+        _is_file(claimed / name) and desk.receipts.read(claimed.name) is None
+        for claimed in _folders(inbox / PROCESSING)
+    )
+
+
+async def end_of(desk: Desk, identity: str, deadline: Deadline) -> StatusReport:
+    """Return the state of a batch once it has ended.
+
+    Raises:
+        TimedOut: it has not ended in time.
+        TemporalUnreachable: Temporal has been silent for a minute, or is from the start.
+    """
+    answered_at: float | None = None
+    look_s = LOOK_S
+    while True:
+        try:
+            if await _may_have_ended(desk, identity):
+                report = await desk.report(identity)
+                if report.settled:
+                    return report
+            answered_at = time.monotonic()
+        except TemporalUnreachable:
+            if answered_at is None or time.monotonic() - answered_at > OUTAGE_S:
+                raise
+        await deadline.pause(look_s, f"{printable(identity)} has not ended")
+        look_s = min(look_s * 1.2, SLOW_LOOK_S)
+
+
+async def _may_have_ended(desk: Desk, identity: str) -> bool:
+    receipt = desk.receipts.read(identity)
+    if receipt and receipt.state in ENDED:
+        return True
+    run = await (await desk.live()).run_of(identity)
+    return (run is None and receipt is None) or (run is not None and run.outcome is not None)
+
+
+def _is_file(path: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_file() and not path.is_symlink()
+    return False
+
+
+def _folders(folder: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return [each for each in folder.iterdir() if not each.name.startswith(".")]
+    return []

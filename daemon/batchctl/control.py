@@ -1,0 +1,147 @@
+"""`pause`, `resume`, `cancel`: each repeats without harm, and returns when it has taken hold."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from daemon.batchctl.awaited import Deadline, end_of
+from daemon.batchctl.desk import Desk
+from daemon.batchctl.ended import tell_end
+from daemon.batchctl.exits import DONE, NotPossible
+from daemon.batchctl.live import LiveBatches
+from daemon.batchctl.options import add_id, add_reason, command
+from daemon.batchctl.resolve import resolved
+from daemon.batchctl.status_report import ENDED, NO_WORKER, NOT_STARTED, StatusReport
+from daemon.batchctl.words import say
+from daemon.settings import Settings
+from workflows.models import Control
+
+TAKES_HOLD_S = 5.0
+LOOK_S = 0.1
+
+
+def add_commands(commands: Any) -> None:
+    """Add `pause`, `resume` and `cancel`."""
+    pause = command(commands, "pause", run_pause, help_text="start no further API call for a batch until 'resume'")
+    resume = command(commands, "resume", run_resume, help_text="let a paused batch go on")
+    cancel = command(
+        commands, "cancel", run_cancel, help_text="end a batch: open chunks are finished, a manifest says what is done"
+    )
+    for each in (pause, resume, cancel):
+        add_id(each)
+        add_reason(each)
+    cancel.add_argument("--wait", action="store_true", help="return when the batch has ended")
+
+
+async def run_pause(settings: Settings, parsed: argparse.Namespace) -> int:
+    """Pause a batch; when this returns, its calls in flight are over and no new one starts."""
+    desk = Desk(settings)
+    report = await _open_batch(desk, parsed.id, "paused")
+    if report.paused:
+        say(f"{report.id} is already paused")
+        return DONE
+    if report.cancelling:
+        raise NotPossible(f"{report.id} is being cancelled and cannot be paused")
+    live = await desk.live()
+    await live.signal(report.id, "pause", said_by(parsed.reason))
+    if report.waiting_on == NO_WORKER:
+        say(f"{report.id}: recorded; no worker answers, so it takes hold when one is back")
+    elif await _within(TAKES_HOLD_S, lambda: _is_quiet(live, report.id)):
+        _refuse_ended(await desk.report(report.id), "paused")
+        say(f"{report.id} is paused")
+    else:
+        say(f"{report.id}: recorded; calls in flight are still being finished")
+    return DONE
+
+
+async def run_resume(settings: Settings, parsed: argparse.Namespace) -> int:
+    """Resume a batch; when this returns, it has taken note."""
+    desk = Desk(settings)
+    report = await _open_batch(desk, parsed.id, "resumed")
+    if not report.paused and report.waiting_on != NO_WORKER:
+        waits = f" (it waits for: {report.waiting_on})" if report.waiting_on else ""
+        say(f"{report.id} is already running{waits}")
+        return DONE
+    live = await desk.live()
+    await live.signal(report.id, "resume", said_by(parsed.reason))
+    if report.waiting_on == NO_WORKER:
+        say(f"{report.id}: recorded; no worker answers, so it takes hold when one is back")
+    elif await _within(TAKES_HOLD_S, lambda: _is_going_on(live, report.id)):
+        say(f"{report.id} is running")
+    else:
+        say(f"{report.id}: recorded; it takes hold as soon as a worker answers")
+    return DONE
+
+
+async def run_cancel(settings: Settings, parsed: argparse.Namespace) -> int:
+    """Cancel a batch; with `--wait`, return when it has ended."""
+    desk = Desk(settings)
+    identity = await resolved(desk, parsed.id)
+    report = await desk.report(identity)
+    if report.state == "cancelled":
+        say(f"{identity} is already cancelled")
+        return DONE
+    _refuse_ended(report, "cancelled")
+    if report.cancelling:
+        say(f"{identity} is already being cancelled")
+    else:
+        await (await desk.live()).signal(identity, "cancel", said_by(parsed.reason))
+        say(f"{identity}: cancelling; open chunks are finished first, then its source is filed under failed/")
+    if not parsed.wait:
+        return DONE
+    ended = await end_of(desk, identity, Deadline(None))
+    return DONE if ended.state == "cancelled" else tell_end(ended)
+
+
+def said_by(reason: str) -> Control:
+    """Return who runs this command, and why."""
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return Control(by=f"{user}@{socket.gethostname()}", reason=reason)
+
+
+async def _open_batch(desk: Desk, name: str, done: str) -> StatusReport:
+    """Return the state of a batch that has begun and not ended."""
+    identity = await resolved(desk, name)
+    report = await desk.report(identity)
+    _refuse_ended(report, done)
+    if report.waiting_on == NOT_STARTED:
+        raise NotPossible(f"{identity} has not been started yet, so it cannot be {done}; try again in a moment")
+    return report
+
+
+def _refuse_ended(report: StatusReport, done: str) -> None:
+    if report.state in ENDED:
+        raise NotPossible(f"{report.id} is {report.state} and cannot be {done}")
+
+
+async def _is_quiet(live: LiveBatches, identity: str) -> bool:
+    """Tell whether the workflow has taken the pause and no page is being enriched."""
+    progress = await live.progress(identity)
+    if progress is None or not (progress.paused or progress.state in ENDED):
+        return False
+    run = await live.run_of(identity)
+    return run is None or run.open_pages == 0
+
+
+async def _is_going_on(live: LiveBatches, identity: str) -> bool:
+    progress = await live.progress(identity)
+    return progress is not None and progress.paused is None
+
+
+async def _within(limit_s: float, check: Callable[[], Awaitable[bool]]) -> bool:
+    end = time.monotonic() + limit_s
+    while not await check():
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(LOOK_S)
+    return True

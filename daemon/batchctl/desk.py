@@ -1,0 +1,78 @@
+"""What every command works with: the settings, the receipts, and Temporal where it is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from activities.receipts import Receipt, Receipts
+
+from daemon.batchctl.live import LiveBatches
+from daemon.batchctl.results import result_in
+from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
+from daemon.settings import Settings
+from workflows.errors import TemporalUnreachable
+from workflows.ids import workflow_id
+
+
+class Desk:
+    """One per command. It connects to Temporal on the first question that needs it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.receipts = Receipts(settings.state_dir)
+        self._live: LiveBatches | None = None
+
+    async def live(self) -> LiveBatches:
+        """Return Temporal's view of batches.
+
+        Raises:
+            TemporalUnreachable: nobody answers.
+        """
+        if self._live is None:
+            self._live = await LiveBatches.connected(self.settings)
+        return self._live
+
+    def output_dir(self, batch_id: str, receipt: Receipt | None = None) -> Path:
+        """Return where the output of a batch is, or will be."""
+        if receipt and receipt.output_dir:
+            return Path(receipt.output_dir)
+        return self.settings.output_root.absolute() / workflow_id(batch_id)
+
+    async def report(self, batch_id: str) -> StatusReport:
+        """Return the state of a batch from all that know of it.
+
+        Raises:
+            TemporalUnreachable: the batch has not ended as far as is known here, and Temporal does not answer.
+        """
+        receipt = self.receipts.read(batch_id)
+        output_dir = self.output_dir(batch_id, receipt)
+        at_rest = Known(id=batch_id, receipt=receipt, result=result_in(output_dir), output_dir=output_dir)
+        if receipt and receipt.state in ENDED:
+            return report_of(at_rest)
+        try:
+            return await self._live_report(batch_id)
+        except TemporalUnreachable:
+            if at_rest.result:
+                return report_of(at_rest)
+            raise
+
+    async def _live_report(self, batch_id: str) -> StatusReport:
+        live = await self.live()
+        run = await live.run_of(batch_id)
+        progress = await live.progress(batch_id) if run and run.outcome is None else None
+        ending = await live.ending(batch_id) if run and run.outcome else None
+        # Read after Temporal was asked: a batch that ended in between has left both.
+        receipt = self.receipts.read(batch_id)
+        output_dir = self.output_dir(batch_id, receipt)
+        working = run is not None and run.outcome is None and not (progress and progress.state in ENDED)
+        return report_of(
+            Known(
+                id=batch_id,
+                receipt=receipt,
+                run=run,
+                progress=progress,
+                ending=ending,
+                result=None if working else result_in(output_dir),
+                output_dir=output_dir,
+            )
+        )

@@ -1,0 +1,32 @@
+"""`doctor`: everything batchd needs, looked at one by one, with what to do where it is not there."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from daemon.batchctl.exits import DONE, FAILED
+from daemon.batchctl.host_checks import host_checks
+from daemon.batchctl.options import add_json, command
+from daemon.batchctl.outside_checks import outside_checks
+from daemon.batchctl.words import put_json, put_table
+from daemon.settings import Settings
+
+
+def add_commands(commands: Any) -> None:
+    """Add `doctor`."""
+    doctor = command(commands, "doctor", run_doctor, help_text="check settings, folders, API, Temporal and workers")
+    add_json(doctor)
+
+
+async def run_doctor(settings: Settings, parsed: argparse.Namespace) -> int:
+    """Print every finding; exit code 1 where one is FAIL. Wrong settings never get here: they are exit code 2."""
+    findings = [*host_checks(settings), *await outside_checks(settings)]
+    if parsed.json:
+        put_json(
+            {"ok": not any(each.level == "FAIL" for each in findings), "checks": [asdict(each) for each in findings]}
+        )
+    else:
+        put_table(["", "CHECK", "FOUND"], [[each.level, each.check, each.told()] for each in findings])
+    return FAILED if any(each.level == "FAIL" for each in findings) else DONE

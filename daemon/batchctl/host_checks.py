@@ -1,0 +1,135 @@
+"""What `doctor` can see on this host: settings, inbox, output root, state folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from activities.places import PROCESSING
+from daemon.batchctl.findings import Finding, fail, ok, warn
+from daemon.batchctl.words import shown_bytes
+from daemon.settings import PREFIX, Settings
+
+LOW_BYTES = 1_000_000_000
+LOW_SHARE = 0.05
+LOW_INODES = 10_000
+CLEANER_FOLDERS = (Path("/etc/tmpfiles.d"), Path("/run/tmpfiles.d"), Path("/usr/lib/tmpfiles.d"))
+CLEANED = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - the folders that cleaners clean
+
+
+def host_checks(settings: Settings) -> list[Finding]:
+    """Look at everything on this host. What is written for a test is removed again."""
+    return [
+        _settings(settings),
+        *_inbox(settings.inbox),
+        *_output_root(settings.output_root),
+        *_state_dir(settings.state_dir),
+    ]
+
+
+def _settings(settings: Settings) -> Finding:
+    changed = sorted(PREFIX + name.upper() for name in settings.model_fields_set)
+    return ok("settings", f"{len(changed)} set: {', '.join(changed)}" if changed else "all defaults")
+
+
+def _inbox(inbox: Path) -> list[Finding]:
+    if not inbox.is_dir():
+        return [fail("inbox", f"there is no folder {inbox}", "start batchd here once, or set BATCH_INBOX")]
+    try:
+        waiting = sum(1 for each in os.scandir(inbox) if not each.name.startswith("."))
+    except OSError as error:
+        return [fail("inbox", f"{inbox} cannot be read: {error.strerror}", "let this user read, write and enter it")]
+    return [ok("inbox", f"{inbox.absolute()}, {waiting:,} entries waiting"), *_claim(inbox)]
+
+
+def _claim(inbox: Path) -> list[Finding]:
+    """Do what a claim does: rename a file into the folder of claimed ones."""
+    processing = inbox / PROCESSING
+    hidden = inbox / f".doctor-{secrets.token_hex(4)}.tmp"
+    moved = (processing if processing.is_dir() else inbox) / f"{hidden.name}.moved"
+    try:
+        hidden.touch(mode=0o600, exist_ok=False)
+        hidden.rename(moved)
+    except OSError as error:
+        todo = "make .processing a folder of the same file system that this user may write"
+        return [fail("claim", f"a file cannot be moved from {inbox} to {moved.parent}: {error.strerror}", todo)]
+    finally:
+        for each in (hidden, moved):
+            with contextlib.suppress(OSError):
+                each.unlink()
+    return [ok("claim", "files can be moved within the inbox; same file system")]
+
+
+def _output_root(root: Path) -> list[Finding]:
+    if not root.is_dir():
+        return [fail("output root", f"there is no folder {root}", "make it, or set BATCH_OUTPUT_ROOT")]
+    if problem := _not_writable(root):
+        return [fail("output root", f"{root} cannot be written: {problem}", "let this user write it")]
+    return [ok("output root", str(root.absolute())), *_space("free space", root), *_cleaner(root)]
+
+
+def _state_dir(state_dir: Path) -> list[Finding]:
+    if not state_dir.is_dir():
+        return [
+            fail("state folder", f"there is no folder {state_dir}", "start batchd here once, or set BATCH_STATE_DIR")
+        ]
+    if problem := _not_writable(state_dir):
+        return [fail("state folder", f"{state_dir} cannot be written: {problem}", "let this user write it")]
+    return [ok("state folder", str(state_dir.absolute())), *_space("state space", state_dir)]
+
+
+def _not_writable(folder: Path) -> str | None:
+    probe = folder / f".doctor-{secrets.token_hex(4)}.tmp"
+    try:
+        probe.write_bytes(b"x")
+    except OSError as error:
+        return error.strerror or str(error)
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+    return None
+
+
+def _space(check: str, folder: Path) -> list[Finding]:
+    usage = shutil.disk_usage(folder)
+    inodes = os.statvfs(folder)
+    found = f"{shown_bytes(usage.free)} free of {shown_bytes(usage.total)} at {folder.absolute()}"
+    if usage.free < LOW_BYTES or usage.free < LOW_SHARE * usage.total:
+        return [warn(check, found, "make room; a batch that finds none waits until there is")]
+    if inodes.f_files and inodes.f_favail < LOW_INODES:
+        return [warn(check, f"{inodes.f_favail:,} inodes free at {folder.absolute()}", "make room for more files")]
+    return [ok(check, found)]
+
+
+def _cleaner(root: Path) -> list[Finding]:
+    """Warn where the host's cleaner of temporary files would age the output out, one file at a time."""
+    absolute = root.resolve()
+    if not any(absolute == each or each in absolute.parents for each in CLEANED):
+        return []
+    rules = list(_cleaner_rules())
+    if any(kind.startswith(("x", "X")) and "batch-" in path for kind, path, _ in rules):
+        return [ok("cleaner", f"batch-* folders under {absolute} are left alone by systemd-tmpfiles")]
+    ages = [age for _, path, age in rules if path in {str(each) for each in CLEANED} and age not in {"", "-"}]
+    if not ages:
+        return []
+    todo = "set BATCH_OUTPUT_ROOT to a lasting folder, or exclude batch-* as deploy/ shows"
+    return [warn("cleaner", f"systemd-tmpfiles removes files under {absolute} after {ages[0]}", todo)]
+
+
+def _cleaner_rules() -> Iterable[tuple[str, str, str]]:
+    """Yield type, path and age of every rule; a file overrides one of the same name in a later folder."""
+    seen: set[str] = set()
+    for folder in CLEANER_FOLDERS:
+        for file in sorted(folder.glob("*.conf")):
+            if file.name in seen:
+                continue
+            seen.add(file.name)
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                for line in file.read_text().splitlines():
+                    fields = line.split()
+                    if len(fields) > 1 and not line.startswith("#"):
+                        yield fields[0], fields[1], fields[5] if len(fields) > 5 else ""  # noqa: PLR2004 - tmpfiles.d(5)

@@ -1,0 +1,196 @@
+"""What Temporal knows of batches, asked in ways that survive what this SDK cannot name.
+
+`describe` and `list` of the SDK raise ValueError on meeting a run that was paused by Temporal's own switch, so the
+raw calls of the service are used. All time limits are `rpc_timeout`: a cancelled client call hangs the exit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
+    DescribeWorkflowExecutionRequest,
+    GetWorkflowExecutionHistoryReverseRequest,
+    ListWorkflowExecutionsRequest,
+)
+from temporalio.client import Client, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from daemon.batchctl.exits import NotPossible
+from daemon.batchctl.runs import Ending, Run, described_run
+from daemon.connection import connect, unreachable
+from daemon.settings import Settings
+from workflows.control import BatchControl
+from workflows.errors import TemporalUnreachable
+from workflows.ids import workflow_id
+from workflows.models import BatchResult, CallLimits, Control, LimitsChange, Progress
+
+CONNECT_S = 3.0
+RPC_TIMEOUT = timedelta(seconds=5)
+QUERY_TIMEOUT = timedelta(seconds=2)
+POLLING_S = 70.0
+"""A live worker asks for work at least once a minute."""
+
+_BATCH = re.compile(r"batch-([a-z0-9]+(?:-[a-z0-9]+)*-[0-9a-f]{12})")
+_SILENT = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poller:
+    """A worker that asked for work lately."""
+
+    identity: str
+    seen_s_ago: float
+
+
+class LiveBatches:
+    """Batches as Temporal knows them. Every method raises TemporalUnreachable when the server does not answer."""
+
+    def __init__(self, client: Client, task_queue: str) -> None:
+        self.client = client
+        self._task_queue = task_queue
+
+    @classmethod
+    async def connected(cls, settings: Settings) -> LiveBatches:
+        """Connect to the server that `settings` mean."""
+        return cls(await connect(settings, timeout_s=CONNECT_S), settings.task_queue)
+
+    async def run_of(self, batch_id: str, *, suffix: str = "") -> Run | None:
+        """Return the newest run of a batch; None where Temporal knows none."""
+        request = DescribeWorkflowExecutionRequest(
+            namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=workflow_id(batch_id) + suffix)
+        )
+        try:
+            async with self._answering():
+                answer = await self.client.workflow_service.describe_workflow_execution(request, timeout=RPC_TIMEOUT)
+        except _Unknown:
+            return None
+        return described_run(answer)
+
+    async def progress(self, batch_id: str, *, suffix: str = "") -> Progress | None:
+        """Return how far a batch is; None where no worker answers in time.
+
+        A silent worker that asked for work lately is asked once more, because it may only be busy.
+        """
+        answer = await self._query(workflow_id(batch_id) + suffix)
+        if answer is None and await self.pollers():
+            answer = await self._query(workflow_id(batch_id) + suffix)
+        return answer
+
+    async def ending(self, batch_id: str, *, suffix: str = "") -> Ending:
+        """Return how a closed run ended."""
+        request = GetWorkflowExecutionHistoryReverseRequest(
+            namespace=self.client.namespace,
+            execution=WorkflowExecution(workflow_id=workflow_id(batch_id) + suffix),
+            maximum_page_size=1,
+        )
+        async with self._answering():
+            answer = await self.client.workflow_service.get_workflow_execution_history_reverse(
+                request, timeout=RPC_TIMEOUT
+            )
+        last = answer.history.events[0]
+        if last.HasField("workflow_execution_completed_event_attributes"):
+            payloads = last.workflow_execution_completed_event_attributes.result.payloads
+            [result] = await self.client.data_converter.decode(payloads, [BatchResult])
+            return Ending(result=result)
+        if last.HasField("workflow_execution_failed_event_attributes"):
+            return Ending(error=last.workflow_execution_failed_event_attributes.failure.message)
+        if last.HasField("workflow_execution_terminated_event_attributes"):
+            reason = last.workflow_execution_terminated_event_attributes.reason
+            return Ending(error=f"terminated in Temporal: {reason or 'no reason given'}")
+        if last.HasField("workflow_execution_timed_out_event_attributes"):
+            return Ending(error="timed out in Temporal")
+        return Ending()
+
+    async def signal(self, batch_id: str, name: str, control: Control) -> None:
+        """Send `pause`, `resume` or `cancel`.
+
+        Raises:
+            NotPossible: the run has ended.
+        """
+        try:
+            async with self._answering():
+                await self.client.get_workflow_handle(workflow_id(batch_id)).signal(
+                    name, control, rpc_timeout=RPC_TIMEOUT
+                )
+        except _Unknown as error:
+            raise NotPossible(f"{batch_id} has just ended") from error
+
+    async def set_limits(self, batch_id: str, change: LimitsChange) -> CallLimits:
+        """Change the limits of a running batch and return them.
+
+        Raises:
+            NotPossible: the batch did not take the change, or no worker answered.
+        """
+        handle = self.client.get_workflow_handle(workflow_id(batch_id))
+        try:
+            async with self._answering():
+                return await handle.execute_update(BatchControl.set_limits, change, rpc_timeout=RPC_TIMEOUT)
+        except WorkflowUpdateFailedError as error:
+            raise NotPossible(f"{batch_id} refused the change: {error.cause}") from error
+        except _Unknown as error:
+            raise NotPossible(f"{batch_id} has just ended") from error
+
+    async def pollers(self) -> list[Poller]:
+        """Return the workers that ask for activities, newest first."""
+        request = DescribeTaskQueueRequest(
+            namespace=self.client.namespace,
+            task_queue=TaskQueue(name=self._task_queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        )
+        async with self._answering():
+            answer = await self.client.workflow_service.describe_task_queue(request, timeout=RPC_TIMEOUT)
+        now = datetime.now(tz=UTC)
+        found = [
+            Poller(identity=each.identity, seen_s_ago=(now - each.last_access_time.ToDatetime(UTC)).total_seconds())
+            for each in answer.pollers
+        ]
+        return sorted((each for each in found if each.seen_s_ago < POLLING_S), key=lambda each: each.seen_s_ago)
+
+    async def ids_beginning_with(self, beginning: str, most: int) -> list[str]:
+        """Return batches whose workflow ID begins with `beginning`, newest first."""
+        request = ListWorkflowExecutionsRequest(
+            namespace=self.client.namespace,
+            query=f'WorkflowId STARTS_WITH "{beginning}"',
+            page_size=most * 3,
+        )
+        async with self._answering():
+            answer = await self.client.workflow_service.list_workflow_executions(request, timeout=RPC_TIMEOUT)
+        found = (_BATCH.fullmatch(each.execution.workflow_id) for each in answer.executions)
+        return list(dict.fromkeys(each[1] for each in found if each))[:most]
+
+    async def _query(self, workflow: str) -> Progress | None:
+        try:
+            async with self._answering():
+                handle = self.client.get_workflow_handle(workflow)
+                return await handle.query(BatchControl.progress, rpc_timeout=QUERY_TIMEOUT)
+        except (_Unknown, _Silent, WorkflowQueryFailedError, ValueError):
+            return None
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        """Turn the errors of a call into ours: unknown to the server, silent worker, unreachable server."""
+        try:
+            yield
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                raise _Unknown(str(error)) from error
+            if error.status in _SILENT:
+                raise _Silent(f"Temporal did not answer in time: {error}") from error
+            raise unreachable(self.client.service_client.config.target_host, error) from error
+
+
+class _Unknown(NotPossible):
+    """Temporal knows no such thing."""
+
+
+class _Silent(TemporalUnreachable):
+    """The server or a worker did not answer in time."""

@@ -1,0 +1,92 @@
+"""`batchctl`: parse, one call to a plain function, print.
+
+Data goes to standard output, words to standard error. Each command group registers its commands and what runs them;
+this file turns how they end into an exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from daemon.batchctl import control, doctor, explain, limits, listing, proof, rerun, retry_failed, status, submit, wait
+from daemon.batchctl.exits import DONE, FAILED, INTERRUPTED, USAGE, exit_code
+from daemon.batchctl.words import say
+from daemon.settings import load_settings
+from workflows.errors import BatchdError
+
+GROUPS = (listing, status, wait, control, submit, retry_failed, rerun, explain, proof, limits, doctor)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `batchctl` and end the process with its exit code."""
+    code = run(arguments)
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    # Temporal's native threads now and then abort the interpreter's own exit; everything is closed by now.
+    os._exit(code)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Only an error nobody foresaw shows a traceback."""
+    try:
+        return _command(arguments)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return DONE
+    except Exception as error:  # noqa: BLE001 - the last resort of a program
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    if isinstance(error, BatchdError):
+        say(str(error))
+        return exit_code(error)
+    if isinstance(error, OSError):
+        say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    else:
+        traceback.print_exc()
+    return FAILED
+
+
+def _command(arguments: Sequence[str] | None) -> int:
+    parser = build_parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.command is None:
+        parser.print_help(sys.stderr)
+        return USAGE
+    outcome = parsed.run(load_settings(), parsed)
+    code: int = asyncio.run(outcome) if inspect.iscoroutine(outcome) else outcome
+    sys.stdout.flush()
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="batchctl",
+        description="Show and steer the batches of batchd.",
+        epilog="ID is a batch id, batch-<id>, an unique beginning of either, or a file name (its latest batch). "
+        "Exit codes: 0 done, 1 failed or did not hold, 2 usage or settings, 3 Temporal unreachable, "
+        "4 no such batch or more than one, 5 timed out, 130 interrupted.",
+    )
+    parser.add_argument("--version", action="version", version=f"batchctl {version('batchd')}")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    for group in GROUPS:
+        group.add_commands(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What `doctor` must ask others for: the API, Temporal, the workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.service import RPCError
+
+from daemon.batchctl.findings import Finding, fail, ok, warn
+from daemon.batchctl.live import RPC_TIMEOUT, LiveBatches
+from daemon.batchctl.words import shown_duration
+from daemon.connection import target
+from daemon.settings import Settings
+from workflows.errors import BatchdError, shortened
+
+API_TIMEOUT_S = 3.0
+DAY_S = 86_400
+
+
+async def outside_checks(settings: Settings) -> list[Finding]:
+    """Ask everybody, the API and Temporal at the same time."""
+    api, temporal = await asyncio.gather(_api(settings), _temporal(settings))
+    return [*api, *temporal]
+
+
+async def _api(settings: Settings) -> list[Finding]:
+    findings = [await _reachable("api", settings.api_url)]
+    if settings.api_bulk_url:
+        findings.append(await _reachable("bulk api", settings.api_bulk_url))
+    if settings.api_token_file and not os.access(settings.api_token_file, os.R_OK):
+        todo = "let the user of the service read it"
+        findings.append(fail("api token", f"BATCH_API_TOKEN_FILE {settings.api_token_file} cannot be read", todo))
+    return findings
+
+
+async def _reachable(check: str, url: str) -> Finding:
+    """Ask the origin of `url`; any answer of HTTP will do, since only POST on the real path means anything."""
+    parts = urlsplit(url)
+    origin = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "/", "", ""))
+    try:
+        async with httpx2.AsyncClient(timeout=API_TIMEOUT_S, follow_redirects=False) as client:
+            answer = await client.head(origin)
+    except httpx2.HTTPError as error:
+        why = shortened(str(error), 120) or type(error).__name__
+        return fail(check, f"{origin} does not answer ({why})", "start it, or set BATCH_API_URL; batches wait for it")
+    return ok(check, f"{origin} answers (HTTP {answer.status_code} to HEAD)")
+
+
+async def _temporal(settings: Settings) -> list[Finding]:
+    try:
+        address = target(settings).get("target_host", "")
+        live = await LiveBatches.connected(settings)
+        retention = await _retention(live)
+        return [
+            ok("temporal", f"{address} answers, namespace {live.client.namespace}"),
+            await _workers(live),
+            *retention,
+        ]
+    except BatchdError as error:
+        return [fail("temporal", str(error), "without it nothing is worked")]
+
+
+async def _workers(live: LiveBatches) -> Finding:
+    pollers = await live.pollers()
+    if not pollers:
+        return fail("workers", "no worker has asked for work in the last minute", "start 'batchd run' or 'batchd work'")
+    return ok("workers", f"{len(pollers)} polling, the last {pollers[0].seen_s_ago:.0f} s ago")
+
+
+async def _retention(live: LiveBatches) -> list[Finding]:
+    request = DescribeNamespaceRequest(namespace=live.client.namespace)
+    try:
+        answer = await live.client.workflow_service.describe_namespace(request, timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        return [
+            warn("retention", f"cannot be read ({shortened(str(error), 120)})", "let this user describe the namespace")
+        ]
+    retention_s = answer.config.workflow_execution_retention_ttl.seconds
+    found = f"Temporal forgets a run {shown_duration(retention_s)} after its end; receipts last for ever"
+    if retention_s < DAY_S:
+        return [warn("retention", found, "a day or more keeps its web page useful")]
+    return [ok("retention", found)]

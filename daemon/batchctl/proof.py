@@ -1,0 +1,110 @@
+"""`verify` and `export`: what can be said of a result without asking anybody. They need neither Temporal nor batchd."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from activities.export import Format, export_rows
+from activities.verdict import Check, Verdict
+from activities.verification import verify
+from daemon.batchctl.desk import Desk
+from daemon.batchctl.exits import DONE, FAILED
+from daemon.batchctl.options import add_id, add_json, command
+from daemon.batchctl.resolve import offline
+from daemon.batchctl.words import put, put_json, say, shown_bytes
+from daemon.settings import Settings
+
+ID_OR_DIR = "batch (id, beginning or file name), or a folder with a result"
+
+
+def add_commands(commands: Any) -> None:
+    """Add `verify` and `export`."""
+    verifying = command(commands, "verify", run_verify, help_text="prove a result: every row once, every digest")
+    add_id(verifying, help_text=ID_OR_DIR)
+    verifying.add_argument("--source", metavar="FILE", type=Path, help="compare every cell with this source too")
+    add_json(verifying)
+    exporting = command(commands, "export", run_export, help_text="write a whole result in source order")
+    add_id(exporting, help_text=ID_OR_DIR)
+    form = exporting.add_mutually_exclusive_group(required=True)
+    form.add_argument("--csv", dest="form", action="store_const", const="csv", help="as CSV")
+    form.add_argument("--jsonl", dest="form", action="store_const", const="jsonl", help="as one JSON object a line")
+    exporting.add_argument(
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="a file, replaced when the export is whole; standard output by default",
+    )
+    exporting.add_argument(
+        "--formula-safe", action="store_true", help="in CSV, disarm cells that a spreadsheet would run as a formula"
+    )
+
+
+def run_verify(settings: Settings, parsed: argparse.Namespace) -> int:
+    """Print every check; exit code 1 where the proof does not hold."""
+    verdict = verify(result_folder(settings, parsed.id), source=parsed.source)
+    if parsed.json:
+        put_json(asdict(verdict))
+    else:
+        for check in verdict.checks:
+            put(_shown(check))
+        put(_summed_up(verdict))
+    return DONE if verdict.ok else FAILED
+
+
+def run_export(settings: Settings, parsed: argparse.Namespace) -> int:
+    """Write the rows to standard output or to a file."""
+    folder = result_folder(settings, parsed.id)
+    form: Format = parsed.form
+    if parsed.output is None:
+        rows = export_rows(folder, sys.stdout.buffer, form, formula_safe=parsed.formula_safe)
+        sys.stdout.buffer.flush()
+    else:
+        rows = _to_file(folder, parsed.output, form, formula_safe=parsed.formula_safe)
+    say(f"{rows:,} rows" + (f" in {parsed.output}" if parsed.output else ""))
+    return DONE
+
+
+def result_folder(settings: Settings, name: str) -> Path:
+    """Return the folder that `name` means: itself, or the output folder of that batch.
+
+    Raises:
+        NoSuchBatch: it is neither.
+    """
+    if "/" in name or Path(name).is_dir():
+        return Path(name)
+    desk = Desk(settings)
+    identity = offline(desk, name)
+    return desk.output_dir(identity, desk.receipts.read(identity))
+
+
+def _to_file(folder: Path, output: Path, form: Format, *, formula_safe: bool) -> int:
+    """Export to a file that appears only when it is whole; an older one of that name is replaced."""
+    hidden = output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        with hidden.open("xb") as out:
+            rows = export_rows(folder, out, form, formula_safe=formula_safe)
+            out.flush()
+            os.fsync(out.fileno())
+        hidden.replace(output)
+    finally:
+        hidden.unlink(missing_ok=True)
+    return rows
+
+
+def _shown(check: Check) -> str:
+    word = "FAIL" if not check.ok else "WARN" if check.warning and check.detail else "ok"
+    return f"{word:<5} {check.name}" + (f": {check.detail}" if check.detail else "")
+
+
+def _summed_up(verdict: Verdict) -> str:
+    if not verdict.ok:
+        failed = len(verdict.failed())
+        return f"NOT VERIFIED: {failed} of {len(verdict.checks)} checks failed in {verdict.directory}"
+    rows = f"{verdict.records:,} records = {verdict.enriched:,} enriched + {verdict.fallback:,} fallback + "
+    rows += f"{verdict.rejected:,} rejected"
+    return f"VERIFIED: {rows}; {verdict.files:,} files, {shown_bytes(verdict.bytes)} in {verdict.directory}"

@@ -1,0 +1,37 @@
+"""`rerun`: the whole batch again, deliberately; the old result is kept."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from daemon.batchctl.desk import Desk
+from daemon.batchctl.exits import DONE, NotPossible
+from daemon.batchctl.options import add_id, add_reason, command
+from daemon.batchctl.resolve import offline
+from daemon.batchctl.status_report import ENDED
+from daemon.batchctl.words import put, say
+from daemon.rerun import Reruns
+from daemon.settings import Settings
+
+
+def add_commands(commands: Any) -> None:
+    """Add `rerun`."""
+    rerun = command(commands, "rerun", run_rerun, help_text="do a finished batch again as a new one; the old is kept")
+    add_id(rerun)
+    add_reason(rerun, required=True)
+
+
+def run_rerun(settings: Settings, parsed: argparse.Namespace) -> int:
+    """Lay the source ready as a new batch and print its id; the daemon's next scan starts it."""
+    desk = Desk(settings)
+    identity = offline(desk, parsed.id)
+    old = desk.receipts.read(identity)
+    if old is None:
+        raise NotPossible(f"{identity} has no receipt in {settings.state_dir}; drop its file into the inbox instead")
+    if old.state not in ENDED:
+        raise NotPossible(f"{identity} is {old.state}; let it end, or 'batchctl cancel {identity}', before a rerun")
+    new = Reruns(settings.inbox, settings.state_dir, settings.output_root).prepare(old, reason=parsed.reason)
+    put(new.id)
+    say(f"{new.id} does {identity} again; 'batchctl watch {new.id}' shows its progress")
+    return DONE

@@ -1,0 +1,103 @@
+"""Which batch is meant: an id, `batch-<id>`, an unique beginning of either, or a file name (its latest batch).
+
+The receipts of the state folder know every batch of this host. Where they know nothing, the output root and then
+Temporal are asked, so that batchctl also works from elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+
+from daemon.batchctl.desk import Desk
+from daemon.batchctl.exits import NoSuchBatch
+from daemon.connection import outside_server
+from workflows.errors import InvalidBatchId, TemporalUnreachable, shortened
+from workflows.ids import checked_id, workflow_id
+
+SHOWN_CANDIDATES = 10
+PREFIX = "batch-"
+_BEGINNING = re.compile(r"[a-z0-9-]{1,80}")
+
+
+async def resolved(desk: Desk, name: str) -> str:
+    """Return the id of the batch that `name` means.
+
+    Raises:
+        NoSuchBatch: none is meant, or more than one; the message lists the candidates.
+        TemporalUnreachable: nothing here knows it, and Temporal does not answer.
+    """
+    here = resolved_here(desk, name)
+    if here:
+        return here
+    beginning = name.removeprefix(PREFIX)
+    if _BEGINNING.fullmatch(beginning) is None:
+        raise no_such_batch(desk, name)
+    try:
+        return _only_one(desk, name, await _known_to_temporal(desk, name, beginning))
+    except TemporalUnreachable as error:
+        if outside_server() is None:
+            # The embedded server knows no batch that has no receipt here.
+            raise no_such_batch(desk, name) from error
+        raise
+
+
+async def _known_to_temporal(desk: Desk, name: str, beginning: str) -> list[str]:
+    live = await desk.live()
+    identity = full_id(name)
+    if identity:
+        return [identity] if await live.run_of(identity) else []
+    return await live.ids_beginning_with(PREFIX + beginning, SHOWN_CANDIDATES + 1)
+
+
+def resolved_here(desk: Desk, name: str) -> str | None:
+    """Return the id of the batch that `name` means by the receipts and the output root, None where they know none.
+
+    Raises:
+        NoSuchBatch: more than one is meant.
+    """
+    found = desk.receipts.candidates(name, most=SHOWN_CANDIDATES + 1)
+    if found:
+        return _only_one(desk, name, [each.id for each in found])
+    identity = full_id(name)
+    if identity and (desk.settings.output_root / workflow_id(identity)).is_dir():
+        return identity
+    return None
+
+
+def offline(desk: Desk, name: str) -> str:
+    """Return the id of the batch that `name` means without asking Temporal.
+
+    Raises:
+        NoSuchBatch: none is meant, or more than one.
+    """
+    here = resolved_here(desk, name)
+    if here is None:
+        raise no_such_batch(desk, name)
+    return here
+
+
+def full_id(name: str) -> str | None:
+    """Return the id in `name` where that is `batch-<id>` or a whole id."""
+    for candidate in (name.removeprefix(PREFIX), name):
+        with contextlib.suppress(InvalidBatchId):
+            return checked_id(candidate)
+    return None
+
+
+def no_such_batch(desk: Desk, name: str) -> NoSuchBatch:
+    """Return the error that says where a batch was looked for, and what to try."""
+    shown = shortened(ascii(name), 120)
+    state_dir = desk.settings.state_dir
+    if not state_dir.is_dir():
+        return NoSuchBatch(f"no batch {shown}: there is no state folder {state_dir}; go to it or set BATCH_STATE_DIR")
+    return NoSuchBatch(f"no batch {shown}; 'batchctl list --all' shows what there is, 'batchctl explain FILE' why")
+
+
+def _only_one(desk: Desk, name: str, ids: list[str]) -> str:
+    if len(ids) == 1:
+        return ids[0]
+    if not ids:
+        raise no_such_batch(desk, name)
+    shown = ", ".join(ids[:SHOWN_CANDIDATES]) + (" and more" if len(ids) > SHOWN_CANDIDATES else "")
+    raise NoSuchBatch(f"{shortened(ascii(name), 120)} could be {shown}; give more of it")

@@ -1,0 +1,65 @@
+"""What the output folder says of a batch. The manifest outlives Temporal's memory and the state folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from activities.journal import entries
+from activities.manifest_reading import newest_generation, read_manifest
+from activities.output_names import manifest_name
+from activities.storage import OutputFolder
+from workflows.errors import BatchdError, OutputRefused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The newest manifest of a batch and where it is."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def generation(self) -> int:
+        """Return which generation of the result this is."""
+        return int(self.manifest["generation"])
+
+    @property
+    def cancelled(self) -> bool:
+        """Tell whether the batch was cancelled before its end."""
+        return bool(self.manifest["status"] == "cancelled")
+
+
+def result_in(directory: Path) -> Result | None:
+    """Return the result in an output folder; None where there is none yet, or the folder may not be read."""
+    try:
+        with OutputFolder.look(directory) as folder:
+            generation = newest_generation(folder)
+            if not generation:
+                return None
+            return Result(path=directory / manifest_name(generation), manifest=read_manifest(folder, generation))
+    except BatchdError:
+        return None
+
+
+def finished_result(directory: Path) -> Result:
+    """Return the result in an output folder.
+
+    Raises:
+        OutputRefused: there is none, or it cannot be read.
+    """
+    with OutputFolder.look(directory) as folder:
+        generation = newest_generation(folder)
+        if not generation:
+            raise OutputRefused(f"{directory} holds no manifest: the batch is not complete")
+        return Result(path=directory / manifest_name(generation), manifest=read_manifest(folder, generation))
+
+
+def saved_bytes(directory: Path) -> int:
+    """Return how many bytes of the source are in saved chunks, of a batch that ended without a manifest."""
+    try:
+        with OutputFolder.look(directory) as folder:
+            return sum(each.page.source_end - each.page.source_start for each in entries(folder).values())
+    except BatchdError:
+        return 0

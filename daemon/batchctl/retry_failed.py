@@ -1,0 +1,141 @@
+"""`retry-failed`: the API once more for the fallback rows of a finished batch, as a new generation of its result.
+
+The manifest says all the workflow needs, so this works after Temporal has forgotten the batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from daemon.batchctl.awaited import Deadline
+from daemon.batchctl.desk import Desk
+from daemon.batchctl.exits import DONE, FAILED, NotPossible
+from daemon.batchctl.live import RPC_TIMEOUT, LiveBatches
+from daemon.batchctl.options import add_id, add_timeout, command
+from daemon.batchctl.resolve import resolved
+from daemon.batchctl.results import Result, finished_result
+from daemon.batchctl.words import put, say
+from daemon.connection import unreachable
+from daemon.settings import Settings
+from workflows.ids import workflow_id
+from workflows.models import BatchRequest, CsvOptions, Identity, Shape, Source
+from workflows.retry_failed import RetryFailedWorkflow
+
+LOOK_S = 0.3
+
+
+def add_commands(commands: Any) -> None:
+    """Add `retry-failed`."""
+    retry = command(
+        commands, "retry-failed", run_retry_failed, help_text="call the API again for the fallback rows of a batch"
+    )
+    add_id(retry)
+    retry.add_argument("--no-wait", action="store_true", help="return when the retry has started")
+    add_timeout(retry)
+
+
+async def run_retry_failed(settings: Settings, parsed: argparse.Namespace) -> int:
+    """Start the next generation and wait for its manifest, whose path is printed."""
+    desk = Desk(settings)
+    identity = await resolved(desk, parsed.id)
+    before = finished_result(desk.output_dir(identity, desk.receipts.read(identity)))
+    fallback = before.manifest["counts"]["fallback"]
+    if not fallback:
+        say(f"{identity} has no fallback rows; there is nothing to retry")
+        return DONE
+    live = await desk.live()
+    request = retry_request(settings, before)
+    started = await _start(live, settings, request)
+    say(f"{identity}: {'retrying' if started else 'already retrying'} {fallback:,} fallback rows")
+    if parsed.no_wait:
+        return DONE
+    return await _until_end(live, desk, request, Deadline(parsed.timeout))
+
+
+def retry_request(settings: Settings, before: Result) -> BatchRequest:
+    """Return the request for the generation after `before`, made from its manifest alone."""
+    manifest = before.manifest
+    source = manifest["source"]
+    identity = {field.name: manifest["identity"].get(field.name) for field in dataclasses.fields(Identity)}
+    return BatchRequest(
+        id=manifest["id"],
+        source=Source(
+            file=source["name"],
+            name=source["name"],
+            size_bytes=source["bytes"],
+            mtime_ns=0,
+            inode=0,
+            sha256=source["sha256"],
+            modified_at=source.get("modified_at", ""),
+            first_seen_at=source.get("first_seen_at", ""),
+            stable_at=source.get("stable_at", ""),
+            claimed_at=source.get("claimed_at", ""),
+        ),
+        identity=Identity(**identity),
+        shape=_shape(settings, manifest["settings"]),
+        generation=before.generation + 1,
+    )
+
+
+def _shape(settings: Settings, kept: dict[str, Any]) -> Shape:
+    """Return the settings of the batch as its manifest kept them; what it does not name is as it is now."""
+    now = settings.shape()
+    csv = {key: value for key, value in kept.get("csv", {}).items() if hasattr(now.csv, key)}
+    if "required_columns" in csv:
+        csv["required_columns"] = tuple(csv["required_columns"])
+    # The work of later generations starts from settled rows: they were accepted, so nobody is asked again.
+    return dataclasses.replace(
+        now,
+        page_rows=int(kept.get("page_rows", now.page_rows)),
+        csv=CsvOptions(**{**dataclasses.asdict(now.csv), **csv}),
+        max_fallback="100%",
+        max_rejected="100%",
+    )
+
+
+async def _start(live: LiveBatches, settings: Settings, request: BatchRequest) -> bool:
+    """Start the workflow of a generation; False where it is running already."""
+    try:
+        await live.client.start_workflow(
+            RetryFailedWorkflow.run,
+            request,
+            id=workflow_id(request.id) + _suffix(request),
+            task_queue=settings.task_queue,
+            # A generation that was written has a manifest and is not asked for again; one that failed may be.
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            static_summary=f"retry of fallback rows, generation {request.generation}",
+            rpc_timeout=RPC_TIMEOUT,
+        )
+    except WorkflowAlreadyStartedError:
+        return False
+    except RPCError as error:
+        raise unreachable(live.client.service_client.config.target_host, error) from error
+    return True
+
+
+async def _until_end(live: LiveBatches, desk: Desk, request: BatchRequest, deadline: Deadline) -> int:
+    suffix = _suffix(request)
+    while (run := await live.run_of(request.id, suffix=suffix)) is not None and run.outcome is None:
+        await deadline.pause(LOOK_S, f"the retry of {request.id} has not ended")
+    if run is None or run.outcome != "completed":
+        why = (await live.ending(request.id, suffix=suffix)).error if run else "Temporal has lost it"
+        say(f"{request.id}: the retry failed: {why or (run.outcome if run else '')}")
+        return FAILED
+    after = finished_result(desk.output_dir(request.id, desk.receipts.read(request.id)))
+    if after.generation < request.generation:
+        raise NotPossible(f"{request.id}: the retry ended without a manifest of generation {request.generation}")
+    left = after.manifest["counts"]["fallback"]
+    say(f"{request.id}: {left:,} fallback rows left" if left else f"{request.id}: no fallback rows left")
+    put(str(after.path))
+    return DONE
+
+
+def _suffix(request: BatchRequest) -> str:
+    return f"-g{request.generation}"

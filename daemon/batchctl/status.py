@@ -1,0 +1,99 @@
+"""`status`: everything about one batch."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from daemon.batchctl.desk import Desk
+from daemon.batchctl.exits import DONE
+from daemon.batchctl.options import add_id, add_json, command
+from daemon.batchctl.resolve import resolved
+from daemon.batchctl.status_report import StatusReport
+from daemon.batchctl.words import (
+    put_facts,
+    put_json,
+    say,
+    seconds_between,
+    shown_bytes,
+    shown_duration,
+    shown_time,
+)
+from daemon.settings import Settings
+from workflows.errors import TemporalUnreachable
+
+
+def add_commands(commands: Any) -> None:
+    """Add `status`."""
+    status = command(
+        commands, "status", run_status, help_text="show one batch: state, counts, speed, what it waits for, its output"
+    )
+    add_id(status)
+    add_json(status)
+
+
+async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:
+    """Print the state of a batch. Temporal is asked only about a batch that has not ended."""
+    desk = Desk(settings)
+    identity = await resolved(desk, parsed.id)
+    try:
+        report = await desk.report(identity)
+    except TemporalUnreachable:
+        _say_what_is_known(desk, identity)
+        raise
+    if parsed.json:
+        put_json(report.document())
+    else:
+        put_facts(_facts(report))
+    return DONE
+
+
+def _say_what_is_known(desk: Desk, identity: str) -> None:
+    receipt = desk.receipts.read(identity)
+    if receipt:
+        when = receipt.started_at or receipt.claimed_at
+        say(f"{identity} ({receipt.source.name}) was {receipt.state} when last heard of, since {shown_time(when)}")
+
+
+def _facts(report: StatusReport) -> list[tuple[str, str]]:
+    rows = report.rows
+    total = f" of {rows.total:,}" if rows.total is not None else ""
+    size = report.source["bytes"]
+    facts = [
+        ("batch", report.id),
+        ("state", shown_state(report)),
+        ("file", f"{report.source['name'] or '-'}" + (f" ({shown_bytes(size)})" if size is not None else "")),
+        (
+            "rows",
+            f"{rows.done:,}{total}: {rows.enriched:,} enriched, {rows.fallback:,} fallback, {rows.rejected:,} rejected",
+        ),
+        ("progress", f"{100 * report.progress:.1f} %" + _speed(report)),
+        ("mode", report.mode or "-"),
+        ("started", shown_time(report.started_at)),
+        *([("finished", shown_time(report.finished_at))] if report.finished_at else []),
+        ("output", report.output_dir),
+        ("manifest", report.manifest or "not written yet"),
+    ]
+    return [*facts, *([("error", report.error)] if report.error else [])]
+
+
+def shown_state(report: StatusReport) -> str:
+    """Return the state in words: by whom and why it is paused, what it waits for and until when."""
+    if report.paused:
+        why = f": {report.paused.reason}" if report.paused.reason else ""
+        return f"paused by {report.paused.by or 'an operator'} since {shown_time(report.paused.since)}{why}"
+    if report.waiting:
+        until = f", asks again at {shown_time(report.waiting.until)}" if report.waiting.until else ""
+        detail = f" ({report.waiting.detail})" if report.waiting.detail else ""
+        return f"waiting for the {report.waiting.on} since {shown_time(report.waiting.since)}{until}{detail}"
+    if report.waiting_on:
+        words = {"worker": "a worker to answer; none does", "start": "the daemon to start it"}
+        return f"waiting for {words.get(report.waiting_on, report.waiting_on)}"
+    return "running, being cancelled" if report.cancelling else report.state
+
+
+def _speed(report: StatusReport) -> str:
+    speed = f", {report.rows_per_s:,.1f} rows/s" if report.rows_per_s is not None else ""
+    left = f", about {shown_duration(report.eta_s)} left" if report.eta_s is not None else ""
+    took_s = seconds_between(report.started_at, report.finished_at) if report.finished_at else None
+    return speed + left + (f", took {shown_duration(took_s)}" if took_s is not None else "")

@@ -1,0 +1,98 @@
+"""`wait` and `watch`: until the end, in silence or with progress."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from typing import Any
+
+from daemon.batchctl.awaited import Deadline, batch_of, end_of
+from daemon.batchctl.bars import progress_view
+from daemon.batchctl.desk import Desk
+from daemon.batchctl.ended import tell_end
+from daemon.batchctl.exits import DONE
+from daemon.batchctl.options import add_id, add_json, add_timeout, command
+from daemon.batchctl.status_report import ENDED, StatusReport
+from daemon.batchctl.words import put_json, say
+from daemon.settings import Settings
+from workflows.errors import TemporalUnreachable
+
+LOOK_S = 0.5
+LOST_LOOKS = 120
+MOST_WATCHED = 50
+REPORTS_AT_ONCE = 8
+
+
+def add_commands(commands: Any) -> None:
+    """Add `wait` and `watch`."""
+    wait = command(commands, "wait", run_wait, help_text="return when a batch has ended")
+    add_id(wait)
+    watch = command(commands, "watch", run_watch, help_text="show live progress of one batch, or of all, until the end")
+    add_id(watch, optional=True)
+    for each in (wait, watch):
+        add_timeout(each)
+        add_json(each)
+
+
+async def run_wait(settings: Settings, parsed: argparse.Namespace) -> int:
+    """Wait for the end of a batch, or of the batch that a file in the inbox becomes."""
+    desk, deadline = Desk(settings), Deadline(parsed.timeout)
+    identity = await batch_of(desk, parsed.id, deadline)
+    report = await end_of(desk, identity, deadline)
+    if parsed.json:
+        put_json(report.document())
+    return tell_end(report)
+
+
+async def run_watch(settings: Settings, parsed: argparse.Namespace) -> int:
+    """Show progress until the end of one batch, or of all that have not ended now."""
+    desk, deadline = Desk(settings), Deadline(parsed.timeout)
+    ids = [await batch_of(desk, parsed.id, deadline)] if parsed.id else unended(desk)
+    if not ids:
+        say("nothing is running; 'batchctl list' shows what has ended")
+    reports = await _watched(desk, ids, deadline, quiet=parsed.json)
+    if parsed.json:
+        put_json({"batches": [each.document() for each in reports]})
+    return max((tell_end(each) for each in reports), default=DONE)
+
+
+def unended(desk: Desk) -> list[str]:
+    """Return the newest batches that have not ended, oldest first."""
+    ids = [each.id for each in desk.receipts.newest_first() if each.state not in ENDED]
+    if len(ids) > MOST_WATCHED:
+        say(f"{len(ids):,} batches have not ended; the newest {MOST_WATCHED} are shown")
+    return ids[:MOST_WATCHED][::-1]
+
+
+async def _watched(desk: Desk, ids: list[str], deadline: Deadline, *, quiet: bool) -> list[StatusReport]:
+    """Show `ids` until all have ended, and return how."""
+    seen: dict[str, StatusReport] = {}
+    lost_looks = 0
+    with progress_view(sys.stdout, quiet=quiet) as view:
+        while True:
+            open_ids = [each for each in ids if each not in seen or not seen[each].settled]
+            if not open_ids:
+                return [seen[each] for each in ids]
+            try:
+                for report in await reports_of(desk, open_ids):
+                    seen[report.id] = report
+                    view.show(report)
+                lost_looks = 0
+            except TemporalUnreachable:
+                lost_looks += 1
+                if not seen or lost_looks > LOST_LOOKS:
+                    raise
+            if not all(each.settled for each in seen.values()):
+                await deadline.pause(LOOK_S, "not all have ended")
+
+
+async def reports_of(desk: Desk, ids: list[str]) -> list[StatusReport]:
+    """Return the state of several batches, asked a few at a time."""
+    room = asyncio.Semaphore(REPORTS_AT_ONCE)
+
+    async def report(identity: str) -> StatusReport:
+        async with room:
+            return await desk.report(identity)
+
+    return await asyncio.gather(*(report(each) for each in ids))

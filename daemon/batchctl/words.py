@@ -1,0 +1,104 @@
+"""What the commands print: words on standard error, data on standard output, numbers as people read them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from workflows.ids import printable
+
+
+def say(text: str) -> None:
+    """Write one line of words to standard error; control characters are escaped."""
+    sys.stderr.write(f"batchctl: {printable(text)}\n")
+    sys.stderr.flush()
+
+
+def put(text: str) -> None:
+    """Write one line of data to standard output; control characters are escaped."""
+    sys.stdout.write(f"{printable(text)}\n")
+    sys.stdout.flush()
+
+
+def put_json(document: Any) -> None:
+    """Write one JSON document to standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def put_table(headings: list[str], rows: list[list[str]], *, right: frozenset[int] = frozenset()) -> None:
+    """Write a table; the columns with the indexes `right` are numbers. A terminal cuts what is too wide for it."""
+    cells = [[printable(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _put_on_terminal(headings, cells, right)
+        return
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    for row in (headings, *cells):
+        aligned = (
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        sys.stdout.write("  ".join(aligned).rstrip() + "\n")
+
+
+def _put_on_terminal(headings: list[str], rows: list[list[str]], right: frozenset[int]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if index in right else "left", no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*row)
+    Console(markup=False, highlight=False, emoji=False).print(table)
+
+
+def put_facts(facts: list[tuple[str, str]]) -> None:
+    """Write labelled facts, one a line."""
+    width = max((len(label) for label, _ in facts), default=0)
+    for label, text in facts:
+        put(f"{label:<{width}}  {text}")
+
+
+def shown_bytes(size_bytes: float) -> str:
+    """Return a size such as `1.4 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1_000:  # noqa: PLR2004 - the step between units
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1_000
+    return f"{size_bytes:.1f} TB"
+
+
+def shown_duration(seconds: float) -> str:
+    """Return a duration such as `45 s`, `3 min 05 s` or `2 h 07 min`."""
+    whole = round(seconds)
+    if whole < 60:  # noqa: PLR2004 - a minute
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:  # noqa: PLR2004 - an hour
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min"
+
+
+def shown_time(moment: str | None) -> str:
+    """Return an ISO 8601 moment as local time, to the second; `-` where there is none."""
+    then = moment_of(moment)
+    return then.astimezone().strftime("%Y-%m-%d %H:%M:%S") if then else "-"
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """Return the moment an ISO 8601 text names, in UTC where it names no zone; None where it names none."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def seconds_between(start: str | None, end: str | None) -> float | None:
+    """Return the seconds from `start` to `end`, or to now where `end` is empty; None where there is no start."""
+    began, ended = moment_of(start), moment_of(end) if end else datetime.now(tz=UTC)
+    return max((ended - began) / timedelta(seconds=1), 0.0) if began and ended else None
