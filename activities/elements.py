@@ -19,6 +19,7 @@ _OPENED = b"[\n"
 _BETWEEN = b",\n"
 _CLOSED = b"\n]\n"
 _EMPTY = b"[]\n"
+_NOTHING = object()
 
 
 def element(body: bytes, columns: Sequence[str], number: int, added: dict[str, Any] | None, error: str | None) -> bytes:
@@ -91,12 +92,9 @@ def free_name(name: str, taken: Sequence[str]) -> str:
 
 def _extra(body: bytes, columns: Sequence[str], answer: dict[str, Any]) -> dict[str, Any]:
     source: dict[str, str] = orjson.loads(body)
-    extra = {
-        key: answer[key]
-        for key in sorted(answer)
-        if key not in RESERVED and not (key in source and source[key] == answer[key])
-    }
-    if source.keys().isdisjoint(extra):
+    news = [key for key, value in answer.items() if source.get(key, _NOTHING) != value and key not in RESERVED]
+    extra = {key: answer[key] for key in (sorted(news) if len(news) > 1 else news)}
+    if source.keys().isdisjoint(news):
         return extra
     renamed: dict[str, Any] = {key: value for key, value in extra.items() if key not in source}
     for key, value in extra.items():

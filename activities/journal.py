@@ -86,12 +86,15 @@ def entries(folder: Folder, generation: int = 1) -> dict[int, SavedPage]:
     fd = folder.appending(name, create=False)
     if fd is None:
         return {}
+    found: dict[int, SavedPage] = {}
     try:
         with disk_errors(f"reading {folder.path / name}"):
-            found = [_entry(orjson.loads(payload)) for _, payload in payloads(fd)]
+            for _, payload in payloads(fd):
+                saved = _entry(orjson.loads(payload))
+                found[saved.page.number] = saved
     finally:
         os.close(fd)
-    return {each.page.number: each for each in found}
+    return found
 
 
 def own_files(saved: SavedPage, generation: int) -> list[FileFacts]:

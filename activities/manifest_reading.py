@@ -15,6 +15,8 @@ from activities.output_names import generation_of_manifest, manifest_name
 from workflows.errors import OutputRefused
 from workflows.models import Counts, Page, WrittenManifest
 
+_RESULT_KEYS = (b'"status"', b'"counts"')
+
 
 def read_manifest(folder: Folder, generation: int) -> dict[str, Any]:
     """Return a generation's manifest.
@@ -40,11 +42,18 @@ def newest_generation(folder: Folder) -> int:
     return max((generation_of_manifest(name) or 0 for name in folder.names()), default=0)
 
 
-def result_of(manifest: Mapping[str, Any]) -> WrittenManifest:
-    """Return what the workflow learns of a written manifest."""
-    return WrittenManifest(
-        file=manifest_name(manifest["generation"]), status=manifest["status"], counts=Counts(**manifest["counts"])
-    )
+def read_result(folder: Folder, generation: int) -> WrittenManifest:
+    """Return what the workflow learns of a written manifest, without parsing its list of chunks.
+
+    Raises:
+        OutputRefused: there is no such manifest, or it does not say.
+    """
+    found = {raw[: raw.index(b":")]: raw[raw.index(b":") + 1 :] for raw in _lines(folder, generation, _RESULT_KEYS)}
+    try:
+        status, counts = (orjson.loads(found[key]) for key in _RESULT_KEYS)
+        return WrittenManifest(file=manifest_name(generation), status=status, counts=Counts(**counts))
+    except (KeyError, TypeError, ValueError) as error:
+        raise OutputRefused(f"{folder.path / manifest_name(generation)} is damaged: no status or counts") from error
 
 
 def digest_of(manifest: Mapping[str, Any]) -> str:
@@ -86,7 +95,7 @@ def listed_columns(folder: Folder, generation: int) -> tuple[str, ...]:
     raise OutputRefused(f"{folder.path / manifest_name(generation)} names no columns")
 
 
-def _lines(folder: Folder, generation: int, start: bytes) -> Iterator[bytes]:
+def _lines(folder: Folder, generation: int, start: bytes | tuple[bytes, ...]) -> Iterator[bytes]:
     name = manifest_name(generation)
     file = folder.reading(name)
     if file is None:

@@ -15,7 +15,7 @@ import orjson
 from activities.failpoints import failpoint
 from activities.folder import Folder, Stored
 from activities.manifest_document import ManifestDocument
-from activities.manifest_reading import read_manifest, result_of
+from activities.manifest_reading import read_result
 from activities.output_names import generation_of_data, manifest_name, sums_name
 from activities.storage import is_hidden_of_ours
 from workflows.errors import BatchdError
@@ -42,7 +42,7 @@ def finished(folder: Folder, generation: int) -> WrittenManifest | None:
     if not folder.exists(manifest_name(generation)):
         return None
     tidy(folder)
-    return result_of(read_manifest(folder, generation))
+    return read_result(folder, generation)
 
 
 def publish(folder: Folder, document: ManifestDocument) -> WrittenManifest:
@@ -60,7 +60,7 @@ def publish(folder: Folder, document: ManifestDocument) -> WrittenManifest:
         folder.sync()
         failpoint("manifest.link.after")
     tidy(folder)
-    return result_of(read_manifest(folder, document.generation))
+    return read_result(folder, document.generation)
 
 
 def tidy(folder: Folder) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 
 from activities.parts import DurableRow
@@ -16,12 +16,14 @@ BUCKETS_PER_OCTAVE = 8
 def tally(rows: Iterable[DurableRow]) -> CallStats:
     """Return what the calls of `rows` cost, whoever made them."""
     calls = retries = 0
-    by_status: Counter[str] = Counter()
-    latency_ms: Counter[int] = Counter()
+    by_status: defaultdict[str, int] = defaultdict(int)
+    latency_ms: defaultdict[int, int] = defaultdict(int)
     for row in rows:
-        calls += len(row.statuses)
-        retries += max(0, len(row.statuses) - 1)
-        by_status.update(row.statuses)
+        if row.statuses:
+            calls += len(row.statuses)
+            retries += len(row.statuses) - 1
+        for status in row.statuses:
+            by_status[status] += 1
         if row.kind == "E":
             latency_ms[bucket(row.latency_ms)] += 1
     return CallStats(
