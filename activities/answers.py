@@ -1,0 +1,90 @@
+"""What an answer of the API means for a row, in one table.
+
+The codes here are those in fallback rows and in the manifest. Sources: RFC 9110 section 15 (status codes), RFC 6585
+(429), and the practice that a request which the server says is wrong does not become right by repeating it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Any
+
+MAX_RETRY_AFTER_S = 60.0
+"""A server may ask for more; a gate that is closed for an hour by one header looks dead to an operator."""
+
+
+class Meaning(Enum):
+    """What to do with the row."""
+
+    DONE = "done"
+    RETRY = "retry"
+    FALLBACK = "fallback"
+    REFUSED = "refused"
+
+
+RETRIED_STATUSES = frozenset({408, 425, 429})
+"""Client errors that are about the moment, not about the row."""
+
+REFUSED_STATUSES = frozenset({401, 403})
+"""The credentials are at fault, so every row would fail alike: the batch pauses and asks."""
+
+SLOW_DOWN_STATUSES = frozenset({429, 503})
+"""The API says that it has too much to do: longer backoff, fewer calls at once."""
+
+OUTAGE_CODES = frozenset({"connect", "timeout", "http_502", "http_503", "http_504"})
+"""Failures that are about the API and not about the row, even if only one row has met them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The outcome of one call.
+
+    `status` is the number as text, or `timeout`, `connect` and the like where there was none. `code` is what a fallback
+    row would say. `latency_ms` is that of the whole call.
+    """
+
+    meaning: Meaning
+    status: str
+    code: str
+    answer: dict[str, Any] | None = None
+    retry_after_s: float | None = None
+    latency_ms: float = 0.0
+    detail: str = ""
+
+    @property
+    def slow_down(self) -> bool:
+        """Whether the API said that it has too much to do."""
+        return self.status in {"429", "503"}
+
+
+def meaning_of_status(status: int) -> Meaning:
+    """Return what a status code means; a 2xx is DONE only if its body is a JSON object."""
+    if 200 <= status < 300:  # noqa: PLR2004 - the class of success
+        return Meaning.DONE
+    if status in REFUSED_STATUSES:
+        return Meaning.REFUSED
+    if status in RETRIED_STATUSES or status >= 500:  # noqa: PLR2004 - the class of server errors
+        return Meaning.RETRY
+    return Meaning.FALLBACK
+
+
+def retry_after_s(header: str | None, now_s: float) -> float | None:
+    """Return the seconds a Retry-After header asks for, 0 to 60; None where it is missing or makes no sense.
+
+    Both forms of RFC 9110 section 10.2.3 are read: seconds, and a date. `now_s` is seconds since the epoch.
+    """
+    if header is None:
+        return None
+    text = header.strip()
+    try:
+        wanted = float(text)
+    except ValueError:
+        try:
+            wanted = parsedate_to_datetime(text).timestamp() - now_s
+        except (ValueError, OverflowError):
+            return None
+    if wanted != wanted or wanted < 0:  # noqa: PLR0124 - NaN alone differs from itself
+        return None
+    return min(wanted, MAX_RETRY_AFTER_S)

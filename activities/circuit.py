@@ -1,0 +1,92 @@
+"""Is the API down? Judged over all batches of a worker, so that an outage is a wait and not ten thousand fallbacks.
+
+Closed, calls go through. Open, none do, but for one probe at a time when it is due; its success closes the circuit.
+Release It! (Nygard) calls this a circuit breaker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from activities.answers import OUTAGE_CODES
+
+FAILURES_TO_OPEN = 20
+"""Failed calls in a row: with one call in ten failing by chance, once in 10^20 calls."""
+
+EXHAUSTED_ROWS_TO_OPEN = 3
+"""Rows in a row that used up all attempts on errors that might be about the row itself."""
+
+FIRST_PROBE_S = 1.0
+LONGEST_PROBE_S = 15.0
+JITTER = 0.2
+
+
+class Circuit:
+    """The state of the API as one worker sees it. Times come from `clock`, in seconds."""
+
+    def __init__(self, clock: Callable[[], float], random: Random) -> None:
+        self._clock = clock
+        self._random = random
+        self._failures = 0
+        self._exhausted_rows = 0
+        self._last_success = float("-inf")
+        self._probe_at: float | None = None
+        self._backoff_s = FIRST_PROBE_S
+        self._probing = False
+        self.detail = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the API is taken to be down."""
+        return self._probe_at is not None
+
+    def succeeded(self) -> None:
+        """Note that the API answered a call sensibly: it is up."""
+        self._failures = self._exhausted_rows = 0
+        self._last_success = self._clock()
+        self._probe_at = None
+        self._probing = False
+        self._backoff_s = FIRST_PROBE_S
+
+    def failed(self, detail: str) -> None:
+        """Note a failed call; the circuit opens when there were too many in a row."""
+        self._failures += 1
+        if not self.is_open and self._failures >= FAILURES_TO_OPEN:
+            self._open(detail)
+
+    def exhausted(self, code: str, first_attempt_at: float) -> bool:
+        """Tell whether a row that used up its attempts shows that the API is down, rather than that the row is bad."""
+        if self._last_success >= first_attempt_at:
+            return False
+        self._exhausted_rows += 1
+        if code in OUTAGE_CODES or self._exhausted_rows >= EXHAUSTED_ROWS_TO_OPEN:
+            if not self.is_open:
+                self._open(code)
+            return True
+        return False
+
+    def take_probe(self) -> bool:
+        """Take the right to make the one call that asks whether the API is back."""
+        due = self._probe_at is not None and not self._probing and self._clock() >= self._probe_at
+        self._probing = self._probing or due
+        return due
+
+    def probe_failed(self, detail: str) -> None:
+        """Note that the API is still down; the next probe comes later."""
+        self._probing = False
+        self._backoff_s = min(self._backoff_s * 2, LONGEST_PROBE_S)
+        self._open(detail)
+
+    def probe_given_up(self) -> None:
+        """Give the right to probe back, unused."""
+        self._probing = False
+
+    def retry_after_s(self) -> float:
+        """Return how long to wait before asking again."""
+        left_s = max(0.0, (self._probe_at or 0.0) - self._clock())
+        return left_s + self._random.uniform(0, JITTER)
+
+    def _open(self, detail: str) -> None:
+        self.detail = detail
+        self._probe_at = self._clock() + self._backoff_s * self._random.uniform(1 - JITTER, 1)

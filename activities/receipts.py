@@ -1,0 +1,240 @@
+"""Receipts: what is remembered of a batch for ever, one small JSON file each in the state folder.
+
+Temporal forgets a closed run after its retention time; the receipt does not, so the same file is a duplicate for ever.
+A receipt is written whole or not at all, and only ever moves forward: whoever still believes that a batch runs cannot
+undo the word of the one who ended it. The time of change of each file is the time of its claim, so the newest are found
+without opening any.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from activities.disk_errors import disk_errors
+from activities.failpoints import failpoint
+from activities.moving import TEMPORARY, make_folder, sync_folder, write_synced
+from workflows.errors import InvalidBatchId
+from workflows.ids import checked_id, displayed, slug
+from workflows.models import Counts, Identity, Mode, Source
+
+ReceiptState = Literal["claimed", "running", "completed", "failed", "cancelled"]
+"""`claimed`: the file is ours and its workflow not yet known to run."""
+
+MAX_RECEIPT_BYTES = 1_048_576
+STALE_S = 3_600
+_ORDER = {"claimed": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2}
+_BEGINNING = re.compile(r"[a-z0-9-]{1,80}")
+_HEX_CHARS = 12
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """One batch. Times are ISO 8601 in UTC; `archived_as` is relative to the inbox, as text that can be shown."""
+
+    id: str
+    workflow_id: str
+    identity: Identity
+    source: Source
+    state: ReceiptState
+    mode: Mode = "cursor"
+    inbox: str = ""
+    claimed_at: str = ""
+    started_at: str | None = None
+    finished_at: str | None = None
+    output_dir: str = ""
+    manifest: str | None = None
+    counts: Counts | None = None
+    reason: str = ""
+    error_type: str = ""
+    archived_as: str | None = None
+    generation: int = 1
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to the batch."""
+        return self.state in {"completed", "failed", "cancelled"}
+
+
+class Receipts:
+    """All receipts of one state folder. Blocking, safe to use from many threads and processes at once."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.folder = state_dir / "receipts"
+        self._told: set[str] = set()
+
+    def write(self, receipt: Receipt) -> bool:
+        """Put a receipt in place, durably; False where a later state already stands there and stays.
+
+        Raises:
+            StorageFull: there is no room; the old receipt stays.
+            TransientError: the folder cannot be written.
+        """
+        path = self._path(checked_id(receipt.id))
+        temporary = self.folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
+        with disk_errors(f"writing the receipt of {receipt.id}"):
+            make_folder(self.folder)
+            try:
+                failpoint("receipt.write.before")
+                write_synced(temporary, json.dumps(asdict(receipt), indent=1).encode())
+                _date(temporary, receipt.claimed_at)
+                with self._alone():
+                    if self._is_past(receipt):
+                        return False
+                    failpoint("receipt.rename.before")
+                    temporary.replace(path)
+                failpoint("receipt.renamed")
+            finally:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+            sync_folder(self.folder)
+        failpoint("receipt.written")
+        return True
+
+    def read(self, batch_id: str) -> Receipt | None:
+        """Return the receipt of a batch; None where there is none, or none that can be read.
+
+        Raises:
+            InvalidBatchId: `batch_id` is none.
+        """
+        return self._read(self._path(checked_id(batch_id)))
+
+    def newest_first(self) -> Iterator[Receipt]:
+        """Yield every receipt, the latest claim first. Looks at each file once and opens only what is asked for."""
+        for path in self._newest_paths(""):
+            receipt = self._read(path)
+            if receipt is not None:
+                yield receipt
+
+    def find(self, name: str) -> Receipt | None:
+        """Return the batch that `name` means, as `candidates`; None where that is none or more than one."""
+        found = self.candidates(name, most=2)
+        return found[0] if len(found) == 1 else None
+
+    def candidates(self, name: str, *, most: int) -> list[Receipt]:
+        """Return up to `most` batches that `name` may mean, newest first.
+
+        `name` is an id, `batch-<id>`, a file name (its latest batch), or the beginning of an id or `batch-<id>`.
+        """
+        exact = self._exactly(name) or self.latest_of(name)
+        if exact:
+            return [exact]
+        beginnings = {name, name.removeprefix("batch-")}
+        paths = (path for each in sorted(beginnings) if _BEGINNING.fullmatch(each) for path in self._newest_paths(each))
+        receipts = (self._read(path) for path in paths)
+        return list(islice((each for each in receipts if each is not None), most))
+
+    def latest_of(self, file_name: str | bytes) -> Receipt | None:
+        """Return the latest batch of a file of this name."""
+        shown = displayed(file_name)
+        beginning = slug(shown)
+        for path in self._newest_paths(f"{beginning}-"):
+            if len(path.stem) != len(beginning) + 1 + _HEX_CHARS:
+                continue
+            receipt = self._read(path)
+            if receipt is not None and receipt.source.name == shown:
+                return receipt
+        return None
+
+    def sweep(self) -> None:
+        """Remove what writers that were killed have left behind."""
+        oldest_s = time.time() - STALE_S
+        with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(TEMPORARY) and entry.stat(follow_symlinks=False).st_ctime < oldest_s:
+                    Path(entry.path).unlink(missing_ok=True)
+
+    def _path(self, batch_id: str) -> Path:
+        return self.folder / f"{batch_id}.json"
+
+    def _exactly(self, name: str) -> Receipt | None:
+        for each in (name, name.removeprefix("batch-")):
+            with contextlib.suppress(InvalidBatchId):
+                receipt = self.read(each)
+                if receipt:
+                    return receipt
+        return None
+
+    def _newest_paths(self, beginning: str) -> list[Path]:
+        found: list[tuple[int, str]] = []
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith(beginning) and name.endswith(".json") and not name.startswith("."):
+                    with contextlib.suppress(FileNotFoundError):
+                        found.append((entry.stat(follow_symlinks=False).st_mtime_ns, name))
+        return [self.folder / name for _, name in sorted(found, reverse=True)]
+
+    def _read(self, path: Path) -> Receipt | None:
+        try:
+            with path.open("rb") as file:
+                content = file.read(MAX_RECEIPT_BYTES + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._tell(path, error.strerror or str(error))
+            return None
+        try:
+            return _decoded(content[:MAX_RECEIPT_BYTES], path.stem)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            self._tell(path, "torn, or not a receipt")
+            return None
+
+    def _tell(self, path: Path, why: str) -> None:
+        if path.name not in self._told:
+            self._told.add(path.name)
+            logger.warning("receipt.unreadable", extra={"fields": {"file": str(path), "why": why}})
+
+    def _is_past(self, receipt: Receipt) -> bool:
+        now = self.read(receipt.id)
+        return now is not None and _ORDER[now.state] > _ORDER[receipt.state]
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        fd = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks: two writers of one batch are rare
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+
+def _decoded(content: bytes, batch_id: str) -> Receipt:
+    found = json.loads(content)
+    if found["id"] != batch_id or found["state"] not in _ORDER:
+        raise ValueError(batch_id)
+    counts = found.get("counts")
+    nested = {
+        "identity": _built(Identity, found["identity"]),
+        "source": _built(Source, found["source"]),
+        "counts": None if counts is None else _built(Counts, counts),
+    }
+    return _built(Receipt, {**found, **nested})
+
+
+def _built(kind: type[T], values: dict[str, Any]) -> T:
+    """Build a dataclass; what a later version has added is left out."""
+    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # only dataclasses come here
+    return kind(**{key: value for key, value in values.items() if key in known})
+
+
+def _date(path: Path, claimed_at: str) -> None:
+    with contextlib.suppress(ValueError, OverflowError):
+        claimed_ns = int(datetime.fromisoformat(claimed_at).timestamp() * 1_000_000) * 1_000
+        os.utime(path, ns=(claimed_ns, claimed_ns))

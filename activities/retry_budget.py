@@ -1,0 +1,32 @@
+"""How many retries the API is asked to bear in all.
+
+When everything fails, retries multiply the load by the number of attempts just when the API can bear it least. The
+budget, after Finagle's, lets retries be a share of the first calls, with a small reserve so that small files get all
+their attempts.
+"""
+
+from __future__ import annotations
+
+DEPOSIT = 0.18
+"""Retries earned by a first call: ten failures in a hundred calls need eleven."""
+
+RESERVE = 10.0
+MOST = 100.0
+
+
+class RetryBudget:
+    """Earns with first calls, spends on retries."""
+
+    def __init__(self) -> None:
+        self._tokens = RESERVE
+
+    def earn(self) -> None:
+        """Note a first call."""
+        self._tokens = min(MOST, self._tokens + DEPOSIT)
+
+    def spend(self) -> bool:
+        """Take a retry; False where there is none left."""
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
