@@ -1,0 +1,158 @@
+"""The last step of a batch: the claimed file goes to `archive/` or `failed/`, and the receipt is closed.
+
+Killed anywhere, it is done again from the start and ends the same: each move is one rename, the reason is written
+before the file comes to lie beside it, and the receipt is closed last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from activities.disk_errors import disk_errors
+from activities.failpoints import failpoint
+from activities.moving import make_folder, move_where_free, sync_folder
+from activities.reasons import Reason, mend_of, place_in, write_reason
+from activities.receipts import Receipt, Receipts
+from workflows.ids import checked_id, workflow_id
+from workflows.models import FileSource, Identity
+
+PROCESSING = ".processing"
+ARCHIVE = "archive"
+FAILED = "failed"
+
+logger = logging.getLogger(__name__)
+
+
+def file_source(inbox: Path, receipts: Receipts, request: FileSource) -> None:
+    """Move the claimed file to where finished sources go and close the receipt. Blocking and idempotent.
+
+    A source that is gone is no error here: the outcome stands, and the receipt says that no source was filed. A later
+    generation has no source to move; when it ends well, the receipt names its manifest, else nothing changes.
+
+    Raises:
+        StorageFull: there is no room for the reason or the receipt; nothing is lost.
+        TransientError: the move failed; it is safe to try again.
+    """
+    identity = checked_id(request.batch.id)
+    if request.batch.generation > 1:
+        _note_generation(receipts, request)
+        return
+    shelf = ARCHIVE if request.outcome == "completed" else FAILED
+    shelved = inbox / shelf / identity
+    receipt = receipts.read(identity) or _receipt_made_up(inbox, request)
+    with disk_errors(f"filing the source of {identity} under {shelf}/"):
+        failpoint("filing.begun")
+        make_folder(shelved)
+        if request.outcome != "completed":
+            write_reason(shelved, _reason(request, receipt))
+        failpoint("filing.reasoned")
+        _move_all(inbox / PROCESSING / identity, shelved)
+        for folder in (shelved, shelved.parent, inbox / PROCESSING):
+            sync_folder(folder)
+        failpoint("filing.synced")
+        there = os.path.lexists(shelved / Path(request.batch.source.file).name)
+    if not there:
+        logger.warning("source.gone", extra={"fields": {"id": identity, "outcome": request.outcome}})
+    archived_as = f"{shelf}/{identity}/{request.batch.source.name}" if there else None
+    _close(receipts, receipt, request, archived_as)
+    failpoint("filing.done")
+
+
+def _move_all(claimed: Path, shelved: Path) -> None:
+    """Move every file of the claim (the source, a ready marker) and remove its folder."""
+    try:
+        names = sorted(os.listdir(claimed))  # noqa: PTH208 - names, not paths
+    except FileNotFoundError:
+        return
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):  # an attempt that overlaps with this one took it
+            _move(claimed / name, shelved)
+        failpoint("filing.moved")
+    try:
+        claimed.rmdir()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+        logger.warning("claim.not_empty", extra={"fields": {"folder": str(claimed)}})
+
+
+def _move(source: Path, folder: Path) -> None:
+    """Move a file into `folder`; beside another of its name it gets a number."""
+    for number in count():
+        name = f"{source.stem}.{number}{source.suffix}" if number else source.name
+        try:
+            move_where_free(source, folder / name)
+        except FileExistsError:
+            continue
+        return
+
+
+def _note_generation(receipts: Receipts, request: FileSource) -> None:
+    receipt = receipts.read(request.batch.id)
+    if receipt is None or request.outcome != "completed":
+        return
+    generation = request.batch.generation
+    receipts.write(replace(receipt, manifest=request.manifest, counts=request.counts, generation=generation))
+
+
+def _close(receipts: Receipts, receipt: Receipt, request: FileSource, archived_as: str | None) -> None:
+    receipts.write(
+        replace(
+            receipt,
+            state=request.outcome,
+            started_at=request.started_at or receipt.started_at,
+            finished_at=receipt.finished_at or _now(),
+            counts=request.counts,
+            manifest=request.manifest,
+            reason=request.reason,
+            error_type=request.error_type,
+            archived_as=archived_as,
+        )
+    )
+
+
+def _receipt_made_up(inbox: Path, request: FileSource) -> Receipt:
+    """Return a receipt for a batch whose own was lost: the id alone already makes the same file a duplicate."""
+    return Receipt(
+        id=request.batch.id,
+        workflow_id=workflow_id(request.batch.id),
+        identity=Identity(policy="", key=""),
+        source=request.batch.source,
+        state="running",
+        inbox=str(inbox.absolute()),
+        claimed_at=request.batch.source.claimed_at,
+    )
+
+
+def _reason(request: FileSource, receipt: Receipt) -> Reason:
+    source = request.batch.source
+    cancelled = request.outcome == "cancelled"
+    what = request.reason or ("cancelled by an operator" if cancelled else "the reason was not recorded")
+    return Reason(
+        file=source.name,
+        outcome="cancelled" if cancelled else "failed",
+        what=what,
+        mend=mend_of("cancelled" if cancelled else request.error_type),
+        retry=f'batchctl rerun {request.batch.id} --reason "..."',
+        id=request.batch.id,
+        error_type=request.error_type,
+        rows_done=request.counts.records,
+        output_dir=receipt.output_dir or None,
+        sha256=source.sha256,
+        size_bytes=source.size_bytes,
+        row=place_in(what, "row"),
+        line=place_in(what, "line"),
+    )
+
+
+def _now() -> str:
+    return datetime.now(tz=UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,98 @@
+"""Why a file lies in `failed/`: REASON.json for programs, REASON.txt for whoever finds it at 3 a.m."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from activities.failpoints import failpoint
+from activities.moving import make_folder, write_whole
+from workflows.errors import shortened
+from workflows.ids import printable
+
+REASON_JSON = "REASON.json"
+REASON_TXT = "REASON.txt"
+
+_PLACE = re.compile(r"\b(row|line) (\d{1,18})\b")
+_DROP_MENDED = "Mend the file and drop it into the inbox again: with other content it is a new batch."
+_MENDS = {
+    "SourceChanged": "The file was written to after it had been taken. Let the sender finish, then drop the whole "
+    "file again.",
+    "SourceVanished": "The file was removed from .processing while it was worked. Drop it again.",
+    "SourceUnreadable": "Give the user of the service the right to read the file, then do the batch again.",
+    "InvalidCsv": _DROP_MENDED,
+    "OutputRefused": "Remove or rename what stands at the place of the output folder, then do the batch again.",
+    "cancelled": "Nothing is broken: an operator ended the batch. The chunks that were finished are in the output "
+    "folder.",
+    "terminated": "Somebody ended the workflow in Temporal, past batchd. Do the batch again if that was not meant.",
+    "timed_out": "The workflow ran into a time limit that was set in Temporal. Do the batch again.",
+}
+_MEND_ANYWAY = "Mend what the reason names, then do the batch again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """What REASON.json holds. `retry` is a command to copy, empty where no command helps."""
+
+    file: str
+    outcome: Literal["failed", "cancelled", "refused"]
+    what: str
+    mend: str
+    retry: str = ""
+    id: str | None = None
+    error_type: str = ""
+    row: int | None = None
+    line: int | None = None
+    rows_done: int | None = None
+    output_dir: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    at: str = ""
+
+
+def mend_of(error_type: str) -> str:
+    """Return what an operator can do about an error of this type."""
+    return _MENDS.get(error_type, _MEND_ANYWAY)
+
+
+def place_in(what: str, word: Literal["row", "line"]) -> int | None:
+    """Return the row or the line that a message names first; a record is a row."""
+    found = _PLACE.findall(what.replace("record ", "row "))
+    return next((int(number) for kind, number in found if kind == word), None)
+
+
+def write_reason(folder: Path, reason: Reason) -> None:
+    """Write both files, each at once. Repeating it leaves what once left, but for the time."""
+    document = {**asdict(reason), "what": shortened(reason.what), "at": reason.at or _now()}
+    make_folder(folder)
+    failpoint("reason.write.before")
+    write_whole(folder / REASON_JSON, (json.dumps(document, indent=1) + "\n").encode())
+    write_whole(folder / REASON_TXT, _told(document).encode("utf-8", "backslashreplace"))
+    failpoint("reason.written")
+
+
+def _told(document: dict[str, Any]) -> str:
+    place = ", ".join(f"{key} {document[key]}" for key in ("row", "line") if document[key] is not None)
+    lines = [
+        f"{printable(document['file'])} was not completed: {document['outcome']}."
+        if document["outcome"] != "refused"
+        else f"{printable(document['file'])} was refused.",
+        "",
+        f"What:   {printable(document['what'])}",
+        *([f"Where:  {place}"] if place else []),
+        f"Mend:   {document['mend']}",
+        *([f"Again:  {document['retry']}"] if document["retry"] else []),
+        *([f"Done:   {document['rows_done']:,} rows"] if document["rows_done"] else []),
+        *([f"Output: {document['output_dir']}"] if document["output_dir"] else []),
+        *([f"Batch:  {document['id']}"] if document["id"] else []),
+        f"When:   {document['at']}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _now() -> str:
+    return datetime.now(tz=UTC).isoformat(timespec="milliseconds")
