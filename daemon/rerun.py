@@ -19,9 +19,8 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from activities.receipts import Receipt, Receipts
-
 from activities.places import PROCESSING
+from activities.receipts import Receipt, Receipts
 from workflows.errors import SettingsError, SourceChanged, SourceVanished
 from workflows.ids import batch_id, printable, workflow_id
 from workflows.models import Identity, Source
@@ -88,13 +87,14 @@ class Reruns:
             identity = batch_id(os.fsencode(old.source.file), key)
             taken = self._receipts.read(identity)
             if taken is None or self._never_laid(taken):
-                return replace(
-                    old,
+                return Receipt(
                     id=identity,
                     workflow_id=workflow_id(identity),
                     identity=Identity(policy=old.identity.policy, key=key, rerun_of=old.id, reason=reason),
                     source=source,
                     state="claimed",
+                    mode=old.mode,
+                    inbox=str(self._inbox),
                     claimed_at=source.claimed_at,
                     output_dir=str(self._output_root / workflow_id(identity)),
                 )

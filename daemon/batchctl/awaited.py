@@ -12,9 +12,9 @@ from activities.places import PROCESSING
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import NoSuchBatch, NotPossible, TimedOut
 from daemon.batchctl.resolve import resolved
-from daemon.batchctl.status_report import ENDED, StatusReport
+from daemon.batchctl.status_report import StatusReport
 from daemon.batchctl.words import say
-from workflows.errors import TemporalUnreachable
+from workflows.errors import InvalidBatchId, TemporalUnreachable
 from workflows.ids import batch_id, identity_key, printable
 
 LOOK_S = 0.2
@@ -108,8 +108,7 @@ def is_pending(desk: Desk, name: str) -> bool:
         return False
     inbox = desk.settings.inbox
     return _is_file(inbox / name) or any(
-        _is_file(claimed / name) and desk.receipts.read(claimed.name) is None
-        for claimed in _folders(inbox / PROCESSING)
+        _is_file(claimed / name) and not _has_receipt(desk, claimed.name) for claimed in _folders(inbox / PROCESSING)
     )
 
 
@@ -138,10 +137,16 @@ async def end_of(desk: Desk, identity: str, deadline: Deadline) -> StatusReport:
 
 async def _may_have_ended(desk: Desk, identity: str) -> bool:
     receipt = desk.receipts.read(identity)
-    if receipt and receipt.state in ENDED:
+    if receipt and receipt.ended:
         return True
     run = await (await desk.live()).run_of(identity)
     return (run is None and receipt is None) or (run is not None and run.outcome is not None)
+
+
+def _has_receipt(desk: Desk, folder_name: str) -> bool:
+    with contextlib.suppress(InvalidBatchId):
+        return desk.receipts.read(folder_name) is not None
+    return False
 
 
 def _is_file(path: Path) -> bool:

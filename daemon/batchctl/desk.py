@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from activities.receipts import Receipt, Receipts
-
 from daemon.batchctl.live import LiveBatches
 from daemon.batchctl.results import result_in
 from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
@@ -47,7 +46,7 @@ class Desk:
         receipt = self.receipts.read(batch_id)
         output_dir = self.output_dir(batch_id, receipt)
         at_rest = Known(id=batch_id, receipt=receipt, result=result_in(output_dir), output_dir=output_dir)
-        if receipt and receipt.state in ENDED:
+        if receipt and receipt.ended:
             return report_of(at_rest)
         try:
             return await self._live_report(batch_id)

@@ -36,7 +36,7 @@ async def run_set(settings: Settings, parsed: argparse.Namespace) -> int:
         await _set(desk, await resolved(desk, names[0]), change)
         return DONE
     failed = 0
-    for receipt in [each for each in desk.receipts.newest_first() if each.state not in ENDED]:
+    for receipt in [each for each in desk.receipts.newest_first() if not each.ended]:
         try:
             await _set(desk, receipt.id, change)
         except NotPossible as error:

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any, get_args
 
 from activities.receipts import Receipt
-
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, UNREACHABLE
 from daemon.batchctl.options import add_json, command
@@ -60,7 +59,7 @@ async def _reports(desk: Desk, state: State | None, limit: int) -> tuple[list[St
     newest = wanted if wanted is not None else list(islice(desk.receipts.newest_first(), limit or None))
     room = asyncio.Semaphore(ASKED_AT_ONCE)
     code = DONE
-    if any(each.state not in ENDED for each in newest):
+    if any(not each.ended for each in newest):
         try:
             await desk.live()
         except TemporalUnreachable as error:
@@ -68,7 +67,7 @@ async def _reports(desk: Desk, state: State | None, limit: int) -> tuple[list[St
             code = UNREACHABLE
 
     async def report(receipt: Receipt) -> StatusReport:
-        if receipt.state in ENDED or code == UNREACHABLE:
+        if receipt.ended or code == UNREACHABLE:
             return from_receipt(desk, receipt)
         async with room:
             return await desk.report(receipt.id)
@@ -80,7 +79,7 @@ async def _reports(desk: Desk, state: State | None, limit: int) -> tuple[list[St
 
 def _may_be(receipt: Receipt, state: State) -> bool:
     """Tell whether a batch can be in `state`, by its receipt alone."""
-    return receipt.state == state if receipt.state in ENDED or state in ENDED else True
+    return receipt.state == state if receipt.ended or state in ENDED else True
 
 
 def from_receipt(desk: Desk, receipt: Receipt) -> StatusReport:

@@ -9,7 +9,6 @@ from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, NotPossible
 from daemon.batchctl.options import add_id, add_reason, command
 from daemon.batchctl.resolve import offline
-from daemon.batchctl.status_report import ENDED
 from daemon.batchctl.words import put, say
 from daemon.rerun import Reruns
 from daemon.settings import Settings
@@ -29,7 +28,7 @@ def run_rerun(settings: Settings, parsed: argparse.Namespace) -> int:
     old = desk.receipts.read(identity)
     if old is None:
         raise NotPossible(f"{identity} has no receipt in {settings.state_dir}; drop its file into the inbox instead")
-    if old.state not in ENDED:
+    if not old.ended:
         raise NotPossible(f"{identity} is {old.state}; let it end, or 'batchctl cancel {identity}', before a rerun")
     new = Reruns(settings.inbox, settings.state_dir, settings.output_root).prepare(old, reason=parsed.reason)
     put(new.id)

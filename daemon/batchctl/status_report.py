@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from activities.receipts import Receipt
-
 from daemon.batchctl.results import Result, saved_bytes
 from daemon.batchctl.runs import Ending, Run
 from daemon.batchctl.words import seconds_between
@@ -138,8 +137,9 @@ def report_of(known: Known) -> StatusReport:
 
 
 def _state(known: Known) -> State:
-    if known.receipt and known.receipt.state in ENDED:
-        return known.receipt.state
+    receipted = known.receipt.state if known.receipt else "claimed"
+    if receipted != "claimed" and receipted != "running":  # noqa: PLR1714 - narrows the type
+        return receipted
     if known.run and known.run.outcome is None:
         return known.progress.state if known.progress else "running"
     if known.result:
@@ -170,7 +170,9 @@ def _counts(known: Known, state: State) -> tuple[Counts, int | None]:
         return counts, counts.records if state == "completed" else None
     if known.progress:
         return known.progress.counts, known.progress.total_rows
-    counts = (known.receipt and known.receipt.counts) or Counts()
+    counts = (known.receipt.counts if known.receipt else None) or Counts()
+    if known.ending and known.ending.result:
+        counts = known.ending.result.counts
     return counts, counts.records if state == "completed" else None
 
 

@@ -13,7 +13,7 @@ from daemon.batchctl.desk import Desk
 from daemon.batchctl.ended import tell_end
 from daemon.batchctl.exits import DONE
 from daemon.batchctl.options import add_id, add_json, add_timeout, command
-from daemon.batchctl.status_report import ENDED, StatusReport
+from daemon.batchctl.status_report import StatusReport
 from daemon.batchctl.words import put_json, say
 from daemon.settings import Settings
 from workflows.errors import TemporalUnreachable
@@ -59,7 +59,7 @@ async def run_watch(settings: Settings, parsed: argparse.Namespace) -> int:
 
 def unended(desk: Desk) -> list[str]:
     """Return the newest batches that have not ended, oldest first."""
-    ids = [each.id for each in desk.receipts.newest_first() if each.state not in ENDED]
+    ids = [each.id for each in desk.receipts.newest_first() if not each.ended]
     if len(ids) > MOST_WATCHED:
         say(f"{len(ids):,} batches have not ended; the newest {MOST_WATCHED} are shown")
     return ids[:MOST_WATCHED][::-1]

@@ -1,0 +1,241 @@
+"""batchctl against a real Temporal server and the real workflows, with activities that touch nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from batchctl_desk import Answer, Desk
+from stub_activities import ROWS, StubActivities, request
+from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from activities.receipts import Receipt
+from workflows.cursor import CursorBatchWorkflow
+from workflows.models import BatchRequest, EnrichedPage, EnrichPage
+
+HEARTBEAT_THROTTLE = timedelta(seconds=0.3)
+NUMBERS = count(1_000)
+
+
+@pytest.fixture
+async def client(temporal_address: str) -> Client:
+    return await Client.connect(temporal_address)
+
+
+@pytest.fixture
+def desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], temporal_address: str
+) -> Desk:
+    made = Desk(tmp_path, monkeypatch, capsys)
+    made.set(TEMPORAL_ADDRESS=temporal_address, BATCH_TASK_QUEUE=f"ctl-{next(NUMBERS)}")
+    return made
+
+
+class Batches:
+    """Runs batches on the task queue of a desk."""
+
+    def __init__(self, desk: Desk, client: Client, queue: str) -> None:
+        self.desk, self.client, self.queue = desk, client, queue
+
+    @asynccontextmanager
+    async def worker(self, stub: StubActivities) -> AsyncIterator[None]:
+        async with Worker(
+            self.client,
+            task_queue=self.queue,
+            workflows=[CursorBatchWorkflow],
+            activities=stub.all(),
+            max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+            default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        ):
+            yield
+
+    async def started(self, **facts: Any) -> tuple[Receipt, WorkflowHandle[Any, Any]]:
+        """Start a batch and write its receipt."""
+        number = next(NUMBERS)
+        batch: BatchRequest = request(number)
+        receipt = self.desk.receipt(id=batch.id, state="running", **facts)
+        receipt = replace(receipt, source=batch.source)
+        self.desk.receipts.write(receipt)
+        handle = await self.client.start_workflow(
+            CursorBatchWorkflow.run, batch, id=f"batch-{batch.id}", task_queue=self.queue
+        )
+        return receipt, handle
+
+
+@pytest.fixture
+def batches(desk: Desk, client: Client) -> Batches:
+    import os  # noqa: PLC0415
+
+    return Batches(desk, client, os.environ["BATCH_TASK_QUEUE"])
+
+
+async def eventually(answer: Callable[[], Awaitable[Answer]], wanted: Callable[[Any], bool]) -> Any:
+    """Return the first JSON answer that is as wanted."""
+    for _ in range(200):
+        document = (await answer()).json()
+        if wanted(document):
+            return document
+        await asyncio.sleep(0.05)
+    raise AssertionError(document)
+
+
+def held(pages: int = 4) -> StubActivities:
+    """Return activities whose enrichment waits until `gate` is set."""
+    stub = StubActivities(pages=pages)
+    stub.gate.clear()
+    return stub
+
+
+async def test_pause_and_resume_repeat_without_harm_and_a_paused_batch_tells_who_and_why(
+    desk: Desk, batches: Batches
+) -> None:
+    stub = held()
+    async with batches.worker(stub):
+        receipt, handle = await batches.started()
+        await eventually(lambda: desk.ask("status", receipt.id, "--json"), lambda it: it["state"] == "running")
+
+        paused = await desk.ask("pause", receipt.id, "--reason", "lunch")
+        assert (paused.code, "is paused" in paused.err) == (0, True), paused.err
+        assert stub.open_now == 0, "no page is being enriched when pause returns"
+        status = (await desk.ask("status", receipt.id, "--json")).json()
+        assert status["state"] == "paused"
+        assert status["paused"]["reason"] == "lunch"
+        assert "@" in status["paused"]["by"]
+        assert status["eta_s"] is None
+        again = await desk.ask("pause", receipt.id)
+        assert (again.code, "already paused" in again.err) == (0, True)
+
+        stub.gate.set()
+        resumed = await desk.ask("resume", receipt.id)
+        assert (resumed.code, "is running" in resumed.err) == (0, True)
+        assert (await handle.result()).counts.records == 4 * ROWS
+
+
+async def test_a_finished_batch_without_a_receipt_of_its_end_is_told_by_temporal(desk: Desk, batches: Batches) -> None:
+    async with batches.worker(StubActivities(pages=2)):
+        receipt, handle = await batches.started()
+        await handle.result()
+        waited = await desk.ask("wait", receipt.id, "--json", "--timeout", "10")
+        assert waited.code == 0
+        status = waited.json()
+        assert (status["state"], status["progress"], status["rows"]["done"]) == ("completed", 1.0, 2 * ROWS)
+        refused = await desk.ask("pause", receipt.id)
+        assert (refused.code, "is completed and cannot be paused" in refused.err) == (1, True)
+
+
+async def test_cancel_ends_a_paused_batch_and_repeats_without_harm(desk: Desk, batches: Batches) -> None:
+    stub = held()
+    async with batches.worker(stub):
+        receipt, _ = await batches.started()
+        await desk.ask("pause", receipt.id)
+        stub.gate.set()
+        cancelled = await desk.ask("cancel", receipt.id, "--wait", "--reason", "wrong file")
+        assert cancelled.code == 0, cancelled.err
+        assert (await desk.ask("status", receipt.id, "--json")).json()["state"] == "cancelled"
+        assert "already cancelled" in (await desk.ask("cancel", receipt.id)).err
+
+
+async def test_wait_times_out_with_exit_code_5(desk: Desk, batches: Batches) -> None:
+    async with batches.worker(held()):
+        receipt, handle = await batches.started()
+        waited = await desk.ask("wait", receipt.id, "--timeout", "0.3")
+        assert (waited.code, "has not ended within 0.3 s" in waited.err) == (5, True)
+        await handle.terminate(reason="enough")
+        status = (await desk.ask("status", receipt.id, "--json")).json()
+        assert (status["state"], "terminated in Temporal: enough" in status["error"]) == ("failed", True)
+        assert (await desk.ask("wait", receipt.id)).code == 1
+
+
+async def test_without_a_worker_a_batch_waits_for_one_and_a_pause_is_recorded(desk: Desk, batches: Batches) -> None:
+    receipt, handle = await batches.started()
+    status = (await desk.ask("status", receipt.id, "--json")).json()
+    assert (status["state"], status["waiting_on"]) == ("waiting", "worker")
+    paused = await desk.ask("pause", receipt.id)
+    assert (paused.code, "takes hold when one is back" in paused.err) == (0, True)
+    async with batches.worker(StubActivities()):
+        await eventually(lambda: desk.ask("status", receipt.id, "--json"), lambda it: it["state"] == "paused")
+    await handle.terminate()
+
+
+async def test_an_activity_that_keeps_failing_is_what_the_batch_waits_for(desk: Desk, batches: Batches) -> None:
+    def full(_: EnrichPage, __: int) -> EnrichedPage:
+        raise ApplicationError("no space left on /out", type="StorageFull")
+
+    async with batches.worker(StubActivities(pages=1, answer=full)):
+        receipt, handle = await batches.started()
+        status = await eventually(lambda: desk.ask("status", receipt.id, "--json"), lambda it: it["waiting_on"])
+        assert (status["state"], status["waiting_on"]) == ("waiting", "disk: no space left on /out")
+        await handle.terminate()
+
+
+async def test_an_outage_of_the_api_is_shown_with_since_when_and_until_when(desk: Desk, batches: Batches) -> None:
+    def down(_: EnrichPage, __: int) -> EnrichedPage:
+        return EnrichedPage(outcome="api_down", detail="503", retry_after_s=30)
+
+    async with batches.worker(StubActivities(pages=2, answer=down)):
+        receipt, handle = await batches.started()
+        status = await eventually(lambda: desk.ask("status", receipt.id, "--json"), lambda it: it["waiting_on"])
+        assert (status["state"], status["waiting_on"]) == ("waiting", "api")
+        shown = (await desk.ask("status", receipt.id)).out
+        assert "waiting for the api since" in shown
+        assert "asks again at" in shown
+        listed = (await desk.ask("list", "--state", "waiting", "--json")).json()["batches"]
+        assert [each["id"] for each in listed] == [receipt.id]
+        await handle.terminate()
+
+
+async def test_set_changes_the_limits_of_a_running_batch_and_refuses_nonsense(desk: Desk, batches: Batches) -> None:
+    stub = held()
+    async with batches.worker(stub):
+        receipt, handle = await batches.started()
+        done = await desk.ask("set", receipt.id, "concurrency=8", "rate=2.5", "--reason", "night")
+        assert (done.code, "concurrency 8, rate 2.5 calls/s" in done.err) == (0, True), done.err
+        progress = await handle.query(CursorBatchWorkflow.progress)
+        assert (progress.limits.concurrency, progress.limits.rate) == (8, 2.5)
+        refused = await desk.ask("set", "--all", "concurrency=0")
+        assert (refused.code, "concurrency must be 1 to" in refused.err) == (1, True)
+        stub.gate.set()
+        await handle.result()
+
+
+async def test_a_batch_that_has_no_receipt_here_is_found_by_temporal(desk: Desk, batches: Batches) -> None:
+    async with batches.worker(held()):
+        receipt, handle = await batches.started()
+        (desk.state_dir / "receipts" / f"{receipt.id}.json").unlink()
+        assert (await desk.ask("status", f"batch-{receipt.id}", "--json")).json()["id"] == receipt.id
+        unknown = await desk.ask("status", "users-ffffffffffff")
+        assert (unknown.code, "no batch 'users-ffffffffffff'" in unknown.err) == (4, True)
+        await handle.terminate()
+
+
+async def test_watch_prints_a_line_per_change_and_ends_with_the_batch(desk: Desk, batches: Batches) -> None:
+    stub = held(pages=3)
+    async with batches.worker(stub):
+        receipt, _ = await batches.started()
+        watching = asyncio.create_task(desk.ask("watch"))
+        await asyncio.sleep(0)
+        stub.gate.set()
+        watched = await watching
+        assert watched.code == 0
+        assert watched.out.splitlines()[-1].startswith(f"{receipt.id}  100.0 %")
+        assert "is completed (30 rows)" in watched.err
+
+
+async def test_doctor_sees_the_worker_and_the_retention(desk: Desk, batches: Batches) -> None:
+    async with batches.worker(StubActivities()):
+        for _ in range(100):
+            checks = {each["check"]: each for each in (await desk.ask("doctor", "--json")).json()["checks"]}
+            if checks["workers"]["level"] == "OK":
+                break
+        assert checks["workers"]["level"] == "OK"
+        assert checks["retention"]["level"] == "OK"
+        assert checks["api"]["level"] == "FAIL"
