@@ -84,7 +84,7 @@ class BatchActivities(Activities):
         try:
             async with _heartbeats(lambda: work.rows_done, each=work.sync):
                 outcome = await self._enrich(request, work)
-            return work.result(outcome, probe=request.probe)
+            return await asyncio.to_thread(work.result, outcome, probe=request.probe)
         finally:
             await asyncio.to_thread(work.close)
 

@@ -1,29 +1,50 @@
-"""How many calls at once the API takes well: found by trying, after TCP's congestion control.
+"""How many calls at once the API takes well: found by trying, and judged by throughput.
 
-It starts low, doubles while the API keeps up (slow start), and then moves by small steps. Signs of too much are
-rejections (429, 503), timeouts, and latency that grows with the number of calls (a queue: more calls only wait longer,
-as in TCP Vegas). A random 500 and a slow tail are no such signs: the median is watched, and errors are not counted.
+Up to its knee an API answers more calls at once in the same time, so throughput grows with concurrency; behind it calls
+only wait for each other. So the limit is found by experiments: a window of calls at the present limit, one at another,
+and the other is kept if throughput says so. It starts low, doubles while that pays (slow start), then tries a quarter
+more or a fifth less now and then, ever more rarely. Rejections (429, 503) and timeouts lower it at once. A random 500
+and a slow tail are no signs of anything. Latency alone is no judge: it grows with a busy client too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from statistics import median
+from dataclasses import dataclass
+from typing import Literal
 
 SEED = 8
+DOUBLE, MORE, LESS = 2.0, 1.25, 0.8
+DOUBLING_PAYS = 1.25
+MORE_PAYS = 1.08
+LESS_COSTS_NOTHING = 0.98
+QUEUE_SHOWS = 1.12
+"""Mean latency over the lowest seen from where on it is worth to try fewer calls."""
+
+HARMLESS_S = 0.012
+"""Calls that are answered faster than this wait for nobody worth mentioning."""
+
 SMALLEST_WINDOW = 16
-QUEUE_GROWS = 1.2
-"""Median latency over the base above which calls wait for each other."""
-
-QUEUE_IS_SHORT = 1.1
-HARMLESS_S = 0.004
-"""A queue this short costs nobody anything; on a loopback API it is the noise of the machine."""
-
-TIMEOUT_SHARE = 0.1
+SHORTEST_WINDOW_S = 0.1
 REJECTED_STEP = 0.8
-QUEUED_STEP = 0.93
-BASE_AGE_S = 30.0
-"""After this long the base latency is measured anew, at half the calls for one window."""
+TIMEOUT_SHARE = 0.1
+FIRST_REST_S = 1.0
+LONGEST_REST_S = 30.0
+
+Phase = Literal["measure", "settle", "try", "rest"]
+
+
+@dataclass(slots=True)
+class _Window:
+    """Calls that ended since `began_at`."""
+
+    began_at: float
+    answered: int = 0
+    saturated: int = 0
+    latency_s: float = 0.0
+
+    def throughput(self, now: float) -> float:
+        return self.answered / max(now - self.began_at, 1e-9)
 
 
 class AdaptiveLimit:
@@ -37,59 +58,97 @@ class AdaptiveLimit:
     def restart(self) -> None:
         """Start low again: after an outage nobody should storm the API."""
         self.value = min(SEED, self._most)
-        self._slow_start = True
-        self._base_s: float | None = None
-        self._base_at = self._clock()
-        self._before_measuring: int | None = None
-        self._clear_window()
+        self._kept = self.value
+        self._factor = DOUBLE
+        self._phase: Phase = "measure"
+        self._rest_s = FIRST_REST_S
+        self._rest_until = 0.0
+        self._before = 0.0
+        self._lowest_s = float("inf")
+        self._timeouts = 0
+        self._unpunished = 0
+        self._window = _Window(self._clock())
 
     def succeeded(self, latency_s: float, *, saturated: bool) -> None:
         """Feed a call that was answered. `saturated`: as many calls were in flight as allowed."""
-        self._latencies.append(latency_s)
-        self._saturated += saturated
-        if len(self._latencies) + self._rejected + self._timeouts >= max(self.value, SMALLEST_WINDOW):
-            self._close_window()
+        window = self._window
+        window.answered += 1
+        window.saturated += saturated
+        window.latency_s += latency_s
+        self._unpunished += 1
+        if window.answered >= self._window_calls():
+            now = self._clock()
+            if self._phase == "settle" or now - window.began_at >= SHORTEST_WINDOW_S:
+                self._close(now)
 
     def rejected(self) -> None:
         """Feed a call that the API turned away for having too much to do."""
-        self._rejected += 1
-        if len(self._latencies) + self._rejected >= max(self.value, SMALLEST_WINDOW):
-            self._close_window()
+        if self.value != self._kept:
+            self._end_trial(kept=self._kept)
+        elif self._unpunished >= self.value:
+            self._end_trial(kept=max(1, int(self.value * REJECTED_STEP)))
+        self._unpunished = 0
 
     def timed_out(self) -> None:
         """Feed a call that was not answered in time."""
         self._timeouts += 1
+        if self._timeouts > max(2, TIMEOUT_SHARE * self._window.answered):
+            self._timeouts = 0
+            self.rejected()
 
-    def _close_window(self) -> None:
-        overloaded = self._rejected > 0 or self._timeouts > TIMEOUT_SHARE * len(self._latencies)
-        middle_s = median(self._latencies) if self._latencies else None
-        saturated = self._saturated * 2 > len(self._latencies)
-        self._clear_window()
-        if overloaded:
-            self._slow_start = False
-            self._before_measuring = None
-            self._set(self.value * REJECTED_STEP)
-        elif middle_s is not None:
-            self._follow(middle_s, saturated=saturated)
+    def _window_calls(self) -> int:
+        if self._phase == "settle":
+            return self.value
+        return max(SMALLEST_WINDOW, self.value * (2 if self._factor == DOUBLE else 4))
 
-    def _follow(self, middle_s: float, *, saturated: bool) -> None:
-        if self._before_measuring is not None:
-            self._base_s, self._base_at = middle_s, self._clock()
-            self.value, self._before_measuring = self._before_measuring, None
+    def _close(self, now: float) -> None:
+        window, self._window = self._window, _Window(now)
+        self._timeouts = 0
+        mean_s = window.latency_s / window.answered
+        if self._phase == "settle":
+            self._phase = "try"
+        elif window.saturated * 2 < window.answered:
+            self._end_trial(kept=self._kept)  # too little to do: nothing can be learned
+        elif self._phase == "try":
+            self._judge(window.throughput(now), mean_s)
+        else:
+            self._lowest_s = min(self._lowest_s, mean_s)
+            self._before = window.throughput(now)
+            self._begin_trial(mean_s, now)
+
+    def _begin_trial(self, mean_s: float, now: float) -> None:
+        if self._phase == "rest" and now < self._rest_until:
             return
-        base_s = self._base_s = middle_s if self._base_s is None else min(self._base_s, middle_s)
-        if middle_s > base_s * QUEUE_GROWS and middle_s - base_s > HARMLESS_S:
-            self._slow_start = False
-            self._set(self.value * QUEUED_STEP)
-        elif saturated and (middle_s < base_s * QUEUE_IS_SHORT or middle_s - base_s < HARMLESS_S):
-            self._set(self.value * 2 if self._slow_start else self.value + max(1, self.value // 32))
-        if self._clock() - self._base_at > BASE_AGE_S:
-            self._before_measuring = self.value
-            self.value = max(1, self.value // 2)
+        self._phase = "rest"
+        if self._factor != DOUBLE:
+            queued = mean_s > self._lowest_s * QUEUE_SHOWS and mean_s > HARMLESS_S
+            self._factor = LESS if queued and self._factor == MORE else MORE
+        tried = max(1, min(self._most, round(self._kept * self._factor)))
+        if tried != self._kept:
+            self.value = tried
+            self._phase = "try" if self._factor == DOUBLE else "settle"
+        elif self._factor == DOUBLE:
+            self._factor = MORE
 
-    def _set(self, value: float) -> None:
-        self.value = max(1, min(self._most, int(value)))
+    def _judge(self, throughput: float, mean_s: float) -> None:
+        gain = throughput / max(self._before, 1e-9)
+        pays = {DOUBLE: DOUBLING_PAYS, MORE: MORE_PAYS, LESS: LESS_COSTS_NOTHING}[self._factor]
+        harmless = self._factor > 1 and mean_s < HARMLESS_S
+        if gain >= pays or harmless:
+            self._kept = self.value
+            self._rest_s = FIRST_REST_S
+            self._before = throughput
+            self._phase = "measure"
+            if self._factor == DOUBLE:
+                self._begin_trial(mean_s, self._clock())
+        else:
+            self._end_trial(kept=self._kept)
 
-    def _clear_window(self) -> None:
-        self._latencies: list[float] = []
-        self._saturated = self._rejected = self._timeouts = 0
+    def _end_trial(self, *, kept: int) -> None:
+        self.value = self._kept = kept
+        if self._factor == DOUBLE:
+            self._factor = MORE
+        self._phase = "rest"
+        self._rest_until = self._clock() + self._rest_s
+        self._rest_s = min(LONGEST_REST_S, self._rest_s * 2)
+        self._window = _Window(self._clock())

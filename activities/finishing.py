@@ -27,7 +27,7 @@ def finish(places: Places, request: WriteManifest) -> WrittenManifest:
             return write_generation(folder, request, finished_at=_now(), producer_version=places.producer_version)
         with places.source(request.batch) as source:
             written = write_manifest(folder, request, _facts(places, request, source))
-            damaged = [_found_again(source, page, request.shape.page_rows) for page in written.damaged]
+            damaged = _found_again(source, written.damaged, request.shape.page_rows)
     return WrittenManifest(file=written.file, status=written.status, counts=written.counts, damaged=damaged)
 
 
@@ -50,12 +50,17 @@ def _facts(places: Places, request: WriteManifest, source: SourceFile) -> Manife
     )
 
 
-def _found_again(source: SourceFile, damaged: Page, page_rows: int) -> Page:
-    """Return a page by its number, from its own start where that is known and else from the start of the file."""
-    if damaged.source_start >= 0:
-        at = Cursor(offset=damaged.source_start, page=damaged.number, row=damaged.first_row, line=damaged.line)
-        return source.find_pages(at, page_rows=page_rows, max_pages=1).pages[0]
-    return source.find_pages(Cursor(), page_rows=page_rows, max_pages=damaged.number).pages[-1]
+def _found_again(source: SourceFile, damaged: list[Page], page_rows: int) -> list[Page]:
+    """Return damaged pages whole: from their own start where that is known, else by one walk from the file's start."""
+    unknown = {page.number for page in damaged if page.source_start < 0}
+    walked = source.find_pages(Cursor(), page_rows=page_rows, max_pages=max(unknown)).pages if unknown else []
+    found = {page.number: page for page in walked if page.number in unknown}
+    return [found.get(page.number) or _from_its_start(source, page, page_rows) for page in damaged]
+
+
+def _from_its_start(source: SourceFile, page: Page, page_rows: int) -> Page:
+    at = Cursor(offset=page.source_start, page=page.number, row=page.first_row, line=page.line)
+    return source.find_pages(at, page_rows=page_rows, max_pages=1).pages[0]
 
 
 def _now() -> str:

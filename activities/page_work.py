@@ -9,6 +9,7 @@ from typing import Self
 
 import orjson
 
+from activities.chunks import already_saved
 from activities.elements import element
 from activities.enrichment import CallRow, PageOutcome, RowOutcome
 from activities.generations import fallback_rows
@@ -22,7 +23,7 @@ from workflows.models import EnrichedPage, EnrichPage
 class PageWork:
     """The rows of one page and their durable answers. Blocking, but for `keep`, which is one small write."""
 
-    def __init__(self, batch_id: str, columns: Sequence[str], part: PartFile, held: ExitStack) -> None:
+    def __init__(self, batch_id: str, columns: Sequence[str], part: PartFile | None, held: ExitStack) -> None:
         self._batch_id = batch_id
         self._columns = columns
         self._part = part
@@ -43,6 +44,9 @@ class PageWork:
         batch, page = request.batch, request.page
         with ExitStack() as stack:
             folder = stack.enter_context(places.output(batch))
+            if already_saved(folder, page, batch.generation):
+                # A late attempt, or a run started again after Temporal lost its state: nothing is left to call.
+                return cls(batch.id, (), None, stack.pop_all())
             part = PartFile.open(folder, page.number, generation=batch.generation)
             stack.callback(part.close)
             if batch.generation > 1:
@@ -59,7 +63,7 @@ class PageWork:
     @property
     def rows_done(self) -> int:
         """Rows of the page that are durable, rejected ones included."""
-        return len(self._part.done)
+        return len(self._part.done) if self._part else 0
 
     def rows_to_call(self, *, probe: bool) -> Iterator[CallRow]:
         """Yield the rows that have no durable answer; only the first one for a probe."""
@@ -69,6 +73,7 @@ class PageWork:
 
     def keep(self, outcome: RowOutcome) -> None:
         """Make the answer of one row durable against a kill of this process."""
+        assert self._part is not None, "a saved page has no rows to call"  # noqa: S101 - a broken invariant, not input
         body = self._bodies.pop(outcome.number)
         self._part.append(
             [
@@ -85,7 +90,8 @@ class PageWork:
 
     def sync(self) -> None:
         """Make what is durable against a kill durable against a power cut."""
-        self._part.sync()
+        if self._part:
+            self._part.sync()
 
     def result(self, outcome: PageOutcome, *, probe: bool = False) -> EnrichedPage:
         """Return what became of the page, for the workflow."""
@@ -93,7 +99,7 @@ class PageWork:
         return EnrichedPage(
             outcome="api_up" if finished and probe else outcome.outcome,
             rows_done=self.rows_done,
-            stats=tally(self._part) if finished and not probe else tally([]),
+            stats=tally(self._part if self._part and finished and not probe else []),
             detail=outcome.detail,
             retry_after_s=outcome.retry_after_s,
         )
@@ -103,10 +109,12 @@ class PageWork:
         self._held.close()
 
     def _take(self, records: list[Record | Rejected]) -> None:
-        done = self._part.done
+        part = self._part
+        assert part is not None, "a saved page is not read"  # noqa: S101 - a broken invariant, not input
+        done = part.done
         rejected = [each for each in records if isinstance(each, Rejected) and each.number not in done]
         if rejected:
-            self._part.append([_rejected_row(each) for each in rejected])
+            part.append([_rejected_row(each) for each in rejected])
         columns = self._columns
         self._waiting = (
             (each.number, orjson.dumps(dict(zip(columns, each.values, strict=True))))

@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 from activities.receipts import Receipts
-
 from daemon.settings import Settings, load_settings
 from workflows.errors import BatchdError, SettingsError
 from workflows.ids import batch_id, identity_key
@@ -70,6 +69,8 @@ def _drop_and_follow(settings: Settings) -> int:
     _say(f"4. Proving the result: batchctl verify {name}")
     verified = _batchctl("verify", name)
     receipt = Receipts(settings.state_dir).find(name)
+    if receipt is None:
+        return 1
     _say(f"   output:   {receipt.output_dir}\n   manifest: {receipt.output_dir}/{receipt.manifest}")
     _say(f"   source:   {settings.inbox / (receipt.archived_as or '')}")
     return watched or verified
