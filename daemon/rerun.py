@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+from activities.moving import sync_folder
 from activities.places import PROCESSING
 from activities.receipts import Receipt, Receipts
 from workflows.errors import SettingsError, SourceChanged, SourceVanished
@@ -52,13 +53,14 @@ class Reruns:
         with self._alone():
             hidden = self._inbox / PROCESSING / f".rerun-{secrets.token_hex(8)}"
             try:
+                hidden.parent.mkdir(mode=0o700, exist_ok=True)
                 hidden.mkdir(mode=0o700)
                 source = _copied(self._source_path(old), hidden / old.source.file, old.source)
                 new = self._new_receipt(old, source, reason)
                 # The receipt first: a scan that finds the copy without one would take it for a duplicate.
                 self._receipts.write(new)
                 hidden.rename(self._inbox / PROCESSING / new.id)
-                _sync(self._inbox / PROCESSING)
+                sync_folder(self._inbox / PROCESSING)
             finally:
                 shutil.rmtree(hidden, ignore_errors=True)
         return new
@@ -126,11 +128,3 @@ def _copied(original: Path, copy: Path, expected: Source) -> Source:
         stable_at=now,
         claimed_at=now,
     )
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -14,6 +14,7 @@ from daemon.batchctl.exits import NoSuchBatch, NotPossible, TimedOut
 from daemon.batchctl.resolve import resolved
 from daemon.batchctl.status_report import StatusReport
 from daemon.batchctl.words import say
+from daemon.intake.identities import known_identity
 from workflows.errors import InvalidBatchId, TemporalUnreachable
 from workflows.ids import batch_id, identity_key, printable
 
@@ -80,7 +81,7 @@ async def submitted_batch(desk: Desk, name: str, sha256: str, deadline: Deadline
     gone_at: float | None = None
     key = identity_key(desk.settings.identity, name=os.fsencode(name), sha256=sha256)
     while True:
-        identity = known_identity(desk, name, key)
+        identity = _receipted(desk, name, key)
         if identity:
             return identity
         if is_pending(desk, name):
@@ -92,14 +93,12 @@ async def submitted_batch(desk: Desk, name: str, sha256: str, deadline: Deadline
         await deadline.pause(LOOK_S, f"{name} has not become a batch")
 
 
-def known_identity(desk: Desk, name: str, key: str) -> str | None:
-    """Return the batch with this identity where there is one. Under the policy `content` its name may be another."""
+def _receipted(desk: Desk, name: str, key: str) -> str | None:
+    """Return the batch with this identity that has a receipt; its name may be another where content alone counts."""
     identity = batch_id(os.fsencode(name), key)
-    receipt = desk.receipts.read(identity)
-    if receipt is None and desk.settings.identity == "content":
-        digest = identity.rpartition("-")[2]
-        receipt = next((each for each in desk.receipts.newest_first() if each.id.endswith(digest)), None)
-    return receipt.id if receipt else None
+    if desk.settings.identity == "content":
+        identity = known_identity(desk.settings.state_dir, key) or identity
+    return identity if desk.receipts.read(identity) else None
 
 
 def is_pending(desk: Desk, name: str) -> bool:

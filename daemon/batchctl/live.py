@@ -33,7 +33,7 @@ from workflows.errors import TemporalUnreachable
 from workflows.ids import workflow_id
 from workflows.models import BatchResult, CallLimits, Control, LimitsChange, Progress
 
-CONNECT_S = 3.0
+CONNECT_S = 2.0
 RPC_TIMEOUT = timedelta(seconds=5)
 QUERY_TIMEOUT = timedelta(seconds=2)
 POLLING_S = 70.0

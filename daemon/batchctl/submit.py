@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from activities.moving import rename_where_free, sync_folder
 from daemon.batchctl.awaited import Deadline, end_of, submitted_batch
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.ended import tell_end
@@ -66,7 +67,7 @@ def check_name(settings: Settings, name: str) -> None:
 def copy_in(source: Path, inbox: Path, name: str) -> str:
     """Copy `source` into the inbox under `name` and return its sha256.
 
-    It is written under a hidden name, synced and linked, so that the daemon never sees half of it and nothing that
+    It is written under a hidden name, synced and renamed, so that the daemon never sees half of it and nothing that
     waits there is replaced.
 
     Raises:
@@ -81,16 +82,13 @@ def copy_in(source: Path, inbox: Path, name: str) -> str:
         with _plain(source) as reading, hidden.open("xb") as writing:
             sha256 = _copied(reading, writing)
         try:
-            os.link(hidden, target)
+            rename_where_free(hidden, target)
         except FileExistsError as error:
             raise _taken(target) from error
-        except OSError:
-            # A file system without hard links: the rename could replace a file that came in the last microsecond.
-            hidden.rename(target)
     finally:
         with contextlib.suppress(FileNotFoundError):
             hidden.unlink()
-    _sync_folder(inbox)
+    sync_folder(inbox)
     return sha256
 
 
@@ -110,14 +108,6 @@ def _copied(reading: BinaryIO, writing: BinaryIO) -> str:
     writing.flush()
     os.fsync(writing.fileno())
     return digest.hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _taken(target: Path) -> NotPossible:
