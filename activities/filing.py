@@ -17,13 +17,13 @@ from pathlib import Path
 
 from activities.disk_errors import disk_errors
 from activities.failpoints import failpoint
-from activities.moving import make_folder, move_where_free, sync_folder
+from activities.moving import make_folder, move_where_free, sweep, sync_folder
+from activities.places import PROCESSING
 from activities.reasons import Reason, mend_of, place_in, write_reason
 from activities.receipts import Receipt, Receipts
 from workflows.ids import checked_id, workflow_id
 from workflows.models import FileSource, Identity
 
-PROCESSING = ".processing"
 ARCHIVE = "archive"
 FAILED = "failed"
 
@@ -54,6 +54,7 @@ def file_source(inbox: Path, receipts: Receipts, request: FileSource) -> None:
             write_reason(shelved, _reason(request, receipt))
         failpoint("filing.reasoned")
         _move_all(inbox / PROCESSING / identity, shelved)
+        sweep(shelved, older_than_s=0.0)
         for folder in (shelved, shelved.parent, inbox / PROCESSING):
             sync_folder(folder)
         failpoint("filing.synced")

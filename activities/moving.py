@@ -13,12 +13,14 @@ import functools
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+STALE_S = 3_600.0
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
@@ -89,6 +91,15 @@ def sync_folder(folder: Path) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def sweep(folder: Path, older_than_s: float = STALE_S) -> None:
+    """Remove what writers that were killed have left behind; one that is still writing only has to write again."""
+    oldest_s = time.time() - older_than_s
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(TEMPORARY) and entry.stat(follow_symlinks=False).st_ctime <= oldest_s:
+                Path(entry.path).unlink(missing_ok=True)
 
 
 def _copy_and_remove(source: Path, target: Path) -> None:

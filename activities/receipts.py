@@ -15,7 +15,6 @@ import logging
 import os
 import re
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -34,7 +33,6 @@ ReceiptState = Literal["claimed", "running", "completed", "failed", "cancelled"]
 """`claimed`: the file is ours and its workflow not yet known to run."""
 
 MAX_RECEIPT_BYTES = 1_048_576
-STALE_S = 3_600
 _ORDER = {"claimed": 0, "running": 1, "completed": 2, "failed": 2, "cancelled": 2}
 _BEGINNING = re.compile(r"[a-z0-9-]{1,80}")
 _HEX_CHARS = 12
@@ -150,14 +148,6 @@ class Receipts:
             if receipt is not None and receipt.source.name == shown:
                 return receipt
         return None
-
-    def sweep(self) -> None:
-        """Remove what writers that were killed have left behind."""
-        oldest_s = time.time() - STALE_S
-        with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
-            for entry in entries:
-                if entry.name.startswith(TEMPORARY) and entry.stat(follow_symlinks=False).st_ctime < oldest_s:
-                    Path(entry.path).unlink(missing_ok=True)
 
     def _path(self, batch_id: str) -> Path:
         return self.folder / f"{batch_id}.json"

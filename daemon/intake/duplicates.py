@@ -1,0 +1,107 @@
+"""A second drop of the same file: set aside in `duplicates/`, with a receipt that names the first batch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from activities.failpoints import failpoint
+from activities.moving import make_folder, move_where_free, sync_folder, write_whole
+from activities.receipts import Receipt
+from daemon.intake.entries import Dropped
+from daemon.intake.names import DUPLICATES
+from workflows.ids import displayed
+
+RECEIPT = ".receipt.json"
+MAX_NAME_BYTES = 255
+
+_NEXT = {
+    "completed": "Nothing has to be done: the result is there. To work the file again on purpose: {rerun}",
+    "failed": "The first batch failed, see its reason. Once the cause is mended: {rerun}",
+    "cancelled": "The first batch was cancelled. To work the file after all: {rerun}",
+    "running": "The first batch has not ended; 'batchctl status {id}' shows how far it is.",
+    "claimed": "The first batch waits to be started; 'batchctl status {id}' shows how far it is.",
+}
+
+
+def set_aside(inbox: Path, dropped: Dropped, first: Receipt, *, sha256: str) -> Path:
+    """Move a file to `duplicates/` and return where it lies now. Killed anywhere, repeating it ends the same.
+
+    Raises:
+        FileNotFoundError: the file has been taken away.
+        OSError: it cannot be moved.
+    """
+    folder = inbox / DUPLICATES
+    make_folder(folder)
+    document = json.dumps(_document(dropped, first, sha256), indent=1).encode() + b"\n"
+    for number in count():
+        target = folder / os.fsdecode(_numbered(dropped.name, number))
+        receipt = folder / os.fsdecode(_receipt_name(os.fsencode(target.name)))
+        if os.path.lexists(target):
+            continue
+        # The receipt first: a file without one would be a riddle, a receipt without its file is taken over next time.
+        write_whole(receipt, document)
+        failpoint("duplicate.receipted")
+        try:
+            move_where_free(dropped.path, target)
+        except FileExistsError:
+            continue
+        except FileNotFoundError:
+            receipt.unlink(missing_ok=True)
+            raise
+        failpoint("duplicate.moved")
+        sync_folder(folder)
+        sync_folder(dropped.folder)
+        return target
+    raise AssertionError
+
+
+def what_next(first: Receipt) -> str:
+    """Return what can be done about a file whose batch exists."""
+    return _NEXT[first.state].format(id=first.id, rerun=f'batchctl rerun {first.id} --reason "..."')
+
+
+def _document(dropped: Dropped, first: Receipt, sha256: str) -> dict[str, Any]:
+    shown = {"workflow_id", "state", "claimed_at", "started_at", "finished_at", "output_dir", "manifest", "counts"}
+    facts = asdict(first)
+    return {
+        "file": displayed(dropped.name),
+        "duplicate_of": first.id,
+        "first": {
+            "file": first.source.name,
+            **{key: facts[key] for key in facts if key in shown},
+            "archived_as": first.archived_as,
+            "reason": first.reason,
+        },
+        "identity": {"policy": first.identity.policy, "key": first.identity.key},
+        "sha256": sha256,
+        "size_bytes": dropped.fingerprint.size_bytes,
+        "first_seen_at": dropped.first_seen_at,
+        "set_aside_at": datetime.now(tz=UTC).isoformat(timespec="milliseconds"),
+        "what_next": what_next(first),
+    }
+
+
+def _numbered(name: bytes, number: int) -> bytes:
+    """Return `users.csv`, `users.1.csv`, `users.2.csv`, ..., cut where it would be too long for a file system."""
+    if number == 0:
+        return name
+    stem, dot, suffix = name.rpartition(b".")
+    if not stem:
+        stem, dot, suffix = name, b"", b""
+    ending = b".%d%b%b" % (number, dot, suffix[:40])
+    return stem[: MAX_NAME_BYTES - len(ending)] + ending
+
+
+def _receipt_name(name: bytes) -> bytes:
+    ending = RECEIPT.encode()
+    if len(name) + len(ending) <= MAX_NAME_BYTES:
+        return name + ending
+    ending = b"~" + hashlib.sha256(name).hexdigest()[:8].encode() + ending
+    return name[: MAX_NAME_BYTES - len(ending)] + ending

@@ -1,0 +1,145 @@
+"""Claimed files on their way to a started workflow: a few at a time, again and again until Temporal answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from activities.failpoints import failpoint
+from activities.receipts import Receipt, Receipts
+from daemon.settings import Settings
+from workflows.errors import BatchdError, TemporalUnreachable
+from workflows.models import BatchRequest, Mode
+
+Outcome = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out", "unknown"]
+
+MOST_PENDING = 256
+"""Claims run ahead of starts by this many; the other files wait in the inbox, where a sender can still see them."""
+
+RETRY_S = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+class Starter(Protocol):
+    """Starts workflows and knows what became of them. Both methods raise TemporalUnreachable."""
+
+    async def start(self, request: BatchRequest, mode: Mode) -> Literal["started", "exists"]:
+        """Start the workflow of a batch, once for ever; calling again is safe and says `exists`."""
+
+    async def outcome(self, batch_id: str) -> Outcome:
+        """Tell what Temporal knows of a batch."""
+
+
+class Launches:
+    """The batches to be started. Lives in one event loop."""
+
+    def __init__(self, settings: Settings, receipts: Receipts, starter: Starter, on_room: Callable[[], None]) -> None:
+        self._settings = settings
+        self._receipts = receipts
+        self._starter = starter
+        self._on_room = on_room
+        self._pending: deque[Receipt] = deque()
+        self._later: list[Receipt] = []
+        self._ids: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unreachable = False
+
+    def __contains__(self, batch_id: str) -> bool:
+        return batch_id in self._ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def retry_in_s(self) -> float | None:
+        """Seconds after which `retry` should be called; None where nothing waits for it."""
+        return RETRY_S if self._later or (self._unreachable and self._ids) else None
+
+    @property
+    def tasks(self) -> set[asyncio.Task[None]]:
+        """What is running now."""
+        return self._tasks
+
+    def has_room(self) -> bool:
+        """Tell whether more files may be claimed."""
+        return len(self._ids) < MOST_PENDING
+
+    def add(self, receipt: Receipt) -> None:
+        """Start the workflow of a batch as soon as may be."""
+        if receipt.id not in self._ids:
+            self._ids.add(receipt.id)
+            self._pending.append(receipt)
+            self._run_more()
+
+    def retry(self) -> None:
+        """Try again what did not work. While Temporal is silent, a single call asks whether it is back."""
+        self._pending.extend(self._later)
+        self._later.clear()
+        self._run_more(probing=True)
+
+    def _run_more(self, *, probing: bool = False) -> None:
+        most = self._settings.starts_in_flight
+        if self._unreachable:
+            most = 1 if probing else 0
+        for _ in range(min(most - len(self._tasks), len(self._pending))):
+            task = asyncio.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _work(self) -> None:
+        while self._pending:
+            receipt = self._pending.popleft()
+            try:
+                await self._start(receipt)
+            except TemporalUnreachable as error:
+                self._pending.appendleft(receipt)
+                self._note_silence(error)
+                return
+            except BatchdError as error:
+                self._postpone(receipt, str(error))
+            except Exception as error:
+                logger.exception("batch.start_failed", extra={"fields": {"id": receipt.id}})
+                self._postpone(receipt, str(error))
+            else:
+                self._ids.discard(receipt.id)
+                self._on_room()
+
+    async def _start(self, receipt: Receipt) -> None:
+        request = BatchRequest(
+            id=receipt.id, source=receipt.source, identity=receipt.identity, shape=self._settings.shape()
+        )
+        failpoint("launch.begun")
+        how = await self._starter.start(request, receipt.mode)
+        failpoint("launch.started")
+        self._note_answer()
+        running = replace(receipt, state="running", started_at=receipt.started_at or _now())
+        await asyncio.to_thread(self._receipts.write, running)
+        failpoint("launch.receipted")
+        # "exists" is a start whose reply was lost, or one of ours before a restart: never a failure.
+        logger.info("batch.started", extra={"fields": {"id": receipt.id, "mode": receipt.mode, "how": how}})
+
+    def _postpone(self, receipt: Receipt, why: str) -> None:
+        logger.warning("batch.start_delayed", extra={"fields": {"id": receipt.id, "why": why}})
+        self._later.append(receipt)
+
+    def _note_silence(self, error: TemporalUnreachable) -> None:
+        if not self._unreachable:
+            self._unreachable = True
+            fields = {"why": str(error), "waiting": len(self._ids)}
+            logger.warning("temporal.unreachable", extra={"fields": fields})
+
+    def _note_answer(self) -> None:
+        if self._unreachable:
+            self._unreachable = False
+            logger.info("temporal.reachable", extra={"fields": {"waiting": len(self._ids)}})
+            self._run_more()
+
+
+def _now() -> str:
+    return datetime.now(tz=UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,172 @@
+"""What lies in `.processing/`: claims that a kill interrupted are finished, and ended batches are noticed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from activities.filing import file_source
+from activities.moving import rename_where_free
+from activities.places import PROCESSING
+from activities.receipts import Receipt, Receipts
+from daemon.intake.entries import Dropped, Entry, entries
+from daemon.intake.launches import Outcome
+from daemon.intake.names import Names
+from daemon.settings import Settings
+from workflows.errors import InvalidBatchId
+from workflows.ids import checked_id, displayed
+from workflows.models import BatchRef, Counts, FileSource
+from workflows.models import Outcome as Ended
+
+ADOPTED_PER_SCAN = 500
+ASKED_PER_SCAN = 20
+"""Batches whose outcome is asked for at each rescan, in turn: a workflow ended past us is found, without a storm."""
+
+_ENDS: dict[Outcome, tuple[Ended, str]] = {
+    "completed": ("completed", ""),
+    "failed": ("failed", "the workflow failed in Temporal before it could file the source"),
+    "cancelled": ("cancelled", "the workflow was cancelled in Temporal"),
+    "terminated": ("failed", "the workflow was terminated in Temporal, past batchd"),
+    "timed_out": ("failed", "the workflow timed out in Temporal"),
+}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Found:
+    """What one look brought up: batches to be started, and files to be taken once more."""
+
+    to_start: list[Receipt] = field(default_factory=list)
+    to_take: list[Dropped] = field(default_factory=list)
+
+
+class Leftovers:
+    """The claimed files of one inbox. Blocking; one thread at a time."""
+
+    def __init__(self, settings: Settings, receipts: Receipts) -> None:
+        self._settings = settings
+        self._receipts = receipts
+        self._inbox = settings.inbox.absolute()
+        self._folder = self._inbox / PROCESSING
+        self._names = Names(settings)
+        self._running: dict[str, None] = {}
+        self._turn: deque[str] = deque()
+        self._told: set[bytes] = set()
+
+    def clear(self) -> None:
+        """Forget what was seen: another inbox stands there now."""
+        self._running.clear()
+        self._turn.clear()
+        self._told.clear()
+
+    def adopt(self, in_hand: Callable[[str], bool]) -> Found:
+        """Find what has to be gone on with, but for batches that are `in_hand`. Reads only what it has not seen before."""
+        found = Found()
+        present: set[str] = set()
+        adopted = 0
+        with contextlib.suppress(FileNotFoundError):
+            for entry in entries(self._folder, lambda name: not name.startswith(b".")):
+                identity = self._identity(entry)
+                if identity is None:
+                    continue
+                present.add(identity)
+                if identity not in self._running and not in_hand(identity) and adopted < ADOPTED_PER_SCAN:
+                    adopted += 1
+                    self._adopt(identity, found)
+        for gone in self._running.keys() - present:
+            del self._running[gone]
+        return found
+
+    def next_to_ask(self) -> list[str]:
+        """Return the next few batches whose outcome should be asked for."""
+        if not self._turn:
+            self._turn.extend(self._running)
+        turn = [self._turn.popleft() for _ in range(min(ASKED_PER_SCAN, len(self._turn)))]
+        return [each for each in turn if each in self._running]
+
+    def act_on(self, batch_id: str, outcome: Outcome) -> Receipt | None:
+        """File the source of a batch that ended without filing it; return the receipt of one to be started again."""
+        receipt = self._receipts.read(batch_id)
+        if receipt is None or not (self._folder / batch_id).exists():
+            self._running.pop(batch_id, None)
+            return None
+        if receipt.ended:
+            self._file(receipt, receipt.state, receipt.reason, receipt.error_type)  # type: ignore[arg-type]
+        elif outcome in _ENDS:
+            ended, reason = _ENDS[outcome]
+            self._file(receipt, ended, reason, "" if outcome == "completed" else outcome)
+        elif outcome == "unknown":
+            logger.warning("batch.forgotten", extra={"fields": {"id": batch_id, "todo": "it is started again"}})
+            self._running.pop(batch_id, None)
+            return receipt
+        return None
+
+    def _adopt(self, identity: str, found: Found) -> None:
+        receipt = self._receipts.read(identity)
+        if receipt is None:
+            self._adopt_without_receipt(self._folder / identity, found)
+        elif receipt.state == "claimed":
+            # Also where its file is gone: the workflow then fails by name, which is better than silence.
+            found.to_start.append(receipt)
+        else:
+            self._running[identity] = None
+
+    def _adopt_without_receipt(self, folder: Path, found: Found) -> None:
+        there = list(entries(folder))
+        markers = {self._names.marker_of(each.name) for each in there} | {
+            each.name for each in there if self._names.kind(each.name) == "marker"
+        }
+        files = [each for each in there if each.name not in markers]
+        if len(files) == 1 and files[0].kind == "file":
+            found.to_take.append(Dropped(name=files[0].name, folder=folder, fingerprint=files[0].fingerprint))
+        elif files:
+            self.tell(os.fsencode(folder.name), "it does not hold one file; move its files into the inbox by hand")
+        else:
+            self._give_back(folder, there)
+
+    def _give_back(self, folder: Path, markers: list[Entry]) -> None:
+        """Undo a claim that did not come as far as its file."""
+        with contextlib.suppress(OSError):
+            for marker in markers:
+                name = os.fsdecode(marker.name)
+                rename_where_free(folder / name, self._inbox / name)
+            folder.rmdir()
+
+    def _file(self, receipt: Receipt, outcome: Ended, reason: str, error_type: str) -> None:
+        manifest = "manifest.json" if (Path(receipt.output_dir) / "manifest.json").is_file() else None
+        file_source(
+            self._inbox,
+            self._receipts,
+            FileSource(
+                batch=BatchRef(id=receipt.id, source=receipt.source, csv=self._settings.shape().csv),
+                outcome=outcome,
+                reason=reason,
+                error_type=error_type,
+                counts=receipt.counts or Counts(),
+                manifest=receipt.manifest or manifest,
+            ),
+        )
+        logger.warning("batch.filed", extra={"fields": {"id": receipt.id, "outcome": outcome, "why": reason}})
+
+    def _identity(self, entry: Entry) -> str | None:
+        try:
+            identity = checked_id(displayed(entry.name))
+        except InvalidBatchId:
+            self.tell(entry.name, "its name is not the id of a batch; move its files into the inbox by hand")
+            return None
+        if entry.kind != "folder":
+            self.tell(entry.name, "not a folder; nothing of batchd's, remove it")
+            return None
+        return identity
+
+    def tell(self, name: bytes, why: str) -> None:
+        """Say once what is wrong with a folder of `.processing/`."""
+        if name not in self._told:
+            self._told.add(name)
+            logger.warning("claim.strange", extra={"fields": {"folder": f"{PROCESSING}/{displayed(name)}", "why": why}})

@@ -1,0 +1,131 @@
+"""Files that are not taken, and why.
+
+What must not be opened or moved (a link, a FIFO, a folder, a file that may not be read) is left where it is. What is
+simply the wrong file is moved to `failed/refused-<slug>-<hex>/` with its reason, so that the inbox stays clean and the
+sender can be told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from activities.dialect_encoding import SAMPLE_BYTES, encoding_of
+from activities.failpoints import failpoint
+from activities.filing import FAILED
+from activities.moving import make_folder, move_where_free, sweep, sync_folder
+from activities.reasons import Reason, write_reason
+from daemon.intake.entries import Dropped, Entry, Kind
+from daemon.settings import Settings
+from workflows.errors import InvalidCsv
+from workflows.ids import displayed, slug
+
+SAMPLED_BYTES = SAMPLE_BYTES
+REFUSED = "refused-"
+
+_WITHIN_REACH = "drop a copy of the file itself"
+_LEFT: dict[Kind, tuple[str, str]] = {
+    "symbolic link": ("a symbolic link, which is never followed", _WITHIN_REACH),
+    "folder": ("a folder; only files directly in the inbox are taken", "move its files into the inbox"),
+    "FIFO": ("a FIFO, which is never opened", _WITHIN_REACH),
+    "socket": ("a socket, which is never opened", _WITHIN_REACH),
+    "device": ("a device, which is never opened", _WITHIN_REACH),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a file is not taken: the rule it breaks, what is wrong, and what would make it pass."""
+
+    rule: str
+    what: str
+    mend: str
+
+
+def kind_refusal(entry: Entry) -> Refusal | None:
+    """Refuse whatever is not a regular file. It is left where it is."""
+    if entry.kind == "file":
+        return None
+    what, mend = _LEFT[entry.kind]
+    return Refusal(rule="kind", what=what, mend=mend)
+
+
+def unreadable(error: OSError) -> Refusal:
+    """Refuse a file that may not be read. It is left where it is: a change of its mode is enough."""
+    why = error.strerror or str(error)
+    return Refusal(rule="readable", what=f"it cannot be read: {why}", mend="let the user of the service read it")
+
+
+def size_refusal(size_bytes: int, settings: Settings) -> Refusal | None:
+    """Refuse an empty file, and one over `BATCH_MAX_FILE_BYTES`."""
+    if size_bytes == 0:
+        return Refusal(
+            rule="not empty", what="the file is empty", mend="drop it again with its content; a CSV file has a header"
+        )
+    if size_bytes > settings.max_file_bytes:
+        what = f"{size_bytes} bytes, and BATCH_MAX_FILE_BYTES allows {settings.max_file_bytes}"
+        return Refusal(rule="size", what=what, mend="split the file, or raise BATCH_MAX_FILE_BYTES and drop it again")
+    return None
+
+
+def content_refusal(sample: bytes, settings: Settings) -> Refusal | None:
+    """Refuse what is no CSV text by its first `SAMPLED_BYTES` bytes."""
+    try:
+        encoding_of(sample, settings.encoding)
+    except InvalidCsv as error:
+        return Refusal(rule="content", what=str(error), mend="save it as CSV text in UTF-8 and drop it again")
+    return None
+
+
+def refuse(inbox: Path, dropped: Dropped, refusal: Refusal) -> Path:
+    """Move a file to `failed/` with its reason beside it and return where it lies now. Safe to repeat after a kill.
+
+    Raises:
+        FileNotFoundError: the file has been taken away.
+        OSError: it cannot be moved.
+    """
+    folder = inbox / FAILED / refused_name(dropped)
+    write_reason(
+        folder,
+        Reason(
+            file=displayed(dropped.name),
+            outcome="refused",
+            what=refusal.what,
+            mend=refusal.mend[:1].upper() + refusal.mend[1:] + ".",
+            error_type=refusal.rule,
+            size_bytes=dropped.fingerprint.size_bytes,
+        ),
+    )
+    failpoint("refusal.reasoned")
+    moved = _moved(dropped.path, folder)
+    failpoint("refusal.moved")
+    sweep(folder, older_than_s=0.0)
+    for each in (folder, folder.parent, dropped.folder):
+        sync_folder(each)
+    return moved
+
+
+def refused_name(dropped: Dropped) -> str:
+    """Return the name of the folder in `failed/` for a refused file: the same one for the same file, for ever."""
+    facts = [dropped.name, *(str(each).encode() for each in dropped.fingerprint[:3])]
+    return f"{REFUSED}{slug(displayed(dropped.name))}-{hashlib.sha256(b'/'.join(facts)).hexdigest()[:12]}"
+
+
+def _moved(source: Path, folder: Path) -> Path:
+    make_folder(folder)
+    for number in count():
+        stem, dot, suffix = source.name.rpartition(".")
+        name = f"{stem}.{number}{dot}{suffix}" if number and stem else f"{source.name}.{number}"
+        target = folder / (name if number else source.name)
+        try:
+            move_where_free(source, target)
+        except FileExistsError:
+            if os.path.samestat(source.lstat(), target.lstat()):
+                source.unlink()  # two names of one file
+                return target
+            continue
+        return target
+    raise AssertionError

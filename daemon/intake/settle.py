@@ -1,0 +1,65 @@
+"""Whether a file has stopped changing: equal looks over a quiet time, by our own monotonic clock.
+
+Times written in the file system are compared with each other only, never with now: `cp -p` sets them back, other hosts'
+clocks are off, and a clock may jump.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from daemon.intake.entries import Entry, Fingerprint
+
+EMPTY_PATIENCE_S = 5.0
+"""An empty file is often one whose first bytes are still on their way, so it gets at least this long."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    fingerprint: Fingerprint
+    quiet_since_s: float
+    first_seen_s: float
+    first_seen_at: str
+
+
+class Settling:
+    """What was seen of the files that are not yet taken. One look at a file per scan."""
+
+    def __init__(self, settle_s: float) -> None:
+        self._settle_s = settle_s
+        self._watched: dict[bytes, _Watched] = {}
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def look(self, entry: Entry, now_s: float) -> float:
+        """Note what a file looks like now; return the seconds it must still stay so, 0 where it has settled."""
+        watched = self._watched.get(entry.name)
+        if watched is None or watched.fingerprint.inode != entry.fingerprint.inode:
+            watched = _Watched(entry.fingerprint, now_s, now_s, _now())
+            self._watched[entry.name] = watched
+        elif watched.fingerprint != entry.fingerprint:
+            watched.fingerprint = entry.fingerprint
+            watched.quiet_since_s = now_s
+        wanted_s = self._settle_s if entry.fingerprint.size_bytes else max(self._settle_s, EMPTY_PATIENCE_S)
+        return max(0.0, watched.quiet_since_s + wanted_s - now_s)
+
+    def first_seen(self, name: bytes) -> tuple[float, str]:
+        """Return when a file was first seen: by the monotonic clock, and as a time of day."""
+        watched = self._watched[name]
+        return watched.first_seen_s, watched.first_seen_at
+
+    def keep_only(self, names: AbstractSet[bytes]) -> None:
+        """Forget every file that is not among `names`."""
+        for gone in self._watched.keys() - names:
+            del self._watched[gone]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._watched.clear()
+
+
+def _now() -> str:
+    return datetime.now(tz=UTC).isoformat(timespec="milliseconds")

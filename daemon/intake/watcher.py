@@ -1,0 +1,78 @@
+"""Wakes the scan when something happens in the inbox. Hints only: whatever is missed here, the next scan finds.
+
+The watcher may die (of a name that is not UTF-8, say) or go silent (an inbox that was replaced). The first is noticed
+and mended here, the second by the scan, which asks for a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+from watchfiles import Change, awatch
+
+GROUP_MS = 100
+QUIET_MS = 20
+FIRST_PAUSE_S = 0.5
+
+logger = logging.getLogger(__name__)
+
+
+class Watcher:
+    """Sets `wake` when a file appears in `folder` or is written to. Lives in one event loop."""
+
+    def __init__(self, folder: Path, wake: asyncio.Event, *, longest_pause_s: float) -> None:
+        self._folder = folder
+        self._wake = wake
+        self._longest_pause_s = longest_pause_s
+        self._task: asyncio.Task[None] | None = None
+        self._told = False
+
+    async def start(self) -> None:
+        """Watch the folder that stands there now; called again, watch anew."""
+        await self.stop()
+        self._task = asyncio.create_task(self._keep_watching())
+
+    async def stop(self) -> None:
+        """Watch no more; a second call does nothing."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            self._task = None
+
+    async def _keep_watching(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                await self._watch()
+            except (OSError, RuntimeError) as error:  # watchfiles reports its own failures as a RuntimeError
+                self._tell(error)
+            self._wake.set()
+            await asyncio.sleep(min(pause_s, self._longest_pause_s))
+            pause_s *= 2
+
+    async def _watch(self) -> None:
+        changes = awatch(
+            self._folder,
+            watch_filter=_is_news,
+            recursive=False,
+            debounce=GROUP_MS,
+            step=QUIET_MS,
+            ignore_permission_denied=True,
+        )
+        async with contextlib.aclosing(changes):
+            async for _ in changes:
+                self._wake.set()
+
+    def _tell(self, error: Exception) -> None:
+        level = logging.DEBUG if self._told else logging.WARNING
+        self._told = True
+        why = f"{error}; files are found by rescans meanwhile, and the watcher is started again"
+        logger.log(level, "watcher.failed", extra={"fields": {"why": why}})
+
+
+def _is_news(change: Change, _path: str) -> bool:
+    """A file that has gone needs nothing to be done; most of those are our own claims."""
+    return change is not Change.deleted

@@ -1,0 +1,70 @@
+"""Who still has a file open for writing, as far as `/proc` shows it to this user.
+
+A writer that pauses for longer than the settle time looks like one that has finished; its open descriptor tells them
+apart. Processes of other users are visible to root alone, and writers on other hosts to nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from daemon.intake.entries import Fingerprint
+
+_PROC = "/proc"
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A process that can still write to a file."""
+
+    pid: int
+    command: str
+
+
+def writers_of(files: Collection[Fingerprint]) -> dict[tuple[int, int], Writer]:
+    """Return a writer for each of `files` that has one, by device and inode. Looks once at every open descriptor."""
+    wanted = {(each.device, each.inode) for each in files}
+    found: dict[tuple[int, int], Writer] = {}
+    if wanted:
+        inodes = {inode for _, inode in wanted}
+        for pid in _pids():
+            for key in _written_by(pid, inodes) & wanted:
+                found.setdefault(key, Writer(pid, _command(pid)))
+    return found
+
+
+def _pids() -> Iterator[int]:
+    with contextlib.suppress(OSError), os.scandir(_PROC) as entries:
+        for entry in entries:
+            if entry.name.isdigit():
+                yield int(entry.name)
+
+
+def _written_by(pid: int, inodes: Collection[int]) -> set[tuple[int, int]]:
+    found = set()
+    folder = f"{_PROC}/{pid}/fd"
+    with contextlib.suppress(OSError):
+        for number in os.listdir(folder):  # noqa: PTH208 - thousands of them
+            # One that has just been closed; a look at another one still counts.
+            with contextlib.suppress(OSError):
+                if os.readlink(f"{folder}/{number}").startswith("/") and _writes(pid, number, inodes):  # noqa: PTH115
+                    status = os.stat(f"{folder}/{number}")  # noqa: PTH116 - the descriptor, not a path
+                    found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def _writes(pid: int, number: str, inodes: Collection[int]) -> bool:
+    """Tell whether a descriptor can write and may be one of ours. Kernels since 5.14 name its inode here."""
+    with open(f"{_PROC}/{pid}/fdinfo/{number}", "rb") as file:  # noqa: PTH123 - thousands of them
+        facts = dict(line.split(b":", 1) for line in file.read(4_096).splitlines() if b":" in line)
+    can_write = int(facts.get(b"flags", b"0"), 8) & os.O_ACCMODE != os.O_RDONLY
+    return can_write and (b"ino" not in facts or int(facts[b"ino"]) in inodes)
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(OSError), open(f"{_PROC}/{pid}/comm", "rb") as file:  # noqa: PTH123 - as above
+        return file.read(64).strip().decode("utf-8", "replace")
+    return "?"
