@@ -66,7 +66,7 @@ class Leftovers:
         self._told.clear()
 
     def adopt(self, in_hand: Callable[[str], bool]) -> Found:
-        """Find what has to be gone on with, but for batches that are `in_hand`. Reads only what it has not seen before."""
+        """Find what has to be gone on with and is not `in_hand`. Reads only what it has not seen before."""
         found = Found()
         present: set[str] = set()
         adopted = 0
