@@ -14,6 +14,7 @@ from daemon.batchctl.exits import NoSuchBatch, NotPossible, TimedOut
 from daemon.batchctl.resolve import resolved
 from daemon.batchctl.status_report import StatusReport
 from daemon.batchctl.words import say
+from daemon.explain import explain
 from daemon.intake.identities import known_identity
 from workflows.errors import InvalidBatchId, TemporalUnreachable
 from workflows.ids import batch_id, identity_key, printable
@@ -54,6 +55,7 @@ async def batch_of(desk: Desk, name: str, deadline: Deadline) -> str:
 
     Raises:
         NoSuchBatch: there is neither such a batch nor such a file.
+        NotPossible: the file was refused.
         TimedOut: the file has not become a batch in time.
     """
     pending_at: float | None = None
@@ -67,7 +69,10 @@ async def batch_of(desk: Desk, name: str, deadline: Deadline) -> str:
                 return await resolved(desk, name)
             except NoSuchBatch:
                 if pending_at is None or time.monotonic() - pending_at > VANISHED_S:
-                    raise
+                    identity = became(desk, name)
+                    if identity is None:
+                        raise
+                    return identity
         await deadline.pause(LOOK_S, f"{name} has not become a batch")
 
 
@@ -89,8 +94,28 @@ async def submitted_batch(desk: Desk, name: str, sha256: str, deadline: Deadline
         else:
             gone_at = gone_at or time.monotonic()
             if time.monotonic() - gone_at > VANISHED_S:
-                raise NotPossible(f"{name} was not taken; 'batchctl explain {name}' says why")
+                identity = became(desk, name)
+                if identity is None:
+                    raise NotPossible(f"{name} is gone from the inbox, and nobody here knows where to")
+                return identity
         await deadline.pause(LOOK_S, f"{name} has not become a batch")
+
+
+def became(desk: Desk, name: str) -> str | None:
+    """Return the batch that a file has become which is gone from the inbox: as a duplicate it is an earlier one.
+
+    None where nothing is known of it.
+
+    Raises:
+        NotPossible: it was refused; the message says why.
+    """
+    explanation = explain(desk.settings, name)
+    last = explanation.fates[0] if explanation.fates else None
+    if last is None:
+        return None
+    if last.batch_id is None:
+        raise NotPossible(f"{name} was {last.became}: {last.why}")
+    return last.batch_id
 
 
 def _receipted(desk: Desk, name: str, key: str) -> str | None:

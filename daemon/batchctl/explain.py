@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from daemon import explain as explaining
-from daemon.batchctl.exits import DONE
+from daemon.batchctl.exits import DONE, NO_SUCH_BATCH
 from daemon.batchctl.options import add_json, command
-from daemon.batchctl.words import put_facts, put_json
+from daemon.batchctl.words import put, put_json, put_table, shown_duration, shown_time
+from daemon.explain import Explanation, Fate, Rule
+from daemon.explain import explain as explained
 from daemon.settings import Settings
+
+MARKS = {True: "ok", False: "NO", None: "?"}
 
 
 def add_commands(commands: Any) -> None:
@@ -22,10 +25,32 @@ def add_commands(commands: Any) -> None:
 
 
 def run_explain(settings: Settings, parsed: argparse.Namespace) -> int:
-    """Print every rule in order: passed or not, and what would make it pass."""
-    explanation = explaining.explain(settings, Path(parsed.file).name)
+    """Print every rule in order, and what became of earlier files of the name; exit code 4 where none is known."""
+    explanation = explained(settings, os.path.basename(parsed.file.rstrip("/")))  # noqa: PTH119 - a name, not a path
     if parsed.json:
         put_json(asdict(explanation))
     else:
-        put_facts([])
-    return DONE
+        _put(explanation)
+    return NO_SUCH_BATCH if explanation.state == "absent" else DONE
+
+
+def _put(explanation: Explanation) -> None:
+    wait = f" ({shown_duration(explanation.wait_s)} more)" if explanation.wait_s else ""
+    put(f"{explanation.file} is {explanation.state}: {explanation.summary}{wait}")
+    if explanation.todo:
+        put(f"what to do: {explanation.todo}")
+    if explanation.rules:
+        put("")
+        put_table(["", "RULE", "FOUND"], [_rule(each) for each in explanation.rules])
+    if explanation.fates:
+        put("")
+        put_table(["BECAME", "AT", "BATCH", "WHERE", "WHY"], [_fate(each) for each in explanation.fates])
+
+
+def _rule(rule: Rule) -> list[str]:
+    todo = f"; {rule.todo}" if rule.todo and not rule.passed else ""
+    return [MARKS[rule.passed], rule.rule, f"{rule.why}{todo}"]
+
+
+def _fate(fate: Fate) -> list[str]:
+    return [fate.became, shown_time(fate.at), fate.batch_id or "-", fate.where or "-", fate.why]

@@ -40,10 +40,11 @@ def _inbox(inbox: Path) -> list[Finding]:
     if not inbox.is_dir():
         return [fail("inbox", f"there is no folder {inbox}", "start batchd here once, or set BATCH_INBOX")]
     try:
-        waiting = sum(1 for each in os.scandir(inbox) if not each.name.startswith("."))
+        with os.scandir(inbox) as entries:
+            waiting = sum(each.is_file(follow_symlinks=False) and not each.name.startswith(".") for each in entries)
     except OSError as error:
         return [fail("inbox", f"{inbox} cannot be read: {error.strerror}", "let this user read, write and enter it")]
-    return [ok("inbox", f"{inbox.absolute()}, {waiting:,} entries waiting"), *_claim(inbox)]
+    return [ok("inbox", f"{inbox.absolute()}, {waiting:,} files waiting"), *_claim(inbox)]
 
 
 def _claim(inbox: Path) -> list[Finding]:

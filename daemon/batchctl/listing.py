@@ -13,7 +13,7 @@ from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, UNREACHABLE
 from daemon.batchctl.options import add_json, command
 from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
-from daemon.batchctl.words import put_json, put_table, say, shown_bytes, shown_time
+from daemon.batchctl.words import put, put_json, put_table, say, shown_bytes, shown_time
 from daemon.explain import waiting_files
 from daemon.settings import Settings
 from workflows.errors import TemporalUnreachable
@@ -48,6 +48,8 @@ async def run_list(settings: Settings, parsed: argparse.Namespace) -> int:
             [_row(each) for each in reports],
             right=frozenset({2, 4, 5, 6, 7}),
         )
+    if reports and files:
+        put("")
     if files:
         put_table(["FILE", "STATE", "WHY"], [[each.name, each.state, each.why] for each in files])
     return code
