@@ -72,10 +72,16 @@ class Gate:
             del self._batches[batch]
             self._caps.pop(batch, None)
 
+    def enter_at_once(self, batch: str) -> bool:
+        """Let a call of `batch` in where nobody waits; False where it must `enter` in its turn."""
+        if self._waiting or self._delay_s(batch) != 0:
+            return False
+        self._admit(batch)
+        return True
+
     async def enter(self, batch: str) -> None:
         """Return when `batch` may make its call."""
-        if not self._waiting and self._delay_s(batch) == 0:
-            self._admit(batch)
+        if self.enter_at_once(batch):
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(batch, deque()).append(turn)

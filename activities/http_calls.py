@@ -100,9 +100,12 @@ class HttpCalls:
     async def _content(self, response: aiohttp.ClientResponse) -> bytes | None:
         """Return the body, or None where it is too large or encoded although that was not asked for."""
         most = self._options.max_body_bytes
-        if (response.content_length or 0) > most or response.headers.get("Content-Encoding", "identity") != "identity":
+        length = response.content_length
+        if (length or 0) > most or response.headers.get("Content-Encoding", "identity") != "identity":
             response.close()
             return None
+        if length is not None:
+            return await response.read()
         content = bytearray()
         async for chunk in response.content.iter_any():
             content += chunk

@@ -128,8 +128,9 @@ class PageCalls:
     async def _call(self, row: CallRow) -> Reply | None:
         """Make one call through the gate; None where the page was stopped first."""
         client, gate = self._client, self._client.gate
-        with self._waiting():
-            await gate.enter(self._batch_id)
+        if not gate.enter_at_once(self._batch_id):
+            with self._waiting():
+                await gate.enter(self._batch_id)
         try:
             if self._stopped is not None:
                 return None

@@ -8,7 +8,6 @@ then the workers, last the server.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import sys
@@ -150,18 +149,20 @@ def prepare_folders(settings: Settings) -> None:
 
 async def _until_ready(children: list[Child], stop: asyncio.Event, settings: Settings) -> None:
     """Wait until all children are ready or the service is stopped, whichever is first."""
-    everyone = asyncio.gather(*(child.ready() for child in children))
+    everyone = asyncio.create_task(_all_ready(children))
     stopped = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait(
-        [everyone, stopped], timeout=settings.start_timeout_s, return_when=asyncio.FIRST_COMPLETED
-    )
-    for waiting in (everyone, stopped):
-        waiting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await waiting
+    waiting: set[asyncio.Task[object]] = {everyone, stopped}
+    done, left = await asyncio.wait(waiting, timeout=settings.start_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
     if not done:
         words = "; ".join(f"{child.name}: {child.last_words() or 'no word'}" for child in children)
         raise TemporalUnreachable(f"not ready within {settings.start_timeout_s:g} s: {words}")
+
+
+async def _all_ready(children: list[Child]) -> None:
+    await asyncio.gather(*(child.ready() for child in children))
 
 
 def _python(module: str, *arguments: str) -> list[str]:

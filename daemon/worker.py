@@ -12,12 +12,13 @@ from datetime import timedelta
 from importlib.metadata import version
 from urllib.parse import urlsplit, urlunsplit
 
-from activities.enrichment import ApiOptions, EnrichmentClient
-from activities.receipts import Receipts
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.adapter import BatchActivities, Places
+from activities.adapter import BatchActivities
+from activities.enrichment import ApiOptions, EnrichmentClient
+from activities.places import Places
+from activities.receipts import Receipts
 from daemon.connection import connect
 from daemon.settings import Settings
 from workflows.cursor import CursorBatchWorkflow

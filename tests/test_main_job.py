@@ -151,7 +151,7 @@ def test_kill_of_the_worker_in_mid_page_repeats_at_most_the_calls_in_flight(inst
     site.drop("users.csv", users(2_000))
     eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
 
-    worker = next(pid for pid, line in site.children(service.pid) if b"work" in line)
+    worker = next(pid for pid, line in site.children(service.pid) if b"--process-of" in line)
     subprocess.run(["kill", "-KILL", str(worker)], check=True)  # noqa: S607
 
     [folder] = site.finished()
