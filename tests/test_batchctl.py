@@ -410,3 +410,14 @@ def test_numbers_are_shown_as_people_read_them() -> None:
         "5000.0 TB",
     ]
     assert [shown_duration(each) for each in (0.4, 59, 65, 7_500)] == ["0 s", "59 s", "1 min 05 s", "2 h 05 min"]
+
+
+def test_the_page_of_the_command_names_every_command_field_and_exit_code(desk: Desk) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "batchctl.md").read_text()
+    usage = desk.batchctl("nonsense").err
+    for name in usage.partition("choose from ")[2].replace("'", "").rstrip(")\n").split(", "):
+        assert f"`batchctl {name}" in page, name
+    for field in STATUS_FIELDS.split():
+        assert f'"{field}":' in page, field
+    for code in (0, 1, 2, 3, 4, 5, 130):
+        assert f"\n| {code} | " in page

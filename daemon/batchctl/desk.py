@@ -58,7 +58,7 @@ class Desk:
     async def _live_report(self, batch_id: str) -> StatusReport:
         live = await self.live()
         run = await live.run_of(batch_id)
-        progress = await live.progress(batch_id) if run and run.outcome is None else None
+        progress = await live.progress(batch_id, patient=run.beating) if run and run.outcome is None else None
         ending = await live.ending(batch_id) if run and run.outcome else None
         # Read after Temporal was asked: a batch that ended in between has left both.
         receipt = self.receipts.read(batch_id)

@@ -75,14 +75,11 @@ class LiveBatches:
             return None
         return described_run(answer)
 
-    async def progress(self, batch_id: str, *, suffix: str = "") -> Progress | None:
-        """Return how far a batch is; None where no worker answers in time.
-
-        A silent worker that asked for work lately is asked once more, because it may only be busy.
-        """
-        answer = await self._query(workflow_id(batch_id) + suffix)
-        if answer is None and await self.pollers():
-            answer = await self._query(workflow_id(batch_id) + suffix)
+    async def progress(self, batch_id: str, *, patient: bool = False) -> Progress | None:
+        """Return how far a batch is; None where no worker answers in time. A patient caller asks twice."""
+        answer = await self._query(workflow_id(batch_id))
+        if answer is None and patient:
+            answer = await self._query(workflow_id(batch_id))
         return answer
 
     async def ending(self, batch_id: str, *, suffix: str = "") -> Ending:

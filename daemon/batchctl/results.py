@@ -11,6 +11,7 @@ from activities.manifest_reading import newest_generation, read_manifest
 from activities.output_names import manifest_name
 from activities.storage import OutputFolder
 from workflows.errors import BatchdError, OutputRefused
+from workflows.models import Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +57,14 @@ def finished_result(directory: Path) -> Result:
         return Result(path=directory / manifest_name(generation), manifest=read_manifest(folder, generation))
 
 
-def saved_bytes(directory: Path) -> int:
-    """Return how many bytes of the source are in saved chunks, of a batch that ended without a manifest."""
+def saved_work(directory: Path) -> tuple[int, Counts]:
+    """Return the bytes of the source and the rows that are in saved chunks, of a batch without a manifest."""
     try:
         with OutputFolder.look(directory) as folder:
-            return sum(each.page.source_end - each.page.source_start for each in entries(folder).values())
+            pages = entries(folder).values()
     except BatchdError:
-        return 0
+        return 0, Counts()
+    enriched, fallback = sum(each.enriched for each in pages), sum(each.fallback for each in pages)
+    rejected = sum(each.rejected_rows for each in pages)
+    counts = Counts(records=enriched + fallback + rejected, enriched=enriched, fallback=fallback, rejected=rejected)
+    return sum(each.page.source_end - each.page.source_start for each in pages), counts

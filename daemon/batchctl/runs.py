@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.enums.v1 import PendingActivityState, WorkflowExecutionStatus
@@ -17,12 +17,16 @@ from workflows.models import BatchResult, Mode, Outcome
 MAX_WORD_CHARS = 200
 SHOWN_ATTEMPT = 3
 
+BEAT = timedelta(seconds=3)
+"""A worker that is at work on a page says so several times a second."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """The newest run of a batch's workflow. `outcome` is None while it runs.
 
-    `open_pages` counts pages being enriched; `trouble` says what is being tried again and why.
+    `open_pages` counts pages being enriched; `trouble` says what is being tried again and why; `beating` tells whether
+    a worker gave a sign of life for it just now.
     """
 
     run_id: str
@@ -32,6 +36,7 @@ class Run:
     finished_at: str | None = None
     open_pages: int = 0
     trouble: str | None = None
+    beating: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,13 @@ def described_run(answer: DescribeWorkflowExecutionResponse) -> Run:
         finished_at=_iso(facts.close_time) if outcome else None,
         open_pages=sum(each.activity_type.name == "enrich_chunk" for each in answer.pending_activities),
         trouble=troubles[0] if troubles else None,
+        beating=any(_is_beating(each) for each in answer.pending_activities),
     )
+
+
+def _is_beating(pending: PendingActivityInfo) -> bool:
+    beat = pending.last_heartbeat_time.ToDatetime(UTC)
+    return datetime.now(tz=UTC) - beat < BEAT
 
 
 def _trouble(pending: PendingActivityInfo) -> str | None:

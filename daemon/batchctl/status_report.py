@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.receipts import Receipt
-from daemon.batchctl.results import Result, saved_bytes
+from daemon.batchctl.results import Result, saved_work
 from daemon.batchctl.runs import Ending, Run
 from daemon.batchctl.words import seconds_between
 from workflows.ids import workflow_id
@@ -170,9 +170,12 @@ def _counts(known: Known, state: State) -> tuple[Counts, int | None]:
         return counts, counts.records if state == "completed" else None
     if known.progress:
         return known.progress.counts, known.progress.total_rows
-    counts = (known.receipt.counts if known.receipt else None) or Counts()
     if known.ending and known.ending.result:
         counts = known.ending.result.counts
+    elif known.receipt and known.receipt.counts:
+        counts = known.receipt.counts
+    else:
+        _, counts = saved_work(known.output_dir)
     return counts, counts.records if state == "completed" else None
 
 
@@ -185,7 +188,7 @@ def _share_done(known: Known, state: State) -> float:
     elif known.result:
         done_bytes = sum(each["source_end"] - each["source_start"] for each in known.result.manifest["chunks"])
     else:
-        done_bytes = saved_bytes(known.output_dir)
+        done_bytes, _ = saved_work(known.output_dir)
     return round(min(done_bytes / size_bytes, JUST_BEGUN), 6) if size_bytes else 0.0
 
 
