@@ -44,6 +44,7 @@ async def run_submit(settings: Settings, parsed: argparse.Namespace) -> int:
     if not parsed.wait:
         say(f"{name} is in {settings.inbox}; 'batchctl watch {name}' shows its progress")
         return DONE
+    say(f"{name} is in {settings.inbox}; waiting for its batch to end")
     desk, deadline = Desk(settings), Deadline(parsed.timeout)
     identity = await submitted_batch(desk, name, sha256, deadline)
     return tell_end(await end_of(desk, identity, deadline))
