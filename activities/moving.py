@@ -61,7 +61,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a small file at once: whatever happens, the old or the new content stands there. Durable on return."""
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        write_synced(temporary, content)
+        write_new(temporary, content)
         temporary.replace(path)
     finally:
         with contextlib.suppress(OSError):
@@ -69,13 +69,14 @@ def write_whole(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def write_synced(path: Path, content: bytes) -> None:
-    """Make a new file, on disk when this returns."""
+def write_new(path: Path, content: bytes, *, synced: bool = True) -> None:
+    """Make a new file; where `synced`, it is on disk when this returns."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
     with os.fdopen(fd, "wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        if synced:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def make_folder(folder: Path) -> None:

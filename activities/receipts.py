@@ -24,7 +24,7 @@ from typing import Any, Literal, TypeVar
 
 from activities.disk_errors import disk_errors
 from activities.failpoints import failpoint
-from activities.moving import TEMPORARY, make_folder, sync_folder, write_synced
+from activities.moving import TEMPORARY, make_folder, sync_folder, write_new
 from workflows.errors import InvalidBatchId
 from workflows.ids import checked_id, displayed, slug
 from workflows.models import Counts, Identity, Mode, Source
@@ -76,8 +76,11 @@ class Receipts:
         self.folder = state_dir / "receipts"
         self._told: set[str] = set()
 
-    def write(self, receipt: Receipt) -> bool:
-        """Put a receipt in place, durably; False where a later state already stands there and stays.
+    def write(self, receipt: Receipt, *, synced: bool = True) -> bool:
+        """Put a receipt in place; False where a later state already stands there and stays.
+
+        `synced` makes it outlast a power cut. Without, one may bring back the receipt before, or none at all: right
+        only while the claimed file is there to make it again from.
 
         Raises:
             StorageFull: there is no room; the old receipt stays.
@@ -89,7 +92,7 @@ class Receipts:
             make_folder(self.folder)
             try:
                 failpoint("receipt.write.before")
-                write_synced(temporary, json.dumps(asdict(receipt), indent=1).encode())
+                write_new(temporary, json.dumps(asdict(receipt)).encode(), synced=synced)
                 _date(temporary, receipt.claimed_at)
                 with self._alone():
                     if self._is_past(receipt):
@@ -100,7 +103,8 @@ class Receipts:
             finally:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
-            sync_folder(self.folder)
+            if synced:
+                sync_folder(self.folder)
         failpoint("receipt.written")
         return True
 

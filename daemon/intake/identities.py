@@ -14,7 +14,7 @@ from pathlib import Path
 
 from activities.disk_errors import disk_errors
 from activities.failpoints import failpoint
-from activities.moving import TEMPORARY, make_folder, sync_folder, write_synced
+from activities.moving import TEMPORARY, make_folder, sync_folder, write_new
 from workflows.errors import InvalidBatchId
 from workflows.ids import checked_id
 
@@ -44,7 +44,7 @@ class Identities:
     def _note(self, path: Path, identity: str) -> None:
         temporary = self.folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
         try:
-            write_synced(temporary, identity.encode())
+            write_new(temporary, identity.encode())
             failpoint("identity.link.before")
             try:
                 os.link(temporary, path)

@@ -22,6 +22,8 @@ MOST_PENDING = 256
 """Claims run ahead of starts by this many; the other files wait in the inbox, where a sender can still see them."""
 
 RETRY_S = 2.0
+NOTE_AFTER_S = 5.0
+"""Most batches are small and end before this, and their receipt is written once less."""
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +50,12 @@ class Launches:
         self._later: list[Receipt] = []
         self._ids: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._noting: set[asyncio.Task[None]] = set()
+        self._started: dict[str, tuple[float, Receipt]] = {}
         self._unreachable = False
 
     def __contains__(self, batch_id: str) -> bool:
-        return batch_id in self._ids
+        return batch_id in self._ids or batch_id in self._started
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -64,7 +68,7 @@ class Launches:
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
         """What is running now."""
-        return self._tasks
+        return self._tasks | self._noting
 
     def has_room(self) -> bool:
         """Tell whether more files may be claimed."""
@@ -82,6 +86,10 @@ class Launches:
         self._pending.extend(self._later)
         self._later.clear()
         self._run_more(probing=True)
+        if self._started and not self._noting:
+            task = asyncio.create_task(self._note_running())
+            self._noting.add(task)
+            task.add_done_callback(self._noting.discard)
 
     def _run_more(self, *, probing: bool = False) -> None:
         most = self._settings.starts_in_flight
@@ -119,10 +127,28 @@ class Launches:
         failpoint("launch.started")
         self._note_answer()
         running = replace(receipt, state="running", started_at=receipt.started_at or _now())
-        await asyncio.to_thread(self._receipts.write, running)
-        failpoint("launch.receipted")
+        self._started[receipt.id] = (asyncio.get_running_loop().time() + NOTE_AFTER_S, running)
         # "exists" is a start whose reply was lost, or one of ours before a restart: never a failure.
         logger.info("batch.started", extra={"fields": {"id": receipt.id, "mode": receipt.mode, "how": how}})
+
+    async def _note_running(self) -> None:
+        """Note in the receipts what has run for a while. Before that, a restart would ask for one more start, in vain."""
+        now_s = asyncio.get_running_loop().time()
+        due = [receipt for due_s, receipt in self._started.values() if due_s <= now_s]
+        try:
+            await asyncio.to_thread(self._write_unless_ended, due)
+        except BatchdError as error:
+            logger.warning("receipt.delayed", extra={"fields": {"why": str(error)}})
+        else:
+            for receipt in due:
+                self._started.pop(receipt.id, None)
+
+    def _write_unless_ended(self, due: list[Receipt]) -> None:
+        for receipt in due:
+            now = self._receipts.read(receipt.id)
+            if now is None or not now.ended:
+                self._receipts.write(receipt, synced=False)
+            failpoint("launch.receipted")
 
     def _postpone(self, receipt: Receipt, why: str) -> None:
         logger.warning("batch.start_delayed", extra={"fields": {"id": receipt.id, "why": why}})

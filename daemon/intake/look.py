@@ -31,8 +31,14 @@ class Seen:
     settling: int = 0
     held: int = 0
     left: int = 0
-    in_hand: int = 0
     next_due_s: float | None = None
+
+
+@dataclass(slots=True)
+class _Listed:
+    names: set[bytes] = field(default_factory=set)
+    markers: set[bytes] = field(default_factory=set)
+    mismatches: set[bytes] = field(default_factory=set)
 
 
 class Look:
@@ -57,30 +63,19 @@ class Look:
         Raises:
             OSError: the inbox is missing or cannot be read.
         """
-        seen, quiet, names = Seen(), [], set()
-        markers: set[bytes] = set()
-
-        def wanted(name: bytes) -> bool:
-            kind = self._names.kind(name)
-            if kind == "marker":
-                markers.add(name)
-            if kind in {"ignored", "own", "marker"}:
-                return False
-            names.add(name)
-            seen.in_hand += name in in_hand
-            return name not in in_hand
-
-        for entry in entries(self._inbox, wanted):
-            if self._is_for_us(entry, seen):
-                wait_s = self._settling.look(entry, now_s)
+        seen, listed, now_at = Seen(), _Listed(), _now()
+        quiet = []
+        for entry in entries(self._inbox, lambda name: self._lists(name, listed) and name not in in_hand):
+            if self._is_for_us(entry, listed, seen):
+                wait_s = self._settling.look(entry, now_s, now_at)
                 if wait_s > 0:
                     seen.settling += 1
                     _due(seen, wait_s)
                 else:
                     quiet.append(entry)
-        self._pick(quiet, markers, seen)
-        self._settling.keep_only(names)
-        self._forget_all_but(names)
+        self._pick(quiet, listed.markers, seen, now_at)
+        self._settling.keep_only(listed.names)
+        self._forget_all_but(listed.names)
         return seen
 
     def leave(self, name: bytes, fingerprint: Fingerprint, refusal: Refusal) -> None:
@@ -92,9 +87,20 @@ class Look:
         """Note that a file could not be taken for now."""
         self._tell(name, "file.delayed", why, "it is tried again by itself", level=logging.WARNING)
 
-    def _is_for_us(self, entry: Entry, seen: Seen) -> bool:
+    def _lists(self, name: bytes, listed: _Listed) -> bool:
+        kind = self._names.kind(name)
+        if kind == "marker":
+            listed.markers.add(name)
+        elif kind == "mismatch":
+            listed.mismatches.add(name)
+        if kind not in {"wanted", "mismatch"}:
+            return False
+        listed.names.add(name)
+        return True
+
+    def _is_for_us(self, entry: Entry, listed: _Listed, seen: Seen) -> bool:
         refusal = kind_refusal(entry)
-        if refusal is None and self._names.kind(entry.name) == "mismatch":
+        if refusal is None and entry.name in listed.mismatches:
             refusal = Refusal(rule="pattern", what="its name does not match BATCH_PATTERN", mend="rename it")
         if refusal:
             self._tell(entry.name, "file.left", refusal.what, refusal.mend)
@@ -102,7 +108,7 @@ class Look:
         seen.left += bool(refusal) or unread
         return refusal is None and not unread
 
-    def _pick(self, quiet: list[Entry], markers: Container[bytes], seen: Seen) -> None:
+    def _pick(self, quiet: list[Entry], markers: Container[bytes], seen: Seen, now_at: str) -> None:
         """Of the files that have been quiet long enough, pick those that are marked ready and that nobody writes to."""
         ready = []
         for entry in quiet:
@@ -117,21 +123,21 @@ class Look:
             if writer:
                 self._hold(entry, seen, f"process {writer.pid} ({printable(writer.command)}) has it open for writing")
             else:
-                seen.settled.append(self._dropped(entry))
+                seen.settled.append(self._dropped(entry, now_at))
 
     def _hold(self, entry: Entry, seen: Seen, why: str) -> None:
         seen.held += 1
         _due(seen, HELD_LOOK_S)
         self._tell(entry.name, "file.held", why, "it is taken when that ends")
 
-    def _dropped(self, entry: Entry) -> Dropped:
+    def _dropped(self, entry: Entry, now_at: str) -> Dropped:
         first_seen_s, first_seen_at = self._settling.first_seen(entry.name)
         return Dropped(
             name=entry.name,
             folder=self._inbox,
             fingerprint=entry.fingerprint,
             first_seen_at=first_seen_at,
-            stable_at=datetime.now(tz=UTC).isoformat(timespec="milliseconds"),
+            stable_at=now_at,
             first_seen_s=first_seen_s,
         )
 
@@ -151,6 +157,10 @@ class Look:
 
 def _due(seen: Seen, wait_s: float) -> None:
     seen.next_due_s = wait_s if seen.next_due_s is None else min(seen.next_due_s, wait_s)
+
+
+def _now() -> str:
+    return datetime.now(tz=UTC).isoformat(timespec="milliseconds")
 
 
 def folder_identity(settings: Settings) -> tuple[int, int]:

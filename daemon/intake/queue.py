@@ -6,11 +6,16 @@ import asyncio
 import heapq
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from daemon.intake.entries import Dropped
 
 LARGE_BYTES = 67_108_864
 """Files from this size on queue apart: hashing one takes longer than a small file should have to wait."""
+
+FEW = 16
+FEW_BYTES = 1_048_576
+"""Small files are handed to a thread a few at a time: for each alone the handing over would cost more than the work."""
 
 
 @dataclass(slots=True)
@@ -22,40 +27,41 @@ class _Lane:
 class Queue:
     """Works files in the background, `at_once` of each lane. Lives in one event loop.
 
-    `take` does the work on one file; no further one is begun while `may_begin` says no.
+    `take` does the work on a few files, one after another; none is begun while `may_begin` says no.
     """
 
-    def __init__(self, at_once: int, take: Callable[[Dropped], Awaitable[None]], may_begin: Callable[[], bool]) -> None:
+    def __init__(
+        self, at_once: int, take: Callable[[list[Dropped]], Awaitable[None]], may_begin: Callable[[], bool]
+    ) -> None:
         self._at_once = at_once
         self._take = take
         self._may_begin = may_begin
         self._lanes = (_Lane(), _Lane())
         self._names: set[bytes] = set()
-        self._paths: set[str] = set()
+        self._leftovers: set[Path] = set()
         self._number = 0
 
     def __contains__(self, name: bytes) -> bool:
         return name in self._names
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._names) + len(self._leftovers)
 
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
         """What is running now."""
         return self._lanes[0].tasks | self._lanes[1].tasks
 
-    def add(self, dropped: Dropped, *, inbox: bool = True) -> None:
-        """Line up a file; one that is in line already stays where it is. `inbox`: its name stands for it there."""
-        path = str(dropped.path)
-        if path in self._paths:
-            return
-        self._paths.add(path)
-        if inbox:
-            self._names.add(dropped.name)
-        self._number += 1
-        lane = self._lanes[dropped.fingerprint.size_bytes >= LARGE_BYTES]
-        heapq.heappush(lane.heap, (dropped.age_order, self._number, dropped))
+    def add(self, dropped: Dropped) -> None:
+        """Line up a file of the inbox that is not in line."""
+        self._names.add(dropped.name)
+        self._push(dropped)
+
+    def add_leftover(self, dropped: Dropped) -> None:
+        """Line up a file of an interrupted claim; one that is in line already stays where it is."""
+        if dropped.folder not in self._leftovers:
+            self._leftovers.add(dropped.folder)
+            self._push(dropped)
 
     def run(self) -> None:
         """Begin as much as may be."""
@@ -72,14 +78,31 @@ class Queue:
                 self._forget(dropped)
             lane.heap.clear()
 
+    def _push(self, dropped: Dropped) -> None:
+        self._number += 1
+        lane = self._lanes[dropped.fingerprint.size_bytes >= LARGE_BYTES]
+        heapq.heappush(lane.heap, (dropped.age_order, self._number, dropped))
+
     async def _work(self, lane: _Lane) -> None:
         while lane.heap and self._may_begin():
-            _, _, dropped = heapq.heappop(lane.heap)
+            few = self._next_few(lane)
             try:
-                await self._take(dropped)
+                await self._take(few)
             finally:
-                self._forget(dropped)
+                for dropped in few:
+                    self._forget(dropped)
+
+    def _next_few(self, lane: _Lane) -> list[Dropped]:
+        few: list[Dropped] = []
+        size_bytes = 0
+        while lane.heap and len(few) < FEW and size_bytes < FEW_BYTES:
+            dropped = heapq.heappop(lane.heap)[-1]
+            few.append(dropped)
+            size_bytes += dropped.fingerprint.size_bytes
+        return few
 
     def _forget(self, dropped: Dropped) -> None:
-        self._paths.discard(str(dropped.path))
-        self._names.discard(dropped.name)
+        if dropped.folder in self._leftovers:
+            self._leftovers.discard(dropped.folder)
+        else:
+            self._names.discard(dropped.name)

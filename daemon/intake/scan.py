@@ -23,6 +23,7 @@ from daemon.intake.leftovers import Found, Leftovers
 from daemon.intake.look import Look, Seen, folder_identity
 from daemon.intake.names import DUPLICATES
 from daemon.intake.queue import Queue
+from daemon.intake.refusals import Refusal
 from daemon.intake.taking import Taking
 from daemon.settings import Settings
 from workflows.errors import BatchdError, TemporalUnreachable
@@ -102,7 +103,7 @@ class Intake:
         for dropped in seen.settled:
             self._queue.add(dropped)
         for dropped in found.to_take:
-            self._queue.add(dropped, inbox=False)
+            self._queue.add_leftover(dropped)
         for receipt in found.to_start:
             self._launches.add(receipt)
         self._launches.retry()
@@ -119,21 +120,14 @@ class Intake:
     def _may_begin(self) -> bool:
         return self._launches.has_room() and not self._stopping.is_set()
 
-    async def _take(self, dropped: Dropped) -> None:
-        try:
-            taken = await self._in_thread(self._taking.take, dropped)
-        except (OSError, BatchdError) as error:
-            self._delay(dropped, str(error))
-        except Exception as error:
-            logger.exception("file.failed")
-            self._delay(dropped, repr(error))
-        else:
+    async def _take(self, few: list[Dropped]) -> None:
+        for dropped, taken in await self._in_thread(self._taking.take_few, few):
             if isinstance(taken, Receipt):
                 self._launches.add(taken)
-            elif taken is not None and dropped.folder == self._inbox:
+            elif isinstance(taken, Refusal) and dropped.folder == self._inbox:
                 self._look.leave(dropped.name, dropped.fingerprint, taken)
             elif taken is not None:
-                self._delay(dropped, taken.what)
+                self._delay(dropped, taken.what if isinstance(taken, Refusal) else str(taken))
 
     def _delay(self, dropped: Dropped, why: str) -> None:
         if dropped.folder == self._inbox:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from daemon.intake.entries import Entry, Fingerprint
 
@@ -34,11 +33,14 @@ class Settling:
     def __len__(self) -> int:
         return len(self._watched)
 
-    def look(self, entry: Entry, now_s: float) -> float:
-        """Note what a file looks like now; return the seconds it must still stay so, 0 where it has settled."""
+    def look(self, entry: Entry, now_s: float, now_at: str = "") -> float:
+        """Note what a file looks like now; return the seconds it must still stay so, 0 where it has settled.
+
+        `now_s` is the monotonic time; `now_at` the time of day, to be told and never compared.
+        """
         watched = self._watched.get(entry.name)
         if watched is None or watched.fingerprint.inode != entry.fingerprint.inode:
-            watched = _Watched(entry.fingerprint, now_s, now_s, _now())
+            watched = _Watched(entry.fingerprint, now_s, now_s, now_at)
             self._watched[entry.name] = watched
         elif watched.fingerprint != entry.fingerprint:
             watched.fingerprint = entry.fingerprint
@@ -59,7 +61,3 @@ class Settling:
     def clear(self) -> None:
         """Forget everything."""
         self._watched.clear()
-
-
-def _now() -> str:
-    return datetime.now(tz=UTC).isoformat(timespec="milliseconds")

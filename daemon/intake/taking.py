@@ -18,7 +18,7 @@ from daemon.intake.markers import broken_promise, promise_in
 from daemon.intake.names import Names
 from daemon.intake.refusals import Refusal, refuse, size_refusal
 from daemon.settings import Settings
-from workflows.errors import SourceError
+from workflows.errors import BatchdError, SourceError
 from workflows.ids import displayed, printable
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,19 @@ class Taking:
     def being_claimed(self) -> AbstractSet[str]:
         """The batches that this process is claiming at this moment."""
         return self._claims.being_claimed
+
+    def take_few(self, few: list[Dropped]) -> list[tuple[Dropped, Receipt | Refusal | Exception | None]]:
+        """Take one file after another, as `take` does; what it raises stands in the place of the result."""
+        return [(dropped, self._result(dropped)) for dropped in few]
+
+    def _result(self, dropped: Dropped) -> Receipt | Refusal | Exception | None:
+        try:
+            return self.take(dropped)
+        except (OSError, BatchdError) as error:
+            return error
+        except Exception as error:
+            logger.exception("file.failed", extra={"fields": {"file": displayed(dropped.name)}})
+            return error
 
     def take(self, dropped: Dropped) -> Receipt | Refusal | None:
         """Return the receipt of the claimed file, or why it is left in the inbox; None where neither.
