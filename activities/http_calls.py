@@ -1,24 +1,29 @@
-"""The hot call: one POST with everything prepared. The only module that knows the HTTP library.
+"""The hot call: one POST with everything prepared, over a pool of connections.
 
-aiohttp, not httpx2: the same call costs a third of the time (docs/performance.md). Callers see a `Reply`, never an
-exception.
+Callers see a `Reply`, never an exception.
 """
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import time
 from dataclasses import dataclass, field
+from functools import partial
+from socket import gaierror
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-import aiohttp
+import httptools
 import orjson
-from yarl import URL
 
 from activities.answers import Meaning, Reply, meaning_of_status, retry_after_s
+from activities.http_connection import Answer, ApiConnection, BrokenAnswer
 from workflows.errors import shortened
 
 KEEPALIVE_S = 15.0
+"""Idle connections are closed after this; many servers close theirs after 20 to 75 seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,115 +47,145 @@ class ApiOptions:
 
 
 class HttpCalls:
-    """A pool of connections to one API. An async context manager."""
+    """Calls to one API. An async context manager."""
 
     def __init__(self, options: ApiOptions) -> None:
         self._options = options
-        self._url = URL(options.url)
-        self._bulk_url = URL(options.bulk_url)
-        self._session: aiohttp.ClientSession | None = None
+        self._row_calls = _Pool(options.url, options)
+        self._bulk_calls = _Pool(options.bulk_url, options) if options.bulk_url else self._row_calls
 
     async def __aenter__(self) -> Self:
-        headers = {
-            "User-Agent": self._options.user_agent,
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            # A compressed body could be a bomb; rows are small.
-            "Accept-Encoding": "identity",
-        }
-        if self._options.token:
-            headers["Authorization"] = f"Bearer {self._options.token}"
-        self._session = aiohttp.ClientSession(
-            # The gate limits the calls; a limit of the pool would be a second queue.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=headers,
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=self._options.timeout_s),
-        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        self._row_calls.close()
+        self._bulk_calls.close()
 
     async def post_row(self, body: bytes, key: str) -> Reply:
         """Post one row under its idempotency key. Never raises, but when cancelled."""
-        return await self._post(self._url, body, {"Idempotency-Key": key})
+        return await self._post(self._row_calls, b"Idempotency-Key: %b\r\n" % key.encode("ascii"), body)
 
     async def post_bulk(self, body: bytes) -> Reply:
         """Post many rows in one call. Never raises, but when cancelled."""
-        return await self._post(self._bulk_url, body, None)
+        return await self._post(self._bulk_calls, b"", body)
 
-    async def _post(self, url: URL, body: bytes, headers: dict[str, str] | None) -> Reply:
-        assert self._session is not None, "enter the context first"  # noqa: S101 - a caller's mistake
+    async def _post(self, pool: _Pool, headers: bytes, body: bytes) -> Reply:
         started = time.perf_counter()
         try:
-            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                if response.status // 100 != 2:  # noqa: PLR2004 - the class of success
-                    return _no_success(response, self._options)
-                content = await self._content(response)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            answer = await pool.post(headers, body)
+        except (OSError, BrokenAnswer, httptools.HttpParserError, ValueError) as error:
             return _no_answer(error, self._options)
-        latency_ms = (time.perf_counter() - started) * 1_000
-        return _answer(str(response.status), content, latency_ms)
-
-    async def _content(self, response: aiohttp.ClientResponse) -> bytes | None:
-        """Return the body, or None where it is too large or encoded although that was not asked for."""
-        most = self._options.max_body_bytes
-        length = response.content_length
-        if (length or 0) > most or response.headers.get("Content-Encoding", "identity") != "identity":
-            response.close()
-            return None
-        if length is not None:
-            return await response.read()
-        content = bytearray()
-        async for chunk in response.content.iter_any():
-            content += chunk
-            if len(content) > most:
-                response.close()
-                return None
-        return bytes(content)
+        return _reply(answer, (time.perf_counter() - started) * 1_000, self._options)
 
 
-def _answer(status: str, content: bytes | None, latency_ms: float) -> Reply:
-    try:
-        answer: Any = orjson.loads(content) if content is not None else None
-    except orjson.JSONDecodeError:
-        answer = None
-    if isinstance(answer, dict):
-        return Reply(Meaning.DONE, status, "", answer=answer, latency_ms=latency_ms)
-    code = "too_large" if content is None else "bad_response"
-    return Reply(Meaning.RETRY, status, code, detail=f"{status} without a JSON object that can be read")
+class _Pool:
+    """Connections to the host of one address. The gate limits how many are used at once."""
+
+    def __init__(self, url: str, options: ApiOptions) -> None:
+        self._parts = urlsplit(url)
+        self._options = options
+        self._head = _head(self._parts, options)
+        self._idle: list[ApiConnection] = []
+        self._tls = ssl.create_default_context() if self._parts.scheme == "https" else None
+
+    async def post(self, headers: bytes, body: bytes) -> Answer:
+        request = b"%b%bContent-Length: %d\r\n\r\n%b" % (self._head, headers, len(body), body)
+        timeout_s = self._options.timeout_s
+        connection = self._take()
+        if connection is None:
+            started = time.perf_counter()
+            async with asyncio.timeout(timeout_s):
+                connection = await self._connect()
+            timeout_s -= time.perf_counter() - started
+        answer = await connection.call(request, timeout_s)
+        if connection.usable:
+            connection.idle_since = time.monotonic()
+            self._idle.append(connection)
+        return answer
+
+    def close(self) -> None:
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+    def _take(self) -> ApiConnection | None:
+        oldest = time.monotonic() - KEEPALIVE_S
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable and connection.idle_since >= oldest:
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self) -> ApiConnection:
+        host = self._parts.hostname or ""
+        port = self._parts.port or (443 if self._tls else 80)
+        make = partial(ApiConnection, self._options.max_body_bytes)
+        _, connection = await asyncio.get_running_loop().create_connection(make, host, port, ssl=self._tls)
+        return connection
 
 
-def _no_success(response: aiohttp.ClientResponse, options: ApiOptions) -> Reply:
-    status = response.status
-    meaning = meaning_of_status(status)
+def _head(parts: SplitResult, options: ApiOptions) -> bytes:
+    """Return the request up to the headers that differ from call to call."""
+    host = parts.netloc.rpartition("@")[2]
+    target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+    lines = [
+        f"POST {target} HTTP/1.1",
+        f"Host: {host}",
+        f"User-Agent: {options.user_agent}",
+        "Content-Type: application/json",
+        "Accept: application/json",
+        # A compressed body could be a bomb; rows are small.
+        "Accept-Encoding: identity",
+    ]
+    if options.token:
+        lines.append(f"Authorization: Bearer {options.token}")
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("BATCH_API_URL and the token must not hold line breaks")
+    return "\r\n".join([*lines, ""]).encode("latin-1")
+
+
+def _reply(answer: Answer, latency_ms: float, options: ApiOptions) -> Reply:
+    meaning = meaning_of_status(answer.status)
+    status = str(answer.status)
+    if meaning is Meaning.DONE:
+        return _success(status, answer, latency_ms)
+    wanted_s = retry_after_s(answer.retry_after, time.time())
     detail = f"the API answered {status}"
     if meaning is Meaning.REFUSED:
         detail = (
             f"the API at {shown(options.url)} answered {status}: it does not accept the credentials; mend "
             "BATCH_API_TOKEN or BATCH_API_TOKEN_FILE, restart, then resume"
         )
-    wanted_s = retry_after_s(response.headers.get("Retry-After"), time.time())
-    return Reply(meaning, str(status), f"http_{status}", retry_after_s=wanted_s, detail=detail)
+    return Reply(meaning, status, f"http_{status}", retry_after_s=wanted_s, detail=detail)
+
+
+def _success(status: str, answer: Answer, latency_ms: float) -> Reply:
+    if answer.body is None:
+        return Reply(Meaning.RETRY, status, "too_large", detail=f"{status} with a body over BATCH_API_MAX_BODY_BYTES")
+    try:
+        value: Any = orjson.loads(answer.body) if answer.encoding in {"", "identity"} else None
+    except orjson.JSONDecodeError:
+        value = None
+    if isinstance(value, dict):
+        return Reply(Meaning.DONE, status, "", answer=value, latency_ms=latency_ms)
+    return Reply(Meaning.RETRY, status, "bad_response", detail=f"{status} without a JSON object that can be read")
 
 
 def _no_answer(error: Exception, options: ApiOptions) -> Reply:
     if isinstance(error, TimeoutError):
         return Reply(Meaning.RETRY, "timeout", "timeout", detail=f"no answer within {options.timeout_s:g} s")
-    if isinstance(error, aiohttp.ClientSSLError | aiohttp.ClientConnectorDNSError | aiohttp.InvalidURL):
+    if isinstance(error, ssl.SSLError | gaierror):
         detail = f"the API at {shown(options.url)} cannot be used: {error}; mend BATCH_API_URL, restart, then resume"
         return Reply(Meaning.REFUSED, "settings", "settings", detail=shortened(detail, 300))
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return Reply(Meaning.RETRY, "cut", "bad_response", detail="the answer was cut short")
-    return Reply(Meaning.RETRY, "connect", "connect", detail=shortened(f"connection failed: {error}", 300))
+    if isinstance(error, OSError):
+        return Reply(Meaning.RETRY, "connect", "connect", detail=shortened(f"connection failed: {error}", 300))
+    return Reply(Meaning.RETRY, "broken", "bad_response", detail=shortened(str(error), 300))
 
 
 def shown(url: str) -> str:
     """Return `url` without what may be secret in it: user, password, query and fragment."""
-    parts = URL(url)
-    return str(parts.with_user(None).with_query(None).with_fragment(None)) if parts.host else url
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -18,8 +18,7 @@ HISTORIES = {each.stem: each.read_text() for each in sorted(FOLDER.glob("*.json"
 
 @pytest.mark.parametrize("name", HISTORIES)
 async def test_a_committed_history_replays(name: str) -> None:
-    history = WorkflowHistory.from_json(name, HISTORIES[name])
-    await Replayer(workflows=WORKFLOWS).replay_workflow(history)
+    await Replayer(workflows=WORKFLOWS).replay_workflow(_history(HISTORIES[name]))
 
 
 def test_there_is_a_history_of_every_batch_workflow() -> None:
@@ -31,6 +30,10 @@ async def test_a_history_with_another_order_of_steps_fails_to_replay() -> None:
     events = json.loads(HISTORIES["CursorBatchWorkflow"])
     first = next(each for each in events["events"] if "activityTaskScheduledEventAttributes" in each)
     first["activityTaskScheduledEventAttributes"]["activityType"]["name"] = "enrich_chunk"
-    broken = WorkflowHistory.from_json("broken", json.dumps(events))
     with pytest.raises(NondeterminismError):
-        await Replayer(workflows=WORKFLOWS).replay_workflow(broken)
+        await Replayer(workflows=WORKFLOWS).replay_workflow(_history(json.dumps(events)))
+
+
+def _history(text: str) -> WorkflowHistory:
+    started = json.loads(text)["events"][0]["workflowExecutionStartedEventAttributes"]
+    return WorkflowHistory.from_json(started["workflowId"], text)

@@ -1,0 +1,161 @@
+"""One HTTP/1.1 connection to the API: a request out, an answer in, and again.
+
+httptools (the parser of Node.js) reads the answers; what is here is the waiting. A general client spends four fifths of
+a call on URLs, cookies, redirects and timers that one fixed POST does not have, see docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import cast
+
+import httptools
+
+INFORMATIONAL = 200
+"""Answers below this status are announcements; the real one follows (RFC 9110 section 15.2)."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole answer. `body` is None where it was too large to be read."""
+
+    status: int
+    body: bytes | None
+    retry_after: str | None
+    encoding: str
+
+
+class BrokenAnswer(Exception):
+    """What came back is no HTTP, or was cut short."""
+
+
+class ApiConnection(asyncio.Protocol):
+    """A connection that carries one call at a time. `usable` tells whether it can carry another."""
+
+    def __init__(self, most_body_bytes: int) -> None:
+        self._most_body_bytes = most_body_bytes
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._waiting: asyncio.Future[Answer] | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._retry_after: str | None = None
+        self.usable = False
+        self.idle_since = 0.0
+        self._begin()
+
+    async def call(self, request: bytes, timeout_s: float) -> Answer:
+        """Send `request` and return the answer.
+
+        Raises:
+            TimeoutError: it was not complete within `timeout_s`.
+            ConnectionError: the connection broke.
+            BrokenAnswer: what came back cannot be read.
+        """
+        assert self._transport is not None, "connect first"  # noqa: S101 - a caller's mistake
+        self._begin()
+        self._waiting = waiting = self._loop.create_future()
+        timer = self._loop.call_later(timeout_s, self._expire)
+        self._transport.write(request)
+        answer: Answer | None = None
+        try:
+            answer = await waiting
+            return answer
+        finally:
+            timer.cancel()
+            self._waiting = None
+            if answer is None or not self.usable:
+                self.close()
+
+    def close(self) -> None:
+        """Close the connection at once; what is under way on it is lost."""
+        self.usable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport. Called by the loop."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
+        self.usable = True
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser. Called by the loop."""
+        if self._waiting is None:
+            self.close()  # an answer to nothing: the other side is out of step
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(BrokenAnswer("the API wants to speak another protocol"))
+        except httptools.HttpParserError as error:
+            self._fail(BrokenAnswer(f"the answer is no HTTP: {error}"))
+
+    def eof_received(self) -> None:
+        """Close too: nobody answers half of a conversation. Called by the loop."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the call under way. Called by the loop."""
+        self.usable = False
+        if self._in_body and not self._framed and exc is None:
+            self._complete()
+        elif self._in_body:
+            self._fail(BrokenAnswer("the answer was cut short"))
+        else:
+            self._fail(ConnectionResetError("the API closed the connection without an answer"))
+
+    # What the parser calls, in this order.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep the few headers that matter."""
+        lowered = name.lower()
+        if lowered in {b"content-length", b"transfer-encoding"}:
+            self._framed = True
+        elif lowered == b"retry-after":
+            self._retry_after = value.decode("latin-1")
+        elif lowered == b"content-encoding":
+            self._encoding = value.decode("latin-1").lower()
+
+    def on_headers_complete(self) -> None:
+        """Start on the body."""
+        self._in_body = True
+
+    def on_body(self, body: bytes) -> None:
+        """Collect the body, up to the cap."""
+        self._body_bytes += len(body)
+        if self._body_bytes > self._most_body_bytes:
+            self.usable = False
+            self._resolve(None)
+        else:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """Deliver the answer."""
+        if self._parser.get_status_code() < INFORMATIONAL:
+            self._begin()
+            return
+        self.usable = self.usable and self._parser.should_keep_alive()
+        self._complete()
+
+    def _complete(self) -> None:
+        self._resolve(self._body[0] if len(self._body) == 1 else b"".join(self._body))
+
+    def _resolve(self, body: bytes | None) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            status = self._parser.get_status_code()
+            self._waiting.set_result(Answer(status, body, self._retry_after, self._encoding))
+
+    def _expire(self) -> None:
+        self._fail(TimeoutError())
+
+    def _fail(self, error: Exception) -> None:
+        self.usable = False
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(error)
+
+    def _begin(self) -> None:
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._in_body = False
+        self._framed = False
+        self._retry_after = None
+        self._encoding = ""
