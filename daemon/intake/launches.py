@@ -76,7 +76,7 @@ class Launches:
 
     def add(self, receipt: Receipt) -> None:
         """Start the workflow of a batch as soon as may be."""
-        if receipt.id not in self._ids:
+        if receipt.id not in self:
             self._ids.add(receipt.id)
             self._pending.append(receipt)
             self._run_more()
@@ -132,7 +132,7 @@ class Launches:
         logger.info("batch.started", extra={"fields": {"id": receipt.id, "mode": receipt.mode, "how": how}})
 
     async def _note_running(self) -> None:
-        """Note in the receipts what has run for a while. Before that, a restart would ask for one more start, in vain."""
+        """Note what has run for a while in the receipts; before that, a restart asks for one more start, in vain."""
         now_s = asyncio.get_running_loop().time()
         due = [receipt for due_s, receipt in self._started.values() if due_s <= now_s]
         try:
