@@ -55,9 +55,13 @@ class Circuit:
         if not self.is_open and self._failures >= FAILURES_TO_OPEN:
             self._open(detail)
 
+    def succeeded_since(self, moment: float) -> bool:
+        """Tell whether the API answered a call sensibly since `moment`."""
+        return self._last_success >= moment
+
     def exhausted(self, code: str, first_attempt_at: float) -> bool:
         """Tell whether a row that used up its attempts shows that the API is down, rather than that the row is bad."""
-        if self._last_success >= first_attempt_at:
+        if self.succeeded_since(first_attempt_at):
             return False
         self._exhausted_rows += 1
         if code in OUTAGE_CODES or self._exhausted_rows >= EXHAUSTED_ROWS_TO_OPEN:

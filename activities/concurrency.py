@@ -2,8 +2,8 @@
 
 Up to its knee an API answers more calls at once in the same time, so throughput grows with concurrency; behind it calls
 only wait for each other. So the limit is found by experiments: a window of calls at the present limit, one at another,
-and the other is kept if throughput says so. It starts low, doubles while that pays (slow start), then tries a quarter
-more or a fifth less now and then, ever more rarely. Rejections (429, 503) and timeouts lower it at once. A random 500
+and the other is kept if throughput says so. It starts low, doubles while that pays (slow start), then tries a fifth
+more or a little less now and then, ever more rarely. Rejections (429, 503) and timeouts lower it at once. A random 500
 and a slow tail are no signs of anything. Latency alone is no judge: it grows with a busy client too.
 """
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 SEED = 8
-DOUBLE, MORE, LESS = 2.0, 1.25, 0.8
+DOUBLE, MORE, LESS = 2.0, 1.2, 0.85
 DOUBLING_PAYS = 1.25
-MORE_PAYS = 1.08
+MORE_PAYS = 1.06
 LESS_COSTS_NOTHING = 0.98
 QUEUE_SHOWS = 1.12
 """Mean latency over the lowest seen from where on it is worth to try fewer calls."""

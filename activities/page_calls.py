@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GRACE_S = 1.0
 """Calls in flight may finish for this long when the page is called off."""
 
+JUDGING_S = 0.02
 FIRST_BACKOFF_S = 0.05
 FIRST_SLOW_DOWN_S = 1.0
 LONGEST_BACKOFF_S = 10.0
@@ -52,9 +53,9 @@ class PageCalls:
             await self._until_done_or_stopped(runners)
         finally:
             await self._end(runners)
-        for runner in runners:
-            if not runner.cancelled() and (error := runner.exception()) is not None:
-                raise error
+        errors = [error for each in runners if not each.cancelled() and (error := each.exception()) is not None]
+        if errors:
+            raise errors[0]
         return self._stopped or DONE
 
     async def _until_done_or_stopped(self, runners: set[asyncio.Task[None]]) -> None:
@@ -118,12 +119,28 @@ class PageCalls:
                 self._stop(client.down())
                 return
             if len(statuses) >= client.options.attempts or not client.budget.spend():
-                if client.options.outage == "wait" and client.circuit.exhausted(reply.code, began_at):
+                if client.options.outage == "wait" and await self._api_is_down(reply, began_at):
                     self._stop(client.down())
                 else:
                     self._finish(row, reply, statuses)
                 return
             await self._back_off(reply, len(statuses))
+
+    async def _api_is_down(self, reply: Reply, began_at: float) -> bool:
+        """Judge a row that used up its attempts, once the calls beside it have told whether the API answers them.
+
+        Failures may come at once where answers take their time, so without this the first rows of a file would be
+        judged before any could have been answered.
+        """
+        client = self._client
+        with self._waiting():
+            while client.gate.in_flight and not self._judged_since(began_at):  # noqa: ASYNC110 - rare, and three causes
+                await asyncio.sleep(JUDGING_S)
+        return client.circuit.is_open or client.circuit.exhausted(reply.code, began_at)
+
+    def _judged_since(self, moment: float) -> bool:
+        circuit = self._client.circuit
+        return circuit.is_open or circuit.succeeded_since(moment)
 
     async def _call(self, row: CallRow) -> Reply | None:
         """Make one call through the gate; None where the page was stopped first."""

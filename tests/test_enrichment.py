@@ -1,0 +1,222 @@
+"""The enrichment client against the real mock API: retries, fallbacks, outages, fair shares, bulk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from random import Random
+
+import pytest
+from installation import Installation, api
+
+from activities.enrichment import ApiOptions, CallRow, EnrichmentClient, PageOutcome, RowOutcome
+
+Make = Callable[..., Installation]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> object:
+    site = Installation(tmp_path_factory.mktemp("api"))
+    yield site.mock_api(LATENCY_MIN_MS="2", LATENCY_MAX_MS="4")
+    site.close()
+
+
+@pytest.fixture(autouse=True)
+def _clean(base: str) -> None:
+    api(base, "/faults", method="DELETE")
+    api(base, "/calls", method="DELETE")
+
+
+@asynccontextmanager
+async def client(base: str, **options: object) -> AsyncIterator[EnrichmentClient]:
+    settings = {"url": f"{base}/enrich", "timeout_s": 2.0, **options}
+    async with EnrichmentClient(ApiOptions(**settings), random=Random(1)) as made:  # type: ignore[arg-type]
+        yield made
+
+
+def rows(count: int, first: int = 1, batch: str = "users") -> list[CallRow]:
+    return [CallRow(number, f"{batch}-{number}", b'{"country":"US"}') for number in range(first, first + count)]
+
+
+async def enriched(
+    made: EnrichmentClient, count: int, batch: str = "users", **caps: object
+) -> tuple[PageOutcome, list[RowOutcome]]:
+    kept: list[RowOutcome] = []
+    outcome = await made.enrich(batch, rows(count, batch=batch), keep=kept.append, **caps)  # type: ignore[arg-type]
+    return outcome, kept
+
+
+async def test_every_row_is_called_once_and_kept_once(base: str) -> None:
+    async with client(base) as made:
+        outcome, kept = await enriched(made, 200)
+    assert outcome.outcome == "done"
+    assert sorted(each.number for each in kept) == list(range(1, 201))
+    assert all(each.added == {"country": "US", "enriched": True, "region": "NA"} for each in kept)
+    assert api(base, "/calls")["total"] == 200
+
+
+async def test_a_failing_call_is_made_again_and_the_row_knows_how_often(base: str) -> None:
+    api(base, "/faults", {"kind": "status", "status": 500, "calls": 2})
+    async with client(base, concurrency=1) as made:
+        _, kept = await enriched(made, 1)
+    assert kept[0].statuses == ("500", "500", "200")
+    assert kept[0].error is None
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 422])
+async def test_a_row_the_api_says_is_wrong_is_a_fallback_at_once(base: str, status: int) -> None:
+    api(base, "/faults", {"kind": "status", "status": status, "calls": 1})
+    async with client(base, concurrency=1) as made:
+        outcome, kept = await enriched(made, 3)
+    assert outcome.outcome == "done"
+    assert [each.error for each in kept] == [f"http_{status}", None, None]
+    assert api(base, "/calls")["total"] == 3
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_refused_credentials_stop_the_page_with_no_fallback_row(base: str, status: int) -> None:
+    api(base, "/faults", {"kind": "status", "status": status, "share": 1.0})
+    async with client(base) as made:
+        outcome, kept = await enriched(made, 500)
+    assert outcome.outcome == "api_refused"
+    assert "BATCH_API_TOKEN" in outcome.detail
+    assert kept == []
+    assert api(base, "/calls")["total"] <= 8
+
+
+async def test_a_tenth_of_failures_leaves_hardly_a_fallback_row(base: str) -> None:
+    api(base, "/faults", {"kind": "status", "status": 500, "share": 0.1})
+    async with client(base) as made:
+        outcome, kept = await enriched(made, 2_000)
+    assert outcome.outcome == "done"
+    assert len(kept) == 2_000
+    assert sum(each.error is not None for each in kept) < 20
+
+
+async def test_a_row_that_always_fails_becomes_a_fallback_and_no_outage(base: str) -> None:
+    async with client(base, concurrency=2) as made:
+        await enriched(made, 20)
+        api(base, "/faults", {"kind": "status", "status": 500, "calls": 3})
+        outcome, kept = await enriched(made, 1)
+    assert (outcome.outcome, kept[0].error, len(kept[0].statuses)) == ("done", "http_500", 3)
+
+
+@pytest.mark.parametrize("fault", [{"kind": "status", "status": 503}, {"kind": "drop"}, {"kind": "rubbish"}])
+async def test_an_outage_turns_no_row_into_a_fallback_and_ends_when_the_api_is_back(
+    base: str, fault: dict[str, object]
+) -> None:
+    kept: list[RowOutcome] = []
+    async with client(base) as made:
+        await enriched(made, 50, batch="before")
+        api(base, "/faults", {**fault, "share": 1.0})
+        outcome = await made.enrich("users", rows(500), keep=kept.append)
+        assert outcome.outcome == "api_down"
+        assert outcome.retry_after_s > 0
+        assert [each for each in kept if each.error] == []
+        calls = api(base, "/calls")["total"]
+        assert (await made.enrich("users", rows(500), keep=kept.append)).outcome == "api_down"
+        assert api(base, "/calls")["total"] <= calls + 1, "no storm while it is down"
+        api(base, "/faults", method="DELETE")
+        while outcome.outcome == "api_down":
+            await asyncio.sleep(min(outcome.retry_after_s, 0.2))
+            done = {each.number for each in kept}
+            left = [each for each in rows(500) if each.number not in done]
+            outcome = await made.enrich("users", left, keep=kept.append)
+    assert sorted(each.number for each in kept) == list(range(1, 501))
+    assert [each for each in kept if each.error] == []
+
+
+async def test_by_setting_an_outage_makes_fallback_rows_at_no_more_than_1_2_calls_a_row(base: str) -> None:
+    api(base, "/faults", {"kind": "status", "status": 500, "share": 1.0})
+    async with client(base, outage="fallback") as made:
+        outcome, kept = await enriched(made, 1_000)
+    assert outcome.outcome == "done"
+    assert {each.error for each in kept} == {"http_500"}
+    assert api(base, "/calls")["total"] <= 1_200
+
+
+async def test_a_small_file_beside_a_huge_one_gets_its_share_of_the_gate(base: str) -> None:
+    order: list[str] = []
+    async with client(base, concurrency=8) as made:
+        huge = asyncio.create_task(made.enrich("huge", rows(5_000, batch="huge"), keep=lambda _: order.append("huge")))
+        while len(order) < 100:
+            await asyncio.sleep(0.01)
+        before = len(order)
+        await made.enrich("tiny", rows(20, batch="tiny"), keep=lambda _: order.append("tiny"))
+        beside = order[before:].count("huge")
+        huge.cancel()
+        await asyncio.gather(huge, return_exceptions=True)
+    assert beside < 100, "they take turns, so about as many of one as of the other"
+
+
+async def test_calls_in_flight_never_exceed_the_setting_over_all_batches(base: str) -> None:
+    async with client(base, concurrency=5) as made:
+        await asyncio.gather(*(enriched(made, 100, batch=f"b{number}") for number in range(4)))
+    assert api(base, "/calls")["most_in_flight"] <= 5
+
+
+async def test_a_batch_can_be_held_to_fewer_calls_than_the_service(base: str) -> None:
+    async with client(base, concurrency=16) as made:
+        await enriched(made, 200, concurrency=2)
+    assert api(base, "/calls")["most_in_flight"] <= 2
+
+
+async def test_a_rate_spreads_the_calls(base: str) -> None:
+    async with client(base, rate=100.0) as made:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await enriched(made, 60)
+        took_s = loop.time() - began
+    assert took_s > 0.4, "60 calls at 100 a second, but for the burst of ten"
+
+
+async def test_retry_after_holds_the_whole_gate(base: str) -> None:
+    async with client(base, concurrency=4) as made:
+        await enriched(made, 10, batch="warm")
+        api(base, "/faults", {"kind": "status", "status": 429, "retry_after": 1, "calls": 1})
+        task = asyncio.create_task(enriched(made, 200))
+        while api(base, "/calls")["by_status"].get("429") is None:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        held = api(base, "/calls")["total"]
+        await asyncio.sleep(0.4)
+        assert api(base, "/calls")["total"] == held
+        outcome, kept = await task
+    assert outcome.outcome == "done"
+    assert len(kept) == 200
+
+
+async def test_called_off_it_keeps_the_answers_in_flight_and_starts_no_call(base: str) -> None:
+    kept: list[RowOutcome] = []
+    async with client(base, concurrency=8) as made:
+        task = asyncio.create_task(made.enrich("users", rows(5_000), keep=kept.append))
+        while len(kept) < 50:
+            await asyncio.sleep(0.005)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        total = api(base, "/calls")["total"]
+        await asyncio.sleep(0.1)
+    assert api(base, "/calls")["total"] == total == len(kept)
+
+
+async def test_an_error_of_the_keeper_is_not_lost(base: str) -> None:
+    def full(_: RowOutcome) -> None:
+        raise OSError("disk full")
+
+    async with client(base) as made:
+        with pytest.raises(OSError, match="disk full"):
+            await made.enrich("users", rows(100), keep=full)
+
+
+async def test_bulk_keeps_each_rows_own_outcome_and_the_failed_ones_are_called_one_by_one(base: str) -> None:
+    async with client(base, bulk_url=f"{base}/enrich/bulk", bulk_size=10) as made:
+        outcome, kept = await enriched(made, 95)
+        assert api(base, "/calls")["total"] == 10
+        api(base, "/faults", {"kind": "status", "status": 500, "calls": 1})
+        again, more = await enriched(made, 10, batch="more")
+    assert (outcome.outcome, again.outcome) == ("done", "done")
+    assert sorted(each.number for each in kept) == list(range(1, 96))
+    assert all(each.error is None for each in [*kept, *more])
+    assert api(base, "/calls")["total"] == 10 + 1 + 10
