@@ -41,6 +41,8 @@ def main() -> None:
 def _demo() -> int:
     if not SOURCE.is_file():
         raise SettingsError(f"{SOURCE} is not here; run the demo in the folder of the repository")
+    # Small pages, so that the progress of a thousand rows can be seen.
+    os.environ.setdefault("BATCH_PAGE_ROWS", "50")
     os.environ.setdefault("BATCH_SETTLE_S", "0.5")
     _take_free_ports()
     settings = load_settings()

@@ -82,10 +82,7 @@ def tcp_proxy(target: str) -> Iterator[TcpProxy]:
 
     def run() -> None:
         loop.run_until_complete(proxy.serve(started, stop))
-        pending = asyncio.all_tasks(loop)
-        for task in pending:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        loop.run_until_complete(_end_tasks())
         loop.close()
 
     thread = threading.Thread(target=run)
@@ -96,3 +93,10 @@ def tcp_proxy(target: str) -> Iterator[TcpProxy]:
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)
+
+
+async def _end_tasks() -> None:
+    pending = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)

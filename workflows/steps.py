@@ -9,7 +9,6 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.exceptions import (
     ActivityError,
-    ApplicationError,
     ChildWorkflowError,
     FailureError,
     is_cancelled_exception,
@@ -183,8 +182,8 @@ def merged_stats(first: CallStats, second: CallStats) -> CallStats:
 
 
 def told(error: FailureError) -> str:
-    """Return the innermost message of a failure: what an operator can act on."""
+    """Return the message of what an activity raised: what an operator can act on, not what caused that in turn."""
     cause: BaseException = error
-    while isinstance(cause, ActivityError | ChildWorkflowError | ApplicationError) and cause.cause is not None:
+    while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
         cause = cause.cause
     return shortened(getattr(cause, "message", "") or str(cause))
