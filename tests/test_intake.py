@@ -220,7 +220,8 @@ async def test_what_is_no_file_is_never_opened_or_moved_and_told_of_once(
     site.drop("notes.txt", b"hello")
     report = await site.settle(scans=4)
     assert report.left == 5
-    assert sorted(each.name for each in site.inbox.iterdir()) == ["fifo.csv", "folder.csv", "link.csv", "loop.csv", "notes.txt"]
+    there = sorted(each.name for each in site.inbox.iterdir())
+    assert there == ["fifo.csv", "folder.csv", "link.csv", "loop.csv", "notes.txt"]
     left = {each["file"]: each["why"] for each in events(caplog, "file.left")}
     assert len(events(caplog, "file.left")) == 5
     assert "symbolic link" in left["link.csv"]

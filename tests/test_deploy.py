@@ -1,0 +1,61 @@
+"""The files that install batchd say what is true."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daemon.settings import PREFIX, Settings
+
+DEPLOY = Path(__file__).parent.parent / "deploy"
+UNIT = DEPLOY / "systemd" / "batchd.service"
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """The unit with this installation's batchd, since systemd-analyze looks for the program."""
+    copy = tmp_path / "batchd.service"
+    copy.write_text(UNIT.read_text().replace("/opt/batchd/bin/batchd", str(BIN / "batchd")))
+    return copy
+
+
+def test_the_unit_is_clean(unit: Path) -> None:
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)  # noqa: S607
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_unit_is_hardened(unit: Path) -> None:
+    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=18", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_systemd_waits_longer_than_batchd_takes_to_stop() -> None:
+    stop_s = int(re.findall(r"^TimeoutStopSec=(\d+)", UNIT.read_text(), re.MULTILINE)[0])
+    assert stop_s > Settings.model_fields["stop_timeout_s"].get_default() + 10
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for path in [each for each in DEPLOY.rglob("*") if each.is_file() and "inbox" not in each.parts]:
+        named = set(re.findall(r"\bBATCH_[A-Z_]+", path.read_text()))
+        assert named <= known, path
+
+
+def test_the_image_is_made_of_files_that_exist() -> None:
+    root = DEPLOY.parent
+    copied = re.findall(
+        r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "container" / "Containerfile").read_text(), re.MULTILINE
+    )
+    for name in " ".join(copied).split():
+        assert (root / name).exists(), name
+
+
+def test_systemd_analyze_is_there() -> None:
+    assert shutil.which("systemd-analyze"), "install Debian's package systemd"
