@@ -43,15 +43,18 @@ class Watcher:
             self._task = None
 
     async def _keep_watching(self) -> None:
+        clock = asyncio.get_running_loop().time
         pause_s = FIRST_PAUSE_S
         while True:
+            begun_s = clock()
             try:
                 await self._watch()
-            except (OSError, RuntimeError) as error:  # watchfiles reports its own failures as a RuntimeError
+            # watchfiles reports its own failures as a RuntimeError, and anyio wraps them into a group.
+            except (OSError, RuntimeError, ExceptionGroup) as error:
                 self._tell(error)
-            self._wake.set()
+            pause_s = FIRST_PAUSE_S if clock() - begun_s > self._longest_pause_s else pause_s * 2
             await asyncio.sleep(min(pause_s, self._longest_pause_s))
-            pause_s *= 2
+            self._wake.set()  # for whatever came while nobody watched
 
     async def _watch(self) -> None:
         changes = awatch(
@@ -60,7 +63,6 @@ class Watcher:
             recursive=False,
             debounce=GROUP_MS,
             step=QUIET_MS,
-            ignore_permission_denied=True,
         )
         async with contextlib.aclosing(changes):
             async for _ in changes:
@@ -69,7 +71,8 @@ class Watcher:
     def _tell(self, error: Exception) -> None:
         level = logging.DEBUG if self._told else logging.WARNING
         self._told = True
-        why = f"{error}; files are found by rescans meanwhile, and the watcher is started again"
+        told = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+        why = f"{told}; files are found by rescans meanwhile, and the watcher is started again"
         logger.log(level, "watcher.failed", extra={"fields": {"why": why}})
 
 
