@@ -21,8 +21,10 @@ _PLACE = re.compile(r"\b(row|line) (\d{1,18})\b")
 _DROP_MENDED = "Mend the file and drop it into the inbox again: with other content it is a new batch."
 _MENDS = {
     "SourceChanged": "The file was written to after it had been taken. Let the sender finish, then drop the whole "
-    "file again.",
-    "SourceVanished": "The file was removed from .processing while it was worked. Drop it again.",
+    "file again: with other content it is a new batch, and with the content first taken it is set aside for the "
+    "command below.",
+    "SourceVanished": "The file was removed from .processing while it was worked. Drop it again: it is set aside as a "
+    "duplicate, and the command below takes it from there.",
     "SourceUnreadable": "Give the user of the service the right to read the file, then do the batch again.",
     "InvalidCsv": _DROP_MENDED,
     "OutputRefused": "Remove or rename what stands at the place of the output folder, then do the batch again.",

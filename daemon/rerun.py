@@ -22,6 +22,7 @@ from pathlib import Path
 from activities.moving import sync_folder
 from activities.places import PROCESSING
 from activities.receipts import Receipt, Receipts
+from daemon.intake.duplicates import kept_duplicates
 from workflows.errors import SettingsError, SourceChanged, SourceVanished
 from workflows.ids import batch_id, printable, workflow_id
 from workflows.models import Identity, Source
@@ -75,10 +76,13 @@ class Reruns:
             raise SettingsError(f"{error.filename}: {error.strerror}; run this as the user of the daemon") from error
 
     def _source_path(self, old: Receipt) -> Path:
-        places = [self._inbox / shelf / old.id / old.source.file for shelf in ("archive", "failed", PROCESSING)]
+        shelves = [self._inbox / shelf / old.id / old.source.file for shelf in ("archive", "failed", PROCESSING)]
+        places = [*shelves, *kept_duplicates(self._inbox, old.id)]
+        if old.error_type == "SourceChanged":
+            places.reverse()  # what was filed is not the file any more; one that was dropped again may be
         found = next((each for each in places if each.is_file() and not each.is_symlink()), None)
         if found is None:
-            where = " or ".join(str(each) for each in places[:2])
+            where = " or ".join(str(each) for each in shelves[:2])
             raise SourceVanished(f"the source of {old.id} is not at {printable(where)}; drop it into the inbox again")
         return found
 

@@ -19,6 +19,7 @@ from activities.failpoints import watched
 from activities.filing import file_source
 from daemon.intake import watch
 from daemon.intake.leader import Leadership, is_watched
+from daemon.rerun import Reruns
 from workflows.ids import batch_id, identity_key
 from workflows.models import BatchRef, Counts, FileSource, Outcome
 
@@ -155,6 +156,26 @@ async def test_one_name_is_one_batch_for_ever_where_the_name_counts(make: Make) 
     await site.settle()
     assert len(site.temporal.started) == 1
     assert "users.csv" in site.under("duplicates")
+
+
+@pytest.mark.parametrize("spoilt", ["SourceChanged", "SourceVanished"])
+async def test_a_file_dropped_again_after_its_source_was_spoilt_can_be_done_again(make: Make, spoilt: str) -> None:
+    site = make()
+    site.drop("users.csv")
+    await site.settle()
+    [first] = site.all_receipts()
+    claimed = site.inbox / ".processing" / first.id / "users.csv"
+    claimed.unlink()
+    if spoilt == "SourceChanged":
+        claimed.write_bytes(CSV + b"grown\n")
+    end(site, first.id, "failed", reason="spoilt", error_type=spoilt)
+    site.drop("users.csv")
+    await site.settle()
+    [failed] = site.all_receipts()
+    new = Reruns(site.inbox, site.state_dir, site.inbox.parent).prepare(failed, reason="whole again")
+    await site.settle()
+    assert new.id in site.temporal.started
+    assert (site.inbox / ".processing" / new.id / "users.csv").read_bytes() == CSV
 
 
 NAMES = [

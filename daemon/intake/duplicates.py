@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import count
@@ -39,14 +41,15 @@ def set_aside(inbox: Path, dropped: Dropped, first: Receipt, *, sha256: str) -> 
     """
     folder = inbox / DUPLICATES
     make_folder(folder)
-    document = json.dumps(_document(dropped, first, sha256), indent=1).encode() + b"\n"
+    document = _document(dropped, first, sha256)
     for number in count():
         target = folder / os.fsdecode(_numbered(dropped.name, number))
         receipt = folder / os.fsdecode(_receipt_name(os.fsencode(target.name)))
         if os.path.lexists(target):
             continue
         # The receipt first: a file without one would be a riddle, a receipt without its file is taken over next time.
-        write_whole(receipt, document)
+        named = {**document, "kept_as_hex": os.fsencode(target.name).hex()}
+        write_whole(receipt, json.dumps(named, indent=1).encode() + b"\n")
         failpoint("duplicate.receipted")
         try:
             move_where_free(dropped.path, target)
@@ -60,6 +63,15 @@ def set_aside(inbox: Path, dropped: Dropped, first: Receipt, *, sha256: str) -> 
         sync_folder(dropped.folder)
         return target
     raise AssertionError
+
+
+def kept_duplicates(inbox: Path, batch_id: str) -> Iterator[Path]:
+    """Yield the files in `duplicates/` that were set aside for a batch: copies of its source."""
+    for receipt in sorted((inbox / DUPLICATES).glob(f"*{RECEIPT}")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            document = json.loads(receipt.read_bytes())
+            if document["duplicate_of"] == batch_id:
+                yield inbox / DUPLICATES / os.fsdecode(bytes.fromhex(document["kept_as_hex"]))
 
 
 def what_next(first: Receipt) -> str:

@@ -78,7 +78,7 @@ class Leftovers:
                 present.add(identity)
                 if identity not in self._running and not in_hand(identity) and adopted < ADOPTED_PER_SCAN:
                     adopted += 1
-                    self._adopt(identity, found)
+                    self._adopt_or_tell(identity, found)
         for gone in self._running.keys() - present:
             del self._running[gone]
         return found
@@ -106,6 +106,12 @@ class Leftovers:
             self._running.pop(batch_id, None)
             return receipt
         return None
+
+    def _adopt_or_tell(self, identity: str, found: Found) -> None:
+        try:
+            self._adopt(identity, found)
+        except OSError as error:
+            self.tell(os.fsencode(identity), f"it cannot be read: {error.strerror or error}")
 
     def _adopt(self, identity: str, found: Found) -> None:
         receipt = self._receipts.read(identity)

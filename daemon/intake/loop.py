@@ -50,7 +50,7 @@ class _Loop:
         while not self._stop.is_set():
             if await self._leads():
                 self._wake.clear()
-                report = await self._intake.scan()
+                report = await self._scan()
                 await self._follow_inbox(report)
                 self._tell_ready()
                 await self._rest(report)
@@ -62,6 +62,13 @@ class _Loop:
         await self._watcher.stop()
         await self._intake.close()
         self._leadership.release()
+
+    async def _scan(self) -> ScanReport:
+        try:
+            return await self._intake.scan()
+        except Exception:  # whatever it is, the next scan looks at everything again
+            logger.exception("scan.failed")
+            return ScanReport()
 
     async def _leads(self) -> bool:
         try:

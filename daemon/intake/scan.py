@@ -67,7 +67,7 @@ class Intake:
         self._asked_at_s: float | None = None
         self._inbox_id: tuple[int, int] | None = None
         self._lost: str | None = None
-        self._scans = 0
+        self._lost_scans = 0
 
     async def scan(self) -> ScanReport:
         """Look at the inbox and at what is claimed, and go on with all of it. Never raises for a bad file or folder."""
@@ -79,7 +79,7 @@ class Intake:
             found = await self._in_thread(self._leftovers.adopt, self._is_in_hand)
         except OSError as error:
             return self._note_lost(error)
-        self._note_mended(inbox_id)
+        self._note_mended()
         self._go_on(seen, found)
         return self._report(seen, time.monotonic() - begun_s)
 
@@ -167,17 +167,18 @@ class Intake:
 
     def _note_lost(self, error: OSError) -> ScanReport:
         why = f"{error.strerror or error}: {os.fsdecode(error.filename or self._settings.inbox)}"
+        self._lost_scans += 1
         if self._lost != why:
             self._lost = why
             fields = {"inbox": str(self._settings.inbox), "why": why, "todo": "it is looked for at every rescan"}
             logger.error("inbox.lost", extra={"fields": fields})
         return ScanReport(lost=why)
 
-    def _note_mended(self, inbox_id: tuple[int, int]) -> None:
+    def _note_mended(self) -> None:
         if self._lost is not None:
-            self._lost = None
-            fields = {"inbox": str(self._settings.inbox), "device": inbox_id[0], "inode": inbox_id[1]}
+            fields = {"inbox": str(self._settings.inbox), "was": self._lost, "scans_without": self._lost_scans}
             logger.info("inbox.found", extra={"fields": fields})
+            self._lost, self._lost_scans = None, 0
 
     def _report(self, seen: Seen, took_s: float) -> ScanReport:
         due = [each for each in (seen.next_due_s, self._launches.retry_in_s) if each is not None]
