@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from installation import Installation, temporal_server
+from intake_site import MakeSite, Site
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +31,17 @@ def installation(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+async def make_site(tmp_path: Path) -> AsyncIterator[MakeSite]:
+    """Make inboxes with an intake and a fake Temporal; end their background work at the end."""
+    made: list[Site] = []
+
+    def make(name: str = "site", **settings: Any) -> Site:
+        made.append(Site(tmp_path / name, **settings))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.close()

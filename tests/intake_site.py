@@ -9,15 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
+
+from activities.filing import file_source
 from activities.receipts import Receipt, Receipts
 from daemon.intake import Intake, Outcome, ScanReport
 from daemon.settings import Settings
 from workflows.errors import TemporalUnreachable
-from workflows.models import BatchRequest, Mode
+from workflows.models import BatchRef, BatchRequest, FileSource, Mode
+from workflows.models import Outcome as Ended
 
 SETTLE_S = 2.0
 PATIENCE_S = 6.0
 CSV = b"id,name\n1,a\n2,b\n"
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
 
 
 class FakeTemporal:
@@ -64,9 +72,9 @@ class Site:
         self.state_dir = root / "state"
         for folder in (self.inbox, self.state_dir):
             folder.mkdir(parents=True, exist_ok=True)
-        self.settings = Settings(
-            **{"inbox": self.inbox, "state_dir": self.state_dir, "output_root": root, "settle_s": SETTLE_S} | settings
-        )
+        folders = {"inbox": self.inbox, "state_dir": self.state_dir, "output_root": root}
+        chosen: dict[str, Any] = {**folders, "settle_s": SETTLE_S, **settings}
+        self.settings = Settings(**chosen)
         self.temporal = FakeTemporal()
         self.receipts = Receipts(self.state_dir)
         self.now_s = 1_000.0
@@ -91,10 +99,16 @@ class Site:
 
     async def settle(self, scans: int = 2) -> ScanReport:
         """Let everything in the inbox settle and be taken."""
-        await self.scan()
+        report = await self.scan()
         for _ in range(scans):
             report = await self.scan(after_s=PATIENCE_S)
         return report
+
+    def end(self, batch: str, outcome: Ended, **facts: Any) -> None:
+        """End a batch as its workflow does."""
+        request = self.temporal.started[batch]
+        ref = BatchRef(id=batch, source=request.source, csv=request.shape.csv)
+        file_source(self.inbox, self.receipts, FileSource(batch=ref, outcome=outcome, **facts))
 
     async def close(self) -> None:
         for each in self.intakes:
@@ -112,6 +126,15 @@ class Site:
 
     def all_receipts(self) -> list[Receipt]:
         return list(self.receipts.newest_first())
+
+
+MakeSite = Callable[..., Site]
+"""The fixture `make_site`: a name and settings give an inbox of its own."""
+
+
+def events(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
+    """Return the fields of every log line of one event."""
+    return [each.__dict__["fields"] for each in caplog.records if each.getMessage() == event]
 
 
 async def until(check: Callable[[], Any], what: str, deadline_s: float = 20.0) -> None:

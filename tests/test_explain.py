@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pytest
-from intake_site import CSV, Site
+from intake_site import CSV, MakeSite, Site
 
-from activities.filing import file_source
 from daemon.explain import Explanation, explain, waiting_files
 from daemon.intake.leader import Leadership
-from workflows.models import BatchRef, FileSource
-
-Make = Callable[..., Site]
-
-
-@pytest.fixture
-async def make(tmp_path: Path) -> AsyncIterator[Make]:
-    made: list[Site] = []
-
-    def site(**settings: Any) -> Site:
-        made.append(Site(tmp_path, **{"settle_s": 0.0} | settings))
-        return made[-1]
-
-    yield site
-    for each in made:
-        await each.close()
 
 
 def explained(site: Site, name: str | bytes) -> Explanation:
@@ -45,8 +26,8 @@ def explained(site: Site, name: str | bytes) -> Explanation:
     return found
 
 
-async def test_a_file_that_passes_every_rule_waits_for_the_next_scan(make: Make) -> None:
-    site = make()
+async def test_a_file_that_passes_every_rule_waits_for_the_next_scan(make_site: MakeSite) -> None:
+    site = make_site(settle_s=0.0)
     site.drop("users.csv")
     found = explained(site, "users.csv")
     assert found.state == "waiting"
@@ -66,8 +47,8 @@ async def test_a_file_that_passes_every_rule_waits_for_the_next_scan(make: Make)
     ]
 
 
-async def test_without_a_daemon_that_is_what_is_missing(make: Make) -> None:
-    site = make()
+async def test_without_a_daemon_that_is_what_is_missing(make_site: MakeSite) -> None:
+    site = make_site(settle_s=0.0)
     site.drop("users.csv")
     found = explain(site.settings, "users.csv")
     assert found.rules[0].passed is False
@@ -75,8 +56,8 @@ async def test_without_a_daemon_that_is_what_is_missing(make: Make) -> None:
     assert "batchd run" in found.todo
 
 
-async def test_a_settling_file_says_for_how_long_it_will_still_wait(make: Make) -> None:
-    site = make(settle_s=60.0)
+async def test_a_settling_file_says_for_how_long_it_will_still_wait(make_site: MakeSite) -> None:
+    site = make_site(settle_s=60.0)
     site.drop("users.csv")
     found = explained(site, "users.csv")
     assert found.state == "settling"
@@ -99,8 +80,10 @@ async def test_a_settling_file_says_for_how_long_it_will_still_wait(make: Make) 
         ("nothing.csv", "absent", "no such file"),
     ],
 )
-async def test_the_first_rule_that_a_file_breaks_is_named(make: Make, name: str, state: str, word: str) -> None:
-    site = make(max_file_bytes=100)
+async def test_the_first_rule_that_a_file_breaks_is_named(
+    make_site: MakeSite, name: str, state: str, word: str
+) -> None:
+    site = make_site(settle_s=0.0, max_file_bytes=100)
     for each in (".users.csv", "users.csv.part", "users.txt"):
         site.drop(each)
     (site.inbox / "link.csv").symlink_to(site.inbox / "users.txt")
@@ -115,8 +98,8 @@ async def test_the_first_rule_that_a_file_breaks_is_named(make: Make, name: str,
     assert found.todo
 
 
-async def test_a_missing_ready_marker_and_a_broken_promise_are_told_apart(make: Make) -> None:
-    site = make(ready_marker="{name}.done")
+async def test_a_missing_ready_marker_and_a_broken_promise_are_told_apart(make_site: MakeSite) -> None:
+    site = make_site(settle_s=0.0, ready_marker="{name}.done")
     site.drop("users.csv")
     assert explained(site, "users.csv").state == "held"
     site.drop("users.csv.done", b"size=1")
@@ -126,16 +109,16 @@ async def test_a_missing_ready_marker_and_a_broken_promise_are_told_apart(make: 
     assert explained(site, "users.csv.done").state == "ignored"
 
 
-async def test_a_file_somebody_writes_to_names_the_writer(make: Make) -> None:
-    site = make()
+async def test_a_file_somebody_writes_to_names_the_writer(make_site: MakeSite) -> None:
+    site = make_site(settle_s=0.0)
     with site.drop("users.csv").open("ab"):
         found = explained(site, "users.csv")
     assert found.state == "held"
     assert f"process {os.getpid()}" in found.summary
 
 
-async def test_a_second_drop_is_told_as_a_duplicate_before_and_after_it_is_set_aside(make: Make) -> None:
-    site = make()
+async def test_a_second_drop_is_told_as_a_duplicate_before_and_after_it_is_set_aside(make_site: MakeSite) -> None:
+    site = make_site(settle_s=0.0)
     site.drop("users.csv")
     await site.settle()
     [first] = site.all_receipts()
@@ -151,13 +134,12 @@ async def test_a_second_drop_is_told_as_a_duplicate_before_and_after_it_is_set_a
 
 
 @pytest.mark.parametrize("outcome", ["completed", "failed", "cancelled"])
-async def test_a_past_file_says_what_became_of_it(make: Make, outcome: Any) -> None:
-    site = make()
+async def test_a_past_file_says_what_became_of_it(make_site: MakeSite, outcome: Any) -> None:
+    site = make_site(settle_s=0.0)
     site.drop(b"\xff users.csv")
     await site.settle()
     [receipt] = site.all_receipts()
-    batch = BatchRef(id=receipt.id, source=receipt.source, csv=site.settings.shape().csv)
-    file_source(site.inbox, site.receipts, FileSource(batch=batch, outcome=outcome, reason="why not"))
+    site.end(receipt.id, outcome, reason="why not")
     found = explained(site, b"\xff users.csv")
     assert found.state == outcome
     assert found.fates[0].batch_id == receipt.id
@@ -166,8 +148,8 @@ async def test_a_past_file_says_what_became_of_it(make: Make, outcome: Any) -> N
     assert ("rerun" in found.todo) is (outcome != "completed")
 
 
-async def test_a_refused_file_is_explained_after_it_was_moved(make: Make) -> None:
-    site = make()
+async def test_a_refused_file_is_explained_after_it_was_moved(make_site: MakeSite) -> None:
+    site = make_site(settle_s=0.0)
     site.drop("users.csv", b"%PDF-1.7")
     await site.settle()
     found = explained(site, "users.csv")
@@ -177,14 +159,14 @@ async def test_a_refused_file_is_explained_after_it_was_moved(make: Make) -> Non
     assert (site.inbox / found.fates[0].where / "users.csv").is_file()
 
 
-async def test_a_name_with_a_path_means_the_file_in_the_inbox(make: Make) -> None:
-    site = make()
+async def test_a_name_with_a_path_means_the_file_in_the_inbox(make_site: MakeSite) -> None:
+    site = make_site(settle_s=0.0)
     site.drop("users.csv")
     assert explained(site, "../../etc/users.csv").state == "waiting"
 
 
-async def test_the_list_of_waiting_files_names_what_is_no_batch(make: Make) -> None:
-    site = make()
+async def test_the_list_of_waiting_files_names_what_is_no_batch(make_site: MakeSite) -> None:
+    site = make_site(settle_s=0.0)
     site.drop("bad.csv", b"%PDF-1.7")
     await site.settle()
     site.drop("users.csv")
@@ -196,8 +178,8 @@ async def test_the_list_of_waiting_files_names_what_is_no_batch(make: Make) -> N
     assert listed == {"users.csv": "waiting", "users.csv.part": "ignored", "fifo.csv": "left", "bad.csv": "refused"}
 
 
-async def test_without_an_inbox_the_list_says_so(make: Make) -> None:
-    site = make()
+async def test_without_an_inbox_the_list_says_so(make_site: MakeSite) -> None:
+    site = make_site(settle_s=0.0)
     site.inbox.rmdir()
     [told] = waiting_files(site.settings)
     assert "cannot be read" in told.why

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from intake_site import Killed
 
 from activities import moving
 from activities.failpoints import watched
@@ -20,10 +21,6 @@ from workflows.ids import batch_id, displayed
 from workflows.models import BatchRef, Counts, CsvOptions, FileSource, Identity, Outcome, Source
 
 CSV = b"id\n1\n"
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL."""
 
 
 class Claim:

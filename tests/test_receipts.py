@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from intake_site import Killed
 
 from activities.failpoints import watched
 from activities.moving import sweep
@@ -20,10 +21,6 @@ from workflows.ids import batch_id, displayed
 from workflows.models import Counts, Identity, Source
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL."""
 
 
 def receipt(name: bytes = b"users.csv", number: int = 0, state: ReceiptState = "claimed") -> Receipt:

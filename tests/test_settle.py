@@ -6,11 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from intake_site import CSV, SETTLE_S, Site
+from intake_site import CSV, SETTLE_S, MakeSite, Site
 
 from daemon.intake.entries import Entry, Fingerprint, look_at
 from daemon.intake.settle import EMPTY_PATIENCE_S, Settling
@@ -20,10 +19,8 @@ WRITER = "import sys; f = open(sys.argv[1], 'ab'); f.write(b'id\\n1\\n'); f.flus
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    made = Site(tmp_path)
-    yield made
-    await made.close()
+def site(make_site: MakeSite) -> Site:
+    return make_site()
 
 
 def writing_to(path: Path) -> subprocess.Popen[bytes]:
@@ -157,8 +154,8 @@ def test_a_reader_is_no_writer(tmp_path: Path) -> None:
         assert writers_of([entry.fingerprint]) == {}
 
 
-async def test_a_ready_marker_is_waited_for_where_one_is_asked_for(tmp_path: Path) -> None:
-    site = Site(tmp_path, ready_marker="{name}.done")
+async def test_a_ready_marker_is_waited_for_where_one_is_asked_for(make_site: MakeSite) -> None:
+    site = make_site(ready_marker="{name}.done")
     site.drop("users.csv")
     report = await site.settle()
     assert report.held == 1
@@ -168,7 +165,6 @@ async def test_a_ready_marker_is_waited_for_where_one_is_asked_for(tmp_path: Pat
     [receipt] = site.all_receipts()
     assert site.claimed() == [f"{receipt.id}/users.csv", f"{receipt.id}/users.csv.done"]
     assert site.waiting() == []
-    await site.close()
 
 
 @pytest.mark.parametrize(
@@ -182,8 +178,8 @@ async def test_a_ready_marker_is_waited_for_where_one_is_asked_for(tmp_path: Pat
         b"rows=3\n",
     ],
 )
-async def test_what_a_ready_marker_says_is_verified(tmp_path: Path, marker: bytes) -> None:
-    site = Site(tmp_path, ready_marker="{name}.done")
+async def test_what_a_ready_marker_says_is_verified(make_site: MakeSite, marker: bytes) -> None:
+    site = make_site(ready_marker="{name}.done")
     site.drop("users.csv")
     site.drop("users.csv.done", marker)
     await site.settle()
@@ -194,13 +190,11 @@ async def test_what_a_ready_marker_says_is_verified(tmp_path: Path, marker: byte
     assert site.waiting() == []
     if refused:
         assert "ready marker says" in refused[0].read_text()
-    await site.close()
 
 
-async def test_a_marker_of_an_odd_shape_is_never_taken_for_a_file(tmp_path: Path) -> None:
-    site = Site(tmp_path, ready_marker="ready-{name}")
+async def test_a_marker_of_an_odd_shape_is_never_taken_for_a_file(make_site: MakeSite) -> None:
+    site = make_site(ready_marker="ready-{name}")
     site.drop("ready-users.csv", b"")
     await site.settle()
     assert site.waiting() == ["ready-users.csv"]
     assert not (site.inbox / "failed").exists()
-    await site.close()

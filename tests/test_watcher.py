@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from intake_site import CSV, Site, until
+from intake_site import CSV, MakeSite, until
 
 from daemon.intake import watch
 from daemon.intake.watcher import Watcher
@@ -75,8 +75,8 @@ async def test_a_watcher_started_anew_follows_the_folder_that_stands_there_now(
     await watcher.stop()
 
 
-async def test_a_file_is_taken_long_before_the_rescan_where_events_work(tmp_path: Path) -> None:
-    site = Site(tmp_path, settle_s=0.05, rescan_s=3_600)
+async def test_a_file_is_taken_long_before_the_rescan_where_events_work(make_site: MakeSite) -> None:
+    site = make_site(settle_s=0.05, rescan_s=3_600)
     stop, ready = asyncio.Event(), asyncio.Event()
     running = asyncio.create_task(watch(site.settings, site.temporal, stop, on_ready=ready.set))
     await asyncio.wait_for(ready.wait(), 10)
@@ -87,8 +87,8 @@ async def test_a_file_is_taken_long_before_the_rescan_where_events_work(tmp_path
     await running
 
 
-async def test_files_of_any_name_are_taken_by_rescans_while_the_watcher_fails(tmp_path: Path) -> None:
-    site = Site(tmp_path, settle_s=0.05, rescan_s=0.2)
+async def test_files_of_any_name_are_taken_by_rescans_while_the_watcher_fails(make_site: MakeSite) -> None:
+    site = make_site(settle_s=0.05, rescan_s=0.2)
     stop = asyncio.Event()
     running = asyncio.create_task(watch(site.settings, site.temporal, stop))
     for number in range(5):
