@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from random import Random
 from time import monotonic
 from types import TracebackType
@@ -37,6 +38,7 @@ class EnrichmentClient:
         self.budget = RetryBudget()
         self.http = HttpCalls(options)
         self.clock = clock
+        self._places = count()
 
     async def __aenter__(self) -> Self:
         await self.http.__aenter__()
@@ -105,6 +107,10 @@ class EnrichmentClient:
         else:
             keep(RowOutcome(row.number, None, reply.code, (reply.status,)))
         return None
+
+    def next_place(self) -> int:
+        """Return the place of a page in the order in which pages came."""
+        return next(self._places)
 
     def jitter(self, most_s: float) -> float:
         """Return a time between nothing and `most_s`: full jitter spreads retries best."""

@@ -43,6 +43,7 @@ class PageCalls:
         self._batch_id = batch_id
         self._rows = rows
         self._keep = keep
+        self._place = client.next_place()
         self._stopped: PageOutcome | None = None
         self._idle: set[asyncio.Task[None]] = set()
 
@@ -147,7 +148,7 @@ class PageCalls:
         client, gate = self._client, self._client.gate
         if not gate.enter_at_once(self._batch_id):
             with self._waiting():
-                await gate.enter(self._batch_id)
+                await gate.enter(self._batch_id, self._place)
         try:
             if self._stopped is not None:
                 return None
@@ -193,7 +194,7 @@ class PageCalls:
         gate = self._client.gate
         body = b'{"rows":[%b]}' % b",".join(b'{"key":%b,"row":%b}' % (orjson.dumps(row.key), row.body) for row in rows)
         with self._waiting():
-            await gate.enter(self._batch_id)
+            await gate.enter(self._batch_id, self._place)
         try:
             reply = await self._client.http.post_bulk(body)
         finally:
