@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,24 @@ async def test_only_one_of_two_daemons_works_and_the_other_takes_over(
     await second
     assert len(events(caplog, "inbox.standby")) == 1
     assert not is_watched(site.inbox)
+
+
+def test_a_leader_that_is_killed_leaves_the_lead_to_the_next(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    code = (
+        "import pathlib, sys; from daemon.intake.leader import Leadership; leadership = Leadership(pathlib.Path("
+        "sys.argv[1])); print(leadership.holds(), flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "inbox")]
+    leadership = Leadership(tmp_path / "inbox")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as leader:
+        assert leader.stdout
+        assert leader.stdout.readline() == b"True\n"
+        assert not leadership.holds()
+        assert is_watched(tmp_path / "inbox")
+        leader.kill()
+    assert leadership.holds()
+    leadership.release()
 
 
 def test_leading_ends_when_the_folder_of_the_lock_is_replaced(tmp_path: Path) -> None:
