@@ -5,9 +5,10 @@ Texts are cut, counters are summed, and nothing here grows with the size of the 
 
 Units are in the names: `_s` seconds, `_ms` milliseconds, `_bytes`, `_rows`. Times are ISO 8601 in UTC. Ranges are
 half-open: `[source_start, source_end)`.
-"""
 
-from __future__ import annotations
+Annotations are real types here, not postponed ones: Temporal's converter reads them for every payload, and evaluating
+text each time was 5 % of a worker's time.
+"""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -223,6 +224,25 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """Payload of the signals `pause`, `resume` and `cancel`: who and why. Both may be left out."""
+
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsChange:
+    """Payload of the update `set_limits`, and its record in the manifest."""
+
+    concurrency: int | None = None
+    rate: float | None = None
+    by: str = ""
+    reason: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteManifest:
     """Request of `write_manifest`: what only the workflow knows. The rest is read from disk.
 
@@ -267,25 +287,6 @@ class FileSource:
     started_at: str = ""
     counts: Counts = field(default_factory=Counts)
     manifest: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    """Payload of the signals `pause`, `resume` and `cancel`: who and why. Both may be left out."""
-
-    by: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitsChange:
-    """Payload of the update `set_limits`, and its record in the manifest."""
-
-    concurrency: int | None = None
-    rate: float | None = None
-    by: str = ""
-    reason: str = ""
-    at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
