@@ -1,0 +1,72 @@
+"""An outage of the API in mid-batch, through the whole system: a wait, visible as one, and no fallback row."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+from installation import Installation, api, eventually, manifest_of, rows_of, users
+
+Make = Callable[..., Installation]
+SETTINGS = {"BATCH_IN_MEMORY_MAX_BYTES": "0", "BATCH_PAGE_ROWS": "50", "BATCH_API_CONCURRENCY": "8"}
+
+
+def test_an_outage_in_mid_batch_is_a_wait_over_a_kill_of_worker_and_server(installation: Make) -> None:
+    site = installation(**SETTINGS)
+    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
+    service = site.batchd()
+    site.drop("users.csv", users(800))
+    eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
+
+    api(base, "/faults", {"kind": "status", "status": 503, "share": 1.0})
+    status = eventually(lambda: _waiting(site), "the batch waits for the API")
+    assert status["waiting_on"] == "api"
+    for pid, line in site.children(service.pid):
+        if b"--process-of" in line or b"start-dev" in line:
+            subprocess.run(["kill", "-KILL", str(pid)], check=False)  # noqa: S607
+    eventually(lambda: _waiting(site), "it waits again after the kill")
+    calls = api(base, "/calls")["total"]
+    api(base, "/faults", method="DELETE")
+
+    [folder] = site.finished()
+    assert manifest_of(folder)["counts"]["fallback"] == 0
+    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 801))
+    assert calls < 500, "no storm while it was down"
+
+
+def test_refused_credentials_pause_the_batch_and_resume_goes_on_after_they_are_mended(installation: Make) -> None:
+    site = installation()
+    base = site.mock_api()
+    site.batchd()
+    api(base, "/faults", {"kind": "status", "status": 401, "share": 1.0})
+    site.drop("users.csv", users(30))
+    status = eventually(lambda: _state(site, "paused"), "the batch pauses")
+    assert "BATCH_API_TOKEN" in status["paused"]["reason"]
+
+    api(base, "/faults", method="DELETE")
+    assert site.batchctl("resume", "users.csv").returncode == 0
+    [folder] = site.finished()
+    assert manifest_of(folder)["counts"]["enriched"] == 30
+
+
+def test_a_tiny_file_beside_a_huge_one_is_done_long_before_it(installation: Make) -> None:
+    site = installation(BATCH_API_CONCURRENCY="4")
+    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
+    site.batchd()
+    site.drop("huge.csv", users(30_000))
+    eventually(lambda: api(base, "/calls")["total"] > 50, "the huge one is under way")
+    site.drop("tiny.csv", users(20))
+
+    eventually(lambda: next(iter(site.inbox.glob("archive/tiny-*/tiny.csv")), None), "the tiny one is done")
+    assert api(base, "/calls")["total"] < 20_000
+    assert site.batchctl("cancel", "huge.csv").returncode == 0
+
+
+def _state(site: Installation, state: str) -> dict[str, object] | None:
+    status = site.status("users.csv")
+    return status if status["state"] == state else None
+
+
+def _waiting(site: Installation) -> dict[str, object] | None:
+    status = _state(site, "waiting")
+    return status if status and status["waiting_on"] == "api" else None
