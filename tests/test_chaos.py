@@ -11,6 +11,7 @@ import random
 import signal
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def judge(site: Installation, base: str, rows: int, kills: int, name: str = "use
         numbers += [each["_row"] for each in json.loads(rejected.read_text())]
     assert sorted(numbers) == list(range(1, rows + 1)), "I1: each record exactly once"
     ranges = [(each["source_start"], each["source_end"]) for each in manifest_of(folder)["chunks"]]
-    assert all(before[1] == after[0] for before, after in zip(ranges, ranges[1:], strict=False)), "I2"
+    assert all(before[1] == after[0] for before, after in pairwise(ranges)), "I2"
     done = subprocess.run(["sha256sum", "--quiet", "-c", "manifest.sha256"], cwd=folder, check=False)  # noqa: S607
     assert done.returncode == 0, "I3"
     assert site.batchctl("verify", str(folder)).returncode == 0, "I3"
