@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos docs corpus check format lock clean
+.PHONY: help setup demo test chaos soak bench corpus docs histories check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,13 @@ chaos: $(STAMP)  ## kill at every step and at random; an hour
 
 corpus: $(STAMP)  ## read a folder of CSV files from elsewhere: make corpus CORPUS=folder
 	PYTHONPATH=tests $(BIN)/python tests/csv_corpus.py $(CORPUS)
+
+soak: $(STAMP)  ## 20,000 files at once and ten million rows; an hour
+	$(BIN)/python -m pytest -m soak tests
+	$(BIN)/python benchmarks/soak.py
+
+bench: $(STAMP)  ## measure every figure that is promised; a quarter of an hour
+	$(BIN)/python benchmarks/run.py $(ONLY)
 
 check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -1,0 +1,131 @@
+"""`make bench`: every figure that batchd promises, measured in one run.
+
+A table goes to the terminal and to docs/performance.md, charts to docs/img/.
+
+    python benchmarks/run.py               everything, about a quarter of an hour on two cores
+    python benchmarks/run.py throughput    one part: throughput, small, scale, latency
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import place
+from latency import drop_to_start, killed_worker, original, scan_cost, start_and_stop
+from scale import scale
+from small_files import small_files
+from throughput import throughput
+
+DOCS = Path(__file__).parent.parent / "docs"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+Row = tuple[str, str, str]
+"""What was measured, what is to be reached, what was seen."""
+
+
+def measure_throughput() -> list[Row]:
+    """Rows a second against the bare script."""
+    rows: list[Row] = []
+    for latency_ms, floor in ((20, ">= 0.95"), (0, ">= 0.85, aim 1.0")):
+        seen = throughput(latency_ms, 50_000)
+        text = f"{seen['ratio']} ({seen['batchd']:,} against {seen['bare']:,} rows/s; pairs {seen['ratios']})"
+        rows.append((f"rows/s against the bare script, {latency_ms} ms API, 64 in flight, 50,000 rows", floor, text))
+        _chart(latency_ms, seen)
+    return rows
+
+
+def measure_small() -> list[Row]:
+    """Small files against bare workflows."""
+    seen = small_files()
+    text = f"{seen['ratio']} ({seen['batchd']} against {seen['bare']} files/s; pairs {seen['ratios']})"
+    return [("1,000 files of 20 rows, files/s against bare workflows", ">= 0.8", text)]
+
+
+def measure_scale() -> list[Row]:
+    """A million rows against ten thousand."""
+    seen = scale()
+    return [
+        ("rows/s at 1,000,000 rows against 10,000", ">= 0.95", f"{seen['ratio']} ({seen['rows_per_s']:,} rows/s)"),
+        ("worker memory, growth", "<= 50 MiB", f"{seen['rss_growth_mib']} MiB (to {seen['rss_mib']} MiB)"),
+        ("events of the longest run", "< 5,000", f"{seen['events_of_longest_run']:,} ({seen['runs']} runs)"),
+        ("largest event, which no payload exceeds", "<= 64 KiB", f"{seen['largest_payload_bytes']:,} bytes"),
+        ("a cell of the file in the history", "none", "seen" if seen["canary_seen"] else "none"),
+    ]
+
+
+def measure_latency() -> list[Row]:
+    """What a person waits for."""
+    service, kill, first = start_and_stop(), killed_worker(), original()
+    events, rescan = drop_to_start(events=True), drop_to_start(events=False, drops=30)
+    scans = ", ".join(f"{count}: {cost} ms" for count, cost in scan_cost().items())
+    share = f"{first['fallback_share']:.1%} fallback rows"
+    return [
+        ("`batchd run` to ready, server included", "<= 5 s", f"{service['ready_s']} s"),
+        ("SIGTERM in mid-batch to exit", "<= 30 s", f"{service['stopped_s']} s"),
+        ("drop to workflow started, with events", "p99 <= 1 s", f"p50 {events['p50_s']} s, p99 {events['p99_s']} s"),
+        ("drop to workflow started, events off", "p99 <= 11 s", f"p50 {rescan['p50_s']} s, p99 {rescan['p99_s']} s"),
+        ("kill -9 of the worker: no call for", "<= 13 s", f"{kill['gap_s']} s"),
+        ("kill -9 of the worker: calls made twice", "<= 64", f"{kill['calls_made_twice']}"),
+        ("the original's 1,000 rows and API (329.8 s)", ">= 30x", f"{first['times_faster']}x, {share}"),
+        ("one scan, files waiting", "-", scans),
+    ]
+
+
+PARTS: dict[str, Callable[[], list[Row]]] = {
+    "throughput": measure_throughput,
+    "small": measure_small,
+    "scale": measure_scale,
+    "latency": measure_latency,
+}
+
+
+def main() -> None:
+    """Measure what was asked for and write it down."""
+    asked = sys.argv[1:] or list(PARTS)
+    rows: list[Row] = []
+    for name in asked:
+        print(f"measuring {name} ...", flush=True)
+        found = PARTS[name]()
+        for what, goal, seen in found:
+            print(f"  {what}: {seen}   (to reach: {goal})", flush=True)
+        rows += found
+    if set(asked) == set(PARTS):
+        _write(rows)
+
+
+def _write(rows: list[Row]) -> None:
+    page = DOCS / "performance.md"
+    before, _, rest = page.read_text().partition(BEGIN)
+    machine = f"{len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, {platform.system()}"
+    stamp = f"Measured on {datetime.now(tz=UTC):%Y-%m-%d} by `make bench` on {machine}."
+    lines = [stamp, "", "| figure | to reach | seen |", "| --- | --- | --- |"]
+    lines += [f"| {what} | {goal} | {seen} |" for what, goal, seen in rows]
+    table = "\n".join(lines)
+    page.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}")
+
+
+def _chart(latency_ms: int, seen: dict[str, object]) -> None:
+    """Write one bar chart: the bare script above, batchd below."""
+    bars = [("bare script", float(str(seen["bare"])), "#9aa5b1"), ("batchd", float(str(seen["batchd"])), "#2f6fdb")]
+    most = max(value for _, value, _ in bars)
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="120" font-family="sans-serif" font-size="14">'
+    ]
+    parts.append(f'<text x="10" y="20">rows a second, {latency_ms} ms API, 64 calls in flight</text>')
+    for place_, (name, value, colour) in enumerate(bars):
+        y = 36 + 40 * place_
+        parts.append(f'<text x="10" y="{y + 20}">{name}</text>')
+        parts.append(f'<rect x="110" y="{y}" width="{440 * value / most:.0f}" height="28" fill="{colour}"/>')
+        parts.append(f'<text x="{116 + 440 * value / most:.0f}" y="{y + 20}">{value:,.0f}</text>')
+    folder = DOCS / "img"
+    folder.mkdir(exist_ok=True)
+    (folder / f"throughput-{latency_ms}ms.svg").write_text("\n".join([*parts, "</svg>"]) + "\n")
+
+
+if __name__ == "__main__":
+    assert place
+    main()

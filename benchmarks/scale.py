@@ -1,0 +1,74 @@
+"""A million rows against ten thousand.
+
+Speed, memory of the worker, events a run, the largest payload, and no cell of the file anywhere in the history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from installation import Installation, manifest_of, users
+from place import installation
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHistory
+
+CANARY = "c4n4ryc4n4ry"
+
+
+def scale(large: int = 1_000_000, small: int = 10_000) -> dict[str, object]:
+    """Measure a small and a large file, each with a fresh worker."""
+    few, many = _one(small), _one(large)
+    return {
+        "rows": large,
+        "rows_per_s": many["rows_per_s"],
+        "ratio": round(float(many["rows_per_s"]) / float(few["rows_per_s"]), 2),
+        "rss_mib": many["rss_mib"],
+        "rss_growth_mib": round(float(many["rss_mib"]) - float(few["rss_mib"]), 1),
+        "events_of_longest_run": many["events"],
+        "runs": many["runs"],
+        "largest_payload_bytes": many["largest_payload"],
+        "canary_seen": many["canary_seen"],
+    }
+
+
+def _one(rows: int) -> dict[str, float]:
+    with installation(BATCH_IN_MEMORY_MAX_BYTES="0") as site:
+        site.mock_api()
+        service = site.batchd()
+        source = site.root / "users.csv"
+        source.write_text(users(rows, canary=CANARY))
+        source.rename(site.inbox / source.name)
+        [folder] = site.finished(deadline_s=3_600)
+        [worker] = [pid for pid, line in site.children(service.pid) if b"--process-of" in line]
+        manifest = manifest_of(folder)
+        histories = asyncio.run(_histories(site, manifest["workflow_id"], manifest["run_ids"]))
+        return {
+            "rows_per_s": manifest["timing"]["rows_per_s"],
+            "rss_mib": _peak_rss_mib(worker),
+            "runs": len(histories),
+            "events": max(len(each.events) for each in histories),
+            "largest_payload": max(_largest_payload(each) for each in histories),
+            "canary_seen": any(CANARY in each.to_json() for each in histories),
+        }
+
+
+async def _histories(site: Installation, workflow_id: str, run_ids: list[str]) -> list[WorkflowHistory]:
+    client = await Client.connect(f"127.0.0.1:{site.env['BATCH_SERVER_PORT']}")
+    return [await client.get_workflow_handle(workflow_id, run_id=each).fetch_history() for each in run_ids]
+
+
+def _largest_payload(history: WorkflowHistory) -> int:
+    """Return the size of the largest event, which no payload exceeds."""
+    return max(event.ByteSize() for event in history.events if event.event_type != EventType.EVENT_TYPE_UNSPECIFIED)
+
+
+def _peak_rss_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return round(int(status.partition("VmHWM:")[2].split()[0]) / 1_024, 1)
+
+
+if __name__ == "__main__":
+    began = time.perf_counter()
+    print(scale(), round(time.perf_counter() - began), "s")
