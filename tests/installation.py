@@ -145,12 +145,13 @@ class Installation:
             assert process.running(), process.log.read_text()
         return process
 
-    def temporal(self) -> Process:
+    def temporal(self, *dynamic_config: str) -> Process:
         """Start a Temporal server of this installation that is not batchd's own child."""
         port = free_port()
         self.set(TEMPORAL_ADDRESS=f"127.0.0.1:{port}")
         database = str(self.root / "outside.db")
         command = [str(BIN / "temporal"), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless"]
+        command += [part for each in dynamic_config for part in ("--dynamic-config-value", each)]
         process = self.start("temporal", [*command, "--db-filename", database, "--log-level", "error"])
         eventually(lambda: _temporal_answers(port), "the Temporal server is up")
         return process
