@@ -82,8 +82,12 @@ class BatchActivities(Activities):
         """
         work = await asyncio.to_thread(PageWork.open, self._places, request)
         try:
-            async with _heartbeats(lambda: work.rows_done, each=work.sync):
+            timeout = activity.info().heartbeat_timeout
+            patience_s = timeout.total_seconds() if timeout else float("inf")
+            async with _heartbeats(lambda: work.beat(patience_s), each=work.sync):
                 outcome = await self._enrich(request, work)
+            if work.lost:
+                raise ApplicationError("this worker stood still; another one has the page", type="StoodStill")
             return await asyncio.to_thread(work.result, outcome, probe=request.probe)
         finally:
             await asyncio.to_thread(work.close)
