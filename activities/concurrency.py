@@ -108,7 +108,9 @@ class AdaptiveLimit:
         if self._phase == "settle":
             self._phase = "try"
         elif window.saturated * 2 < window.answered:
-            self._end_trial(kept=self._kept)  # too little to do: nothing can be learned
+            # Too little to do, as between two pages: nothing can be learned, and nothing was.
+            self.value = self._kept
+            self._phase = "measure"
         elif self._phase == "try":
             self._judge(window.throughput(now), mean_s)
         else:

@@ -16,6 +16,8 @@ from watchfiles import Change, awatch
 GROUP_MS = 100
 QUIET_MS = 20
 FIRST_PAUSE_S = 0.5
+IN_PLACE_S = (0.1, 0.5, 2.0)
+"""Times after a start at which a scan looks again: the kernel's watch is set by a thread that does not say when."""
 
 logger = logging.getLogger(__name__)
 
@@ -28,15 +30,20 @@ class Watcher:
         self._wake = wake
         self._longest_pause_s = longest_pause_s
         self._task: asyncio.Task[None] | None = None
+        self._looks: list[asyncio.TimerHandle] = []
         self._told = False
 
     async def start(self) -> None:
         """Watch the folder that stands there now; called again, watch anew."""
         await self.stop()
         self._task = asyncio.create_task(self._keep_watching())
+        loop = asyncio.get_running_loop()
+        self._looks = [loop.call_later(seconds, self._wake.set) for seconds in IN_PLACE_S]
 
     async def stop(self) -> None:
         """Watch no more; a second call does nothing."""
+        for look in self._looks:
+            look.cancel()
         if self._task:
             self._task.cancel()
             await asyncio.wait({self._task})
