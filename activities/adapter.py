@@ -60,7 +60,7 @@ class BatchActivities(Activities):
 
     @activity.defn(name="load_next_csv_page")
     async def load_next_csv_page(self, request: LoadPages) -> LoadedPages:
-        """Find the page at the cursor; nothing is written."""
+        """Find the next pages at the cursor; nothing is written."""
         return await _in_thread(self._places.find_pages, request)
 
     @activity.defn(name="load_csv_chunks")

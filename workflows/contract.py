@@ -29,7 +29,7 @@ class Activities(ABC):
     @abstractmethod
     @activity.defn(name="load_next_csv_page")
     async def load_next_csv_page(self, request: LoadPages) -> LoadedPages:
-        """Find the page at the cursor."""
+        """Find the next pages, up to `max_pages`, at the cursor."""
 
     @abstractmethod
     @activity.defn(name="load_csv_chunks")

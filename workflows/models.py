@@ -119,7 +119,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPages:
-    """Request of `load_next_csv_page` (one page) and of `load_csv_chunks` (up to `max_pages` of them)."""
+    """Request of `load_next_csv_page` (the next `max_pages`) and of `load_csv_chunks` (all of a small file)."""
 
     batch: BatchRef
     cursor: Cursor

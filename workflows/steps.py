@@ -53,12 +53,17 @@ class Steps:
         self._heartbeat = timedelta(seconds=shape.heartbeat_timeout_s)
 
     async def load(self, cursor: Cursor) -> LoadedPages:
-        """Find the page at the cursor."""
+        """Find the next pages at the cursor: as many as may be in flight, which costs little more than one."""
         return await workflow.execute_activity_method(
             Activities.load_next_csv_page,
-            LoadPages(batch=self._batch, cursor=cursor, page_rows=self._shape.page_rows),
+            LoadPages(
+                batch=self._batch,
+                cursor=cursor,
+                page_rows=self._shape.page_rows,
+                max_pages=self._shape.pages_in_flight,
+            ),
             **writing(READ_TIMEOUT, self._heartbeat),
-            summary=f"page {cursor.page}",
+            summary=f"from page {cursor.page}",
         )
 
     async def load_fallbacks(self, cursor: Cursor) -> LoadedPages:
