@@ -139,9 +139,10 @@ async def _heartbeats(detail: Callable[[], int], *, each: Callable[[], None] = l
 
     async def beat() -> None:
         while True:
+            # Rest first: most activities of small files end before, and each heartbeat is a write of the server.
+            await asyncio.sleep(HEARTBEAT_S)
             activity.heartbeat(detail())
             await asyncio.to_thread(each)
-            await asyncio.sleep(HEARTBEAT_S)
 
     beating = asyncio.create_task(beat())
     try:
