@@ -11,7 +11,7 @@ from installation import users
 from place import installation
 
 
-def small_files(files: int = 1_000, rows: int = 20, pairs: int = 1) -> dict[str, object]:
+def small_files(files: int = 1_000, rows: int = 20, pairs: int = 3) -> dict[str, object]:
     """Measure pairs on one server each and return the median of the ratios."""
     seen = [_pair(files, rows) for _ in range(pairs)]
     return {
