@@ -85,6 +85,7 @@ def sweep(make: Make, steps: range) -> int:
     return len(steps)
 
 
+@pytest.mark.timeout(400)
 def test_a_worker_killed_at_a_handful_of_steps_leaves_nothing_to_do(installation: Make) -> None:
     for nth in (1, 5, 40, 75):
         sweep(installation, range(nth, nth + 1))
@@ -102,6 +103,7 @@ def test_twenty_random_kills_in_one_batch_leave_nothing_to_do(installation: Make
     _random_kills(installation, rows=4_000, kills=20)
 
 
+@pytest.mark.timeout(300)
 def test_three_random_kills_in_one_batch_leave_nothing_to_do(installation: Make) -> None:
     _random_kills(installation, rows=800, kills=3)
 
