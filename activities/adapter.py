@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from temporalio import activity
@@ -20,6 +21,7 @@ from activities.filing import file_source
 from activities.finishing import finish
 from activities.page_work import PageWork
 from activities.places import Places
+from activities.standstill import Standstill
 from workflows.contract import Activities
 from workflows.models import (
     EnrichedPage,
@@ -36,15 +38,19 @@ from workflows.models import (
 HEARTBEAT_S = 0.4
 """Pause and cancel reach an activity with a heartbeat, and must take hold within a second."""
 
+DELIVERY_S = 1.0
+"""A page that was handed to a process before it stood still may reach its code this long after it woke up."""
+
 T = TypeVar("T")
 
 
 class BatchActivities(Activities):
     """The activities of one worker process. They share its enrichment client."""
 
-    def __init__(self, places: Places, client: EnrichmentClient) -> None:
+    def __init__(self, places: Places, client: EnrichmentClient, standstill: Standstill) -> None:
         self._places = places
         self._client = client
+        self._standstill = standstill
 
     def all(self) -> list[Callable[..., Any]]:
         """Return every activity, for the worker."""
@@ -80,13 +86,12 @@ class BatchActivities(Activities):
         Called again after a kill it goes on with what is left. Cancelled, it starts no further call and keeps the
         answers of those in flight.
         """
+        lost = self._lost()
         work = await asyncio.to_thread(PageWork.open, self._places, request)
         try:
-            timeout = activity.info().heartbeat_timeout
-            patience_s = timeout.total_seconds() if timeout else float("inf")
-            async with _heartbeats(lambda: work.beat(patience_s), each=work.sync):
-                outcome = await self._enrich(request, work)
-            if work.lost:
+            async with _heartbeats(lambda: work.rows_done, each=work.sync):
+                outcome = await self._enrich(request, work, lost)
+            if lost():
                 raise ApplicationError("this worker stood still; another one has the page", type="StoodStill")
             return await asyncio.to_thread(work.result, outcome, probe=request.probe)
         finally:
@@ -111,11 +116,17 @@ class BatchActivities(Activities):
         with self._places.output(request.batch) as folder:
             return save_chunk(folder, request)
 
-    async def _enrich(self, request: EnrichPage, work: PageWork) -> PageOutcome:
+    def _lost(self) -> Callable[[], bool]:
+        """Return what tells whether the activity that asks has been given to another worker meanwhile."""
+        timeout = activity.info().heartbeat_timeout
+        patience_s = timeout.total_seconds() if timeout else float("inf")
+        return partial(self._standstill.since, self._standstill.clock() - DELIVERY_S, patience_s)
+
+    async def _enrich(self, request: EnrichPage, work: PageWork, lost: Callable[[], bool]) -> PageOutcome:
         calls = asyncio.create_task(
             self._client.enrich(
                 request.batch.id,
-                work.rows_to_call(probe=request.probe),
+                work.rows_to_call(probe=request.probe, lost=lost),
                 keep=work.keep,
                 concurrency=request.limits.concurrency,
                 rate=request.limits.rate,

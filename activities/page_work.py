@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
-from time import monotonic
 from typing import Self
 
 import orjson
@@ -31,9 +30,6 @@ class PageWork:
         self._held = held
         self._waiting: Iterable[tuple[int, bytes]] = ()
         self._bodies: dict[int, bytes] = {}
-        self._patience_s = float("inf")
-        self._beat_at = monotonic()
-        self.lost = False
 
     @classmethod
     def open(cls, places: Places, request: EnrichPage) -> Self:
@@ -69,25 +65,10 @@ class PageWork:
         """Rows of the page that are durable, rejected ones included."""
         return len(self._part.done) if self._part else 0
 
-    def beat(self, patience_s: float) -> int:
-        """Note that this process is alive, and return the rows done. Called well within every `patience_s` seconds.
-
-        A process that stood still for longer (stopped, swapped out, a suspended machine) has lost the page to another
-        one: `lost` becomes true, and no further row is called.
-        """
-        self._patience_s = patience_s
-        self._note_gap()
-        self._beat_at = monotonic()
-        return self.rows_done
-
-    def _note_gap(self) -> None:
-        self.lost = self.lost or monotonic() - self._beat_at > self._patience_s
-
-    def rows_to_call(self, *, probe: bool) -> Iterator[CallRow]:
-        """Yield the rows that have no durable answer; only the first one for a probe, none once the page is lost."""
+    def rows_to_call(self, *, probe: bool, lost: Callable[[], bool]) -> Iterator[CallRow]:
+        """Yield the rows that have no durable answer; only the first one for a probe, none once the page is `lost`."""
         for number, body in islice(self._waiting, 1 if probe else None):
-            self._note_gap()
-            if self.lost:
+            if lost():
                 return
             self._bodies[number] = body
             yield CallRow(number=number, key=f"{self._batch_id}-{number}", body=body)

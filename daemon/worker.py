@@ -19,6 +19,7 @@ from activities.adapter import BatchActivities
 from activities.enrichment import ApiOptions, EnrichmentClient
 from activities.places import Places
 from activities.receipts import Receipts
+from activities.standstill import Standstill
 from daemon.connection import connect
 from daemon.settings import Settings
 from workflows.cursor import CursorBatchWorkflow
@@ -45,8 +46,8 @@ async def work(
         TemporalUnreachable: no server answered within the start timeout.
     """
     client = await connect(settings, timeout_s=settings.start_timeout_s, metrics=True)
-    async with EnrichmentClient(api_options(settings, processes)) as enrichment:
-        worker = build_worker(settings, client, enrichment)
+    async with EnrichmentClient(api_options(settings, processes)) as enrichment, Standstill() as standstill:
+        worker = build_worker(settings, client, enrichment, standstill)
         async with worker:
             logger.info("worker.ready", extra={"fields": {"task_queue": settings.task_queue}})
             on_ready()
@@ -54,7 +55,7 @@ async def work(
     logger.info("worker.stopped")
 
 
-def build_worker(settings: Settings, client: Client, enrichment: EnrichmentClient) -> Worker:
+def build_worker(settings: Settings, client: Client, enrichment: EnrichmentClient, standstill: Standstill) -> Worker:
     """Return the worker of this process, not yet polling."""
     places = Places(
         inbox=settings.inbox.absolute(),
@@ -64,7 +65,7 @@ def build_worker(settings: Settings, client: Client, enrichment: EnrichmentClien
         producer_version=version("batchd"),
         settings=_shaping(settings),
     )
-    activities = BatchActivities(places, enrichment)
+    activities = BatchActivities(places, enrichment, standstill)
     return Worker(
         client,
         task_queue=settings.task_queue,
