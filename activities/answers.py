@@ -42,7 +42,7 @@ class Reply:
     """The outcome of one call.
 
     `status` is the number as text, or `timeout`, `connect` and the like where there was none. `code` is what a fallback
-    row would say. `latency_ms` is that of the whole call.
+    row would say. `latency_ms` is that of the whole call, where there was an answer.
     """
 
     meaning: Meaning

@@ -30,7 +30,7 @@ class Circuit:
         self._random = random
         self._failures = 0
         self._exhausted_rows = 0
-        self._last_success = float("-inf")
+        self._answered_call_at = float("-inf")
         self._probe_at: float | None = None
         self._backoff_s = FIRST_PROBE_S
         self._probing = False
@@ -41,10 +41,10 @@ class Circuit:
         """Whether the API is taken to be down."""
         return self._probe_at is not None
 
-    def succeeded(self) -> None:
-        """Note that the API answered a call sensibly: it is up."""
+    def succeeded(self, took_s: float = 0.0) -> None:
+        """Note that the API answered a call sensibly: it is up. `took_s`: how long ago the call was made."""
         self._failures = self._exhausted_rows = 0
-        self._last_success = self._clock()
+        self._answered_call_at = max(self._answered_call_at, self._clock() - took_s)
         self._probe_at = None
         self._probing = False
         self._backoff_s = FIRST_PROBE_S
@@ -52,23 +52,27 @@ class Circuit:
     def failed(self, detail: str) -> None:
         """Note a failed call; the circuit opens when there were too many in a row."""
         self._failures += 1
-        if not self.is_open and self._failures >= FAILURES_TO_OPEN:
-            self._open(detail)
+        if self._failures >= FAILURES_TO_OPEN:
+            self.open(detail)
 
-    def succeeded_since(self, moment: float) -> bool:
-        """Tell whether the API answered a call sensibly since `moment`."""
-        return self._last_success >= moment
+    def answers_since(self, moment: float) -> bool:
+        """Tell whether a call that was made after `moment` was answered sensibly.
 
-    def exhausted(self, code: str, first_attempt_at: float) -> bool:
-        """Tell whether a row that used up its attempts shows that the API is down, rather than that the row is bad."""
-        if self.succeeded_since(first_attempt_at):
-            return False
+        One that was on its way at that moment proves nothing: it may have been the last before an outage.
+        """
+        return self._answered_call_at > moment
+
+    def exhausted(self, code: str) -> bool:
+        """Tell whether a row that used up its attempts, with none to compare it to, shows that the API is down."""
         self._exhausted_rows += 1
         if code in OUTAGE_CODES or self._exhausted_rows >= EXHAUSTED_ROWS_TO_OPEN:
-            if not self.is_open:
-                self._open(code)
-            return True
-        return False
+            self.open(code)
+        return self.is_open
+
+    def open(self, detail: str) -> None:
+        """Take the API to be down from now on."""
+        if not self.is_open:
+            self._probe_later(detail)
 
     def take_probe(self) -> bool:
         """Take the right to make the one call that asks whether the API is back."""
@@ -80,7 +84,7 @@ class Circuit:
         """Note that the API is still down; the next probe comes later."""
         self._probing = False
         self._backoff_s = min(self._backoff_s * 2, LONGEST_PROBE_S)
-        self._open(detail)
+        self._probe_later(detail)
 
     def probe_given_up(self) -> None:
         """Give the right to probe back, unused."""
@@ -91,6 +95,6 @@ class Circuit:
         left_s = max(0.0, (self._probe_at or 0.0) - self._clock())
         return left_s + self._random.uniform(0, JITTER)
 
-    def _open(self, detail: str) -> None:
+    def _probe_later(self, detail: str) -> None:
         self.detail = detail
         self._probe_at = self._clock() + self._backoff_s * self._random.uniform(1 - JITTER, 1)

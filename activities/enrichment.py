@@ -38,6 +38,9 @@ class EnrichmentClient:
         self.budget = RetryBudget()
         self.http = HttpCalls(options)
         self.clock = clock
+        self.rows_under_way = 0
+        self.answered_row: CallRow | None = None
+        self.judging = asyncio.Lock()
         self._places = count()
 
     async def __aenter__(self) -> Self:

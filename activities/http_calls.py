@@ -159,7 +159,7 @@ def _reply(answer: Answer, latency_ms: float, options: ApiOptions) -> Reply:
             f"the API at {shown(options.url)} answered {status}: it does not accept the credentials; mend "
             "BATCH_API_TOKEN or BATCH_API_TOKEN_FILE, restart, then resume"
         )
-    return Reply(meaning, status, f"http_{status}", retry_after_s=wanted_s, detail=detail)
+    return Reply(meaning, status, f"http_{status}", retry_after_s=wanted_s, latency_ms=latency_ms, detail=detail)
 
 
 def _success(status: str, answer: Answer, latency_ms: float) -> Reply:

@@ -100,12 +100,15 @@ class PageCalls:
                 if row is None:
                     return
                 rows = [row]
-            for row in rows:
-                await self._row(row)
+            self._client.rows_under_way += 1
+            try:
+                for row in rows:
+                    await self._row(row)
+            finally:
+                self._client.rows_under_way -= 1
 
     async def _row(self, row: CallRow) -> None:
         client = self._client
-        began_at = client.clock()
         statuses: list[str] = []
         client.budget.earn()
         while (reply := await self._call(row)) is not None:
@@ -120,28 +123,40 @@ class PageCalls:
                 self._stop(client.down())
                 return
             if len(statuses) >= client.options.attempts or not client.budget.spend():
-                if client.options.outage == "wait" and await self._api_is_down(reply, began_at):
+                if client.options.outage == "wait" and await self._api_is_down(reply):
                     self._stop(client.down())
-                else:
+                elif self._stopped is None:
                     self._finish(row, reply, statuses)
                 return
             await self._back_off(reply, len(statuses))
 
-    async def _api_is_down(self, reply: Reply, began_at: float) -> bool:
-        """Judge a row that used up its attempts, once the calls beside it have told whether the API answers them.
+    async def _api_is_down(self, reply: Reply) -> bool:
+        """Judge a row that used up its attempts, once the rows beside it have told whether the API answers them.
 
-        Failures may come at once where answers take their time, so without this the first rows of a file would be
-        judged before any could have been answered.
+        Only a call made after this row's last failure tells; what was answered before may have been the end of it.
         """
-        client = self._client
-        with self._waiting():
-            while client.gate.in_flight and not self._judged_since(began_at):  # noqa: ASYNC110 - rare, and three causes
-                await asyncio.sleep(JUDGING_S)
-        return client.circuit.is_open or client.circuit.exhausted(reply.code, began_at)
+        client, circuit, failed_at = self._client, self._client.circuit, self._client.clock()
+        client.rows_under_way -= 1
+        try:
+            with self._waiting():
+                while client.rows_under_way and not (circuit.is_open or circuit.answers_since(failed_at)):  # noqa: ASYNC110
+                    await asyncio.sleep(JUDGING_S)
+        finally:
+            client.rows_under_way += 1
+        async with client.judging:
+            if circuit.is_open or circuit.answers_since(failed_at):
+                return circuit.is_open
+            return not await self._answered_row_is_answered_again() and circuit.exhausted(reply.code)
 
-    def _judged_since(self, moment: float) -> bool:
-        circuit = self._client.circuit
-        return circuit.is_open or circuit.succeeded_since(moment)
+    async def _answered_row_is_answered_again(self) -> bool:
+        """Ask once more with a row that was answered before, under its own key: the only fair question left."""
+        row = self._client.answered_row
+        if row is None:
+            return False
+        reply = await self._call(row)
+        if reply is not None and reply.meaning is Meaning.RETRY:
+            self._client.circuit.open(reply.detail)
+        return reply is not None and reply.meaning is not Meaning.RETRY
 
     async def _call(self, row: CallRow) -> Reply | None:
         """Make one call through the gate; None where the page was stopped first."""
@@ -162,11 +177,12 @@ class PageCalls:
     def _learn(self, reply: Reply, *, saturated: bool) -> None:
         client, limit = self._client, self._client.gate.limit
         if reply.meaning is Meaning.DONE:
-            client.circuit.succeeded()
-            limit.succeeded(reply.latency_ms / 1_000, saturated=saturated)
+            took_s = reply.latency_ms / 1_000
+            client.circuit.succeeded(took_s)
+            limit.succeeded(took_s, saturated=saturated)
             return
         if reply.meaning is not Meaning.RETRY:
-            client.circuit.succeeded()
+            client.circuit.succeeded(reply.latency_ms / 1_000)
             return
         if reply.slow_down:
             limit.rejected()
@@ -185,6 +201,7 @@ class PageCalls:
 
     def _finish(self, row: CallRow, reply: Reply, statuses: list[str]) -> None:
         if reply.meaning is Meaning.DONE:
+            self._client.answered_row = row
             self._keep(RowOutcome(row.number, reply.answer, None, tuple(statuses), reply.latency_ms))
         else:
             self._keep(RowOutcome(row.number, None, reply.code, tuple(statuses)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
@@ -18,6 +19,8 @@ from activities.places import Places
 from activities.source_file import Record, Rejected
 from activities.tally import tally
 from workflows.models import EnrichedPage, EnrichPage
+
+PROBE_CHOICE = 8
 
 
 class PageWork:
@@ -66,8 +69,12 @@ class PageWork:
         return len(self._part.done) if self._part else 0
 
     def rows_to_call(self, *, probe: bool, lost: Callable[[], bool]) -> Iterator[CallRow]:
-        """Yield the rows that have no durable answer; only the first one for a probe, none once the page is `lost`."""
-        for number, body in islice(self._waiting, 1 if probe else None):
+        """Yield the rows that have no durable answer; one of them for a probe, none once the page is `lost`.
+
+        A probe takes any of the next few, so that one row that the API chokes on does not look like an outage for ever.
+        """
+        waiting = _any_one(islice(self._waiting, PROBE_CHOICE)) if probe else self._waiting
+        for number, body in waiting:
             if lost():
                 return
             self._bodies[number] = body
@@ -123,6 +130,10 @@ class PageWork:
             for each in records
             if isinstance(each, Record) and each.number not in done
         )
+
+
+def _any_one(rows: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    return random.sample(found, 1) if (found := list(rows)) else []
 
 
 def _rejected_row(rejected: Rejected) -> DurableRow:

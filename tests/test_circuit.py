@@ -40,24 +40,25 @@ def test_many_failures_in_a_row_open_it_and_one_success_between_starts_the_count
 
 @pytest.mark.parametrize("code", ["connect", "timeout", "http_502", "http_503", "http_504"])
 def test_one_row_that_cannot_reach_the_api_is_enough(circuit: Circuit, code: str) -> None:
-    assert circuit.exhausted(code, first_attempt_at=100.0)
+    assert circuit.exhausted(code)
     assert circuit.is_open
 
 
 def test_a_row_that_the_api_chokes_on_is_no_outage_but_three_of_them_without_a_success_are(circuit: Circuit) -> None:
-    assert [circuit.exhausted("http_500", 100.0) for _ in range(3)] == [False, False, True]
+    assert [circuit.exhausted("http_500") for _ in range(3)] == [False, False, True]
 
 
-def test_a_row_is_at_fault_itself_when_others_were_answered_meanwhile(circuit: Circuit, clock: Clock) -> None:
+def test_an_answer_counts_from_when_its_call_was_made(circuit: Circuit, clock: Clock) -> None:
     clock.now = 101.0
-    circuit.succeeded()
-    assert not circuit.exhausted("http_503", first_attempt_at=100.5)
+    circuit.succeeded(took_s=0.6)
+    assert circuit.answers_since(100.3)
+    assert not circuit.answers_since(100.5), "the call was on its way already"
 
 
 def test_one_probe_at_a_time_ever_more_rarely_and_never_rarer_than_every_15_seconds(
     circuit: Circuit, clock: Clock
 ) -> None:
-    assert circuit.exhausted("connect", 100.0)
+    assert circuit.exhausted("connect")
     waits = []
     for _ in range(10):
         assert not circuit.take_probe(), "not yet due"
@@ -72,7 +73,7 @@ def test_one_probe_at_a_time_ever_more_rarely_and_never_rarer_than_every_15_seco
 
 
 def test_a_probe_that_gets_through_closes_it(circuit: Circuit, clock: Clock) -> None:
-    circuit.exhausted("connect", 100.0)
+    circuit.exhausted("connect")
     clock.now += 2
     assert circuit.take_probe()
     circuit.succeeded()
@@ -80,7 +81,7 @@ def test_a_probe_that_gets_through_closes_it(circuit: Circuit, clock: Clock) -> 
 
 
 def test_a_probe_that_was_given_up_can_be_taken_by_another(circuit: Circuit, clock: Clock) -> None:
-    circuit.exhausted("connect", 100.0)
+    circuit.exhausted("connect")
     clock.now += 2
     assert circuit.take_probe()
     circuit.probe_given_up()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 
 import pytest
@@ -94,14 +95,6 @@ async def test_a_tenth_of_failures_leaves_hardly_a_fallback_row(base: str) -> No
     assert sum(each.error is not None for each in kept) < 20
 
 
-async def test_a_row_that_always_fails_becomes_a_fallback_and_no_outage(base: str) -> None:
-    async with client(base, concurrency=2) as made:
-        await enriched(made, 20)
-        api(base, "/faults", {"kind": "status", "status": 500, "calls": 3})
-        outcome, kept = await enriched(made, 1)
-    assert (outcome.outcome, kept[0].error, len(kept[0].statuses)) == ("done", "http_500", 3)
-
-
 @pytest.mark.parametrize("fault", [{"kind": "status", "status": 503}, {"kind": "drop"}, {"kind": "rubbish"}])
 async def test_an_outage_turns_no_row_into_a_fallback_and_ends_when_the_api_is_back(
     base: str, fault: dict[str, object]
@@ -125,6 +118,32 @@ async def test_an_outage_turns_no_row_into_a_fallback_and_ends_when_the_api_is_b
             outcome = await made.enrich("users", left, keep=kept.append)
     assert sorted(each.number for each in kept) == list(range(1, 501))
     assert [each for each in kept if each.error] == []
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 8, 64])
+async def test_an_outage_that_begins_among_answers_turns_no_row_into_a_fallback(base: str, concurrency: int) -> None:
+    kept: list[RowOutcome] = []
+
+    def keep(outcome: RowOutcome) -> None:
+        kept.append(outcome)
+        if len(kept) == 100:
+            loop.run_in_executor(None, partial(api, base, "/faults", {"kind": "status", "status": 503, "share": 1.0}))
+
+    loop = asyncio.get_running_loop()
+    async with client(base, concurrency=concurrency) as made:
+        outcome = await made.enrich("users", rows(5_000), keep=keep)
+    assert outcome.outcome == "api_down"
+    assert [each for each in kept if each.error] == []
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_the_last_row_of_a_file_that_always_fails_is_no_outage(base: str, status: int) -> None:
+    async with client(base, concurrency=1) as made:
+        await enriched(made, 20)
+        api(base, "/faults", {"kind": "status", "status": status, "calls": 3})
+        outcome, kept = await enriched(made, 1, batch="last")
+    assert (outcome.outcome, [each.error for each in kept]) == ("done", [f"http_{status}"])
+    assert api(base, "/calls")["total"] == 20 + 3 + 1, "a row that had been answered showed that the API is up"
 
 
 async def test_by_setting_an_outage_makes_fallback_rows_at_no_more_than_1_2_calls_a_row(base: str) -> None:
