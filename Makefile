@@ -33,10 +33,10 @@ corpus: $(STAMP)  ## read a folder of CSV files from elsewhere: make corpus CORP
 
 soak: $(STAMP)  ## 20,000 files at once and ten million rows; an hour
 	$(BIN)/python -m pytest -m soak tests
-	$(BIN)/python benchmarks/soak.py
+	PYTHONPATH=tests $(BIN)/python benchmarks/soak.py
 
 bench: $(STAMP)  ## measure every figure that is promised; a quarter of an hour
-	$(BIN)/python benchmarks/run.py $(ONLY)
+	PYTHONPATH=tests $(BIN)/python benchmarks/run.py $(ONLY)
 
 check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -33,7 +33,8 @@ class EnrichmentClient:
     ) -> None:
         self._random = random or Random()  # noqa: S311 - jitter
         self.options = options
-        self.gate = Gate(options.concurrency, options.rate, clock)
+        self.concurrency = _share(options.concurrency, options.processes)
+        self.gate = Gate(self.concurrency, options.rate / options.processes, clock)
         self.circuit = Circuit(clock, self._random)
         self.budget = RetryBudget()
         self.http = HttpCalls(options)
@@ -71,15 +72,18 @@ class EnrichmentClient:
             batch_id: whose turn it is at the gate.
             rows: pulled one by one as calls can be made.
             keep: called once per row, in the order of the answers.
-            concurrency: most calls in flight for this batch, None for the service's own limit.
-            rate: most calls a second for this batch, None or 0 for no limit.
+            concurrency: most calls in flight for this batch over all processes, None for the service's own limit.
+            rate: most calls a second for this batch over all processes, None or 0 for no limit.
         """
         left = iter(rows)
         if self.circuit.is_open:
             probed = await self._probe(left, keep)
             if probed is not None:
                 return probed
-        self.gate.set_caps(batch_id, Caps(concurrency, rate))
+        processes = self.options.processes
+        self.gate.set_caps(
+            batch_id, Caps(concurrency and _share(concurrency, processes), rate / processes if rate else None)
+        )
         try:
             return await PageCalls(self, batch_id, left, keep).run()
         finally:
@@ -122,3 +126,8 @@ class EnrichmentClient:
     def down(self) -> PageOutcome:
         """Return the outcome of a page that must wait for the API."""
         return PageOutcome("api_down", self.circuit.detail, self.circuit.retry_after_s())
+
+
+def _share(concurrency: int, processes: int) -> int:
+    """Return what one process takes of a limit; no batch has more pages in flight than calls, so the least is one."""
+    return max(1, concurrency // processes)

@@ -31,6 +31,7 @@ class ApiOptions:
     """What the client may do.
 
     `rate` is in calls a second, 0 for no limit; `outage` is what rows do while the API is down: `wait` or `fallback`.
+    `concurrency` and `rate` are for the whole service, whose `processes` each take an equal share.
     """
 
     url: str
@@ -44,6 +45,7 @@ class ApiOptions:
     max_body_bytes: int = 1_048_576
     outage: str = "wait"
     user_agent: str = "batchd"
+    processes: int = 1
 
 
 class HttpCalls:

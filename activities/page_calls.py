@@ -49,7 +49,7 @@ class PageCalls:
 
     async def run(self) -> PageOutcome:
         """Run until every row has its answer or the page is stopped."""
-        runners = {asyncio.create_task(self._runner()) for _ in range(self._client.options.concurrency)}
+        runners = {asyncio.create_task(self._runner()) for _ in range(self._client.concurrency)}
         try:
             await self._until_done_or_stopped(runners)
         finally:

@@ -2,8 +2,10 @@
 
 A table goes to the terminal and to docs/performance.md, charts to docs/img/.
 
-    python benchmarks/run.py               everything, about a quarter of an hour on two cores
-    python benchmarks/run.py throughput    one part: throughput, small, scale, latency
+    make bench                    everything, about half an hour on two cores
+    make bench ONLY=throughput    one part: throughput, small, scale, latency
+
+Each module also runs alone, with the tests' installation at hand: PYTHONPATH=tests python benchmarks/scale.py
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import place
 from latency import drop_to_start, killed_worker, original, scan_cost, start_and_stop
 from scale import scale
 from small_files import small_files
@@ -116,8 +117,8 @@ def _chart(latency_ms: int, seen: dict[str, object]) -> None:
         '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="120" font-family="sans-serif" font-size="14">'
     ]
     parts.append(f'<text x="10" y="20">rows a second, {latency_ms} ms API, 64 calls in flight</text>')
-    for place_, (name, value, colour) in enumerate(bars):
-        y = 36 + 40 * place_
+    for line, (name, value, colour) in enumerate(bars):
+        y = 36 + 40 * line
         parts.append(f'<text x="10" y="{y + 20}">{name}</text>')
         parts.append(f'<rect x="110" y="{y}" width="{440 * value / most:.0f}" height="28" fill="{colour}"/>')
         parts.append(f'<text x="{116 + 440 * value / most:.0f}" y="{y + 20}">{value:,.0f}</text>')
@@ -127,5 +128,4 @@ def _chart(latency_ms: int, seen: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    assert place
     main()

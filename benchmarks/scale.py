@@ -40,7 +40,7 @@ def _one(rows: int) -> dict[str, float]:
         source = site.root / "users.csv"
         source.write_text(users(rows, canary=CANARY))
         source.rename(site.inbox / source.name)
-        [folder] = site.finished(deadline_s=3_600)
+        [folder] = site.finished(deadline_s=7_200)
         [worker] = [pid for pid, line in site.children(service.pid) if b"--process-of" in line]
         manifest = manifest_of(folder)
         histories = asyncio.run(_histories(site, manifest["workflow_id"], manifest["run_ids"]))

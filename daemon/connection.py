@@ -52,14 +52,19 @@ def embedded_address(settings: Settings) -> str:
         return f"{LOOPBACK}:{settings.server_port}"
 
 
-async def connect(settings: Settings, *, timeout_s: float, metrics: bool = False) -> Client:
+async def connect(settings: Settings, *, timeout_s: float, metrics_of: int = 0) -> Client:
     """Return a client of the configured server, trying for `timeout_s` seconds.
+
+    Args:
+        settings: where the server is.
+        timeout_s: how long to try.
+        metrics_of: the number of the worker process that serves metrics, from 1; 0 for none.
 
     Raises:
         TemporalUnreachable: nobody answered in time; the message says where and what to do.
     """
     config = target(settings)
-    runtime = _runtime(settings) if metrics else None
+    runtime = _runtime(settings, metrics_of)
     deadline = time.monotonic() + timeout_s
     while True:
         left_s = max(0.1, deadline - time.monotonic())
@@ -81,10 +86,16 @@ def unreachable(address: str | None, error: BaseException) -> TemporalUnreachabl
     )
 
 
-def _runtime(settings: Settings) -> Runtime | None:
-    if not settings.metrics_address:
+def _runtime(settings: Settings, process: int) -> Runtime | None:
+    """Return the runtime that serves the metrics of a worker process, each on a port of its own."""
+    if not settings.metrics_address or not process:
         return None
-    return Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=settings.metrics_address)))
+    host, _, port = settings.metrics_address.rpartition(":")
+    address = f"{host}:{int(port) + process - 1}"
+    try:
+        return Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address)))
+    except (RuntimeError, ValueError) as error:
+        raise SettingsError(f"BATCH_METRICS_ADDRESS: {address} cannot be used: {shortened(str(error), 200)}") from error
 
 
 def write_server_file(state_dir: Path, *, address: str, ui: str, pid: int) -> None:

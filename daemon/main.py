@@ -73,7 +73,8 @@ def _service(parsed: argparse.Namespace, settings: Settings) -> Callable[[asynci
     if parsed.command == "watch":
         return lambda stop: watch(settings, stop, on_ready=_ready)
     if parsed.process_of:
-        return lambda stop: work(settings, stop, processes=parsed.process_of, on_ready=_ready_for_parent)
+        number, processes = parsed.process_of
+        return lambda stop: work(settings, stop, number=number, processes=processes, on_ready=_ready_for_parent)
     return lambda stop: work_all(settings, stop, on_ready=_ready)
 
 
@@ -107,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--with-mock-api", action="store_true", help="run the mock enrichment API too, on port 3001")
     commands.add_parser("watch", help="watch the inbox only; workers run elsewhere")
     worker = commands.add_parser("work", help="work the task queue only; the inbox is watched elsewhere")
-    worker.add_argument("--process-of", type=int, default=0, help=argparse.SUPPRESS)
+    worker.add_argument("--process-of", type=int, nargs=2, help=argparse.SUPPRESS)
     for each in commands.choices.values():
         each.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
     return parser

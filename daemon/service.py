@@ -37,9 +37,7 @@ class Service:
         self._settings = settings
         self._server = None if outside_server() else EmbeddedServer(settings)
         self._mock = Child("mock-api", _python("mock_api", "--exit-with-parent")) if with_mock_api else None
-        processes = settings.worker_processes()
-        command = _python("daemon.main", "work", "--exit-with-parent", "--process-of", str(processes))
-        self._workers = [Child(f"worker-{number}", command) for number in range(1, processes + 1)]
+        self._workers = _workers(settings)
         self._keepers: list[asyncio.Task[None]] = []
         self._ready = False
 
@@ -109,12 +107,10 @@ async def watch(settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[
 async def work_all(settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
     """Work the task queue until `stop` is set, in as many processes as the settings say."""
     prepare_folders(settings)
-    processes = settings.worker_processes()
-    if processes == 1:
+    if settings.worker_processes() == 1:
         await work(settings, stop, on_ready=on_ready)
         return
-    command = _python("daemon.main", "work", "--exit-with-parent", "--process-of", str(processes))
-    workers = [Child(f"worker-{number}", command) for number in range(1, processes + 1)]
+    workers = _workers(settings)
     keepers = []
     try:
         for worker in workers:
@@ -163,6 +159,12 @@ async def _until_ready(children: list[Child], stop: asyncio.Event, settings: Set
 
 async def _all_ready(children: list[Child]) -> None:
     await asyncio.gather(*(child.ready() for child in children))
+
+
+def _workers(settings: Settings) -> list[Child]:
+    count = settings.worker_processes()
+    command = _python("daemon.main", "work", "--exit-with-parent", "--process-of")
+    return [Child(f"worker-{number}", [*command, str(number), str(count)]) for number in range(1, count + 1)]
 
 
 def _python(module: str, *arguments: str) -> list[str]:

@@ -185,7 +185,11 @@ class Settings(BaseSettings):
         le=3_600,
         description="Seconds that work in flight may take to finish when the service stops.",
     )
-    metrics_address: Address = Field("", description="IP:PORT where Prometheus metrics are served; empty: none.")
+    metrics_address: Address = Field(
+        "",
+        description="IP:PORT where the first worker process serves Prometheus metrics, each further one a port higher; "
+        "empty: none.",
+    )
     health_address: Address = Field("", description="IP:PORT where `/healthz` and `/readyz` answer; empty: none.")
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="Form of log lines; `auto`: text on a terminal, JSON elsewhere."
@@ -229,8 +233,9 @@ class Settings(BaseSettings):
         )
 
     def worker_processes(self) -> int:
-        """Return how many worker processes to run."""
-        return len(os.sched_getaffinity(0)) if self.workers == "auto" else self.workers
+        """Return how many worker processes to run: never more than there may be calls at once."""
+        wanted = len(os.sched_getaffinity(0)) if self.workers == "auto" else self.workers
+        return min(wanted, self.api_concurrency)
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, **overrides: object) -> Settings:

@@ -38,14 +38,21 @@ logger = logging.getLogger(__name__)
 
 
 async def work(
-    settings: Settings, stop: asyncio.Event, *, processes: int = 1, on_ready: Callable[[], None] = lambda: None
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    number: int = 1,
+    processes: int = 1,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Work the task queue until `stop` is set; then let what is in flight finish or hand it back.
+    """Work the task queue until `stop` is set, as the `number`th of `processes`.
+
+    What is in flight then may finish or is handed back. Metrics are on the port that follows the process before.
 
     Raises:
         TemporalUnreachable: no server answered within the start timeout.
     """
-    client = await connect(settings, timeout_s=settings.start_timeout_s, metrics=True)
+    client = await connect(settings, timeout_s=settings.start_timeout_s, metrics_of=number)
     async with EnrichmentClient(api_options(settings, processes)) as enrichment, Standstill() as standstill:
         worker = build_worker(settings, client, enrichment, standstill)
         async with worker:
@@ -88,13 +95,14 @@ def api_options(settings: Settings, processes: int = 1) -> ApiOptions:
         bulk_url=settings.api_bulk_url,
         bulk_size=settings.api_bulk_size,
         token=_token(settings),
-        concurrency=max(1, settings.api_concurrency // processes),
-        rate=settings.api_rate / processes,
+        concurrency=settings.api_concurrency,
+        rate=settings.api_rate,
         timeout_s=settings.api_timeout_s,
         attempts=settings.api_attempts,
         max_body_bytes=settings.api_max_body_bytes,
         outage=settings.api_outage,
         user_agent=f"batchd/{version('batchd')}",
+        processes=processes,
     )
 
 

@@ -10,13 +10,13 @@ class Calls:
     """Counts of calls by answer, and per idempotency key how often it came."""
 
     def __init__(self) -> None:
+        self.in_flight = 0
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything but the calls that are not yet answered."""
         self.total = 0
-        self.in_flight = 0
-        self.most_in_flight = 0
+        self.most_in_flight = self.in_flight
         self.by_status: Counter[str] = Counter()
         self.keys: Counter[str] = Counter()
 

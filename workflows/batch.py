@@ -111,8 +111,11 @@ class BatchWork(BatchControl):
         )
 
     def _may_start(self) -> bool:
-        room = len(self._tasks) < self._request.shape.pages_in_flight
-        return room and not self._holding() and not self._turnover_due()
+        most = self._request.shape.pages_in_flight
+        if self._state.limits.concurrency:
+            # A worker process makes at least one call at once for a page, wherever the others are worked.
+            most = min(most, self._state.limits.concurrency)
+        return len(self._tasks) < most and not self._holding() and not self._turnover_due()
 
     def _may_load(self) -> bool:
         wanted = self._state.cursor is not None and not self._pending
