@@ -55,6 +55,8 @@ def measure_scale() -> list[Row]:
         ("events of the longest run", "< 5,000", f"{seen['events_of_longest_run']:,} ({seen['runs']} runs)"),
         ("largest event, which no payload exceeds", "<= 64 KiB", f"{seen['largest_payload_bytes']:,} bytes"),
         ("a cell of the file in the history", "none", "seen" if seen["canary_seen"] else "none"),
+        ("`batchctl verify`: rows/s", "-", f"{seen['verify_rows_per_s']:,}"),
+        ("`batchctl verify`: memory", "bounded", f"{seen['verify_rss_growth_mib']} MiB more than for 10,000 rows"),
     ]
 
 
