@@ -30,6 +30,8 @@ from workflows.models import Identity, Source
 BLOCK_BYTES = 1_048_576
 LOCK_FILE = "rerun.lock"
 RERUN = "\nrerun:"
+COPYING = ".rerun-"
+"""How folders begin that the daemon passes over."""
 
 
 class Reruns:
@@ -44,7 +46,8 @@ class Reruns:
     def prepare(self, old: Receipt, *, reason: str) -> Receipt:
         """Lay a copy of the source of `old` ready as a new batch and return its receipt. Blocking.
 
-        Killed at any step it leaves nothing that the daemon would start by mistake; repeating it is safe.
+        Killed at any step it leaves nothing that the daemon would start by mistake; repeating it is safe, and the next
+        rerun removes what it had copied.
 
         Raises:
             SourceVanished: the source is neither in the archive nor among the failed.
@@ -52,9 +55,11 @@ class Reruns:
             SettingsError: the folders cannot be written.
         """
         with self._alone():
-            hidden = self._inbox / PROCESSING / f".rerun-{secrets.token_hex(8)}"
+            hidden = self._inbox / PROCESSING / f"{COPYING}{secrets.token_hex(8)}"
             try:
                 hidden.parent.mkdir(mode=0o700, exist_ok=True)
+                for killed in hidden.parent.glob(f"{COPYING}*"):
+                    shutil.rmtree(killed, ignore_errors=True)
                 hidden.mkdir(mode=0o700)
                 source = _copied(self._source_path(old), hidden / old.source.file, old.source)
                 new = self._new_receipt(old, source, reason)

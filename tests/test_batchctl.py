@@ -344,6 +344,15 @@ def test_every_rerun_is_a_batch_of_its_own(desk: Desk) -> None:
     assert (running.code, "let it end" in running.err) == (1, True)
 
 
+def test_a_rerun_removes_what_a_killed_one_had_copied(desk: Desk) -> None:
+    old = archived(desk)
+    killed = desk.inbox / ".processing/.rerun-0123456789abcdef"
+    killed.mkdir(parents=True)
+    (killed / "users.csv").write_text("id\n1\n")
+    new = desk.batchctl("rerun", old.id, "--reason", "again").out.strip()
+    assert [each.name for each in (desk.inbox / ".processing").iterdir()] == [new]
+
+
 def test_a_rerun_of_a_changed_or_missing_source_is_refused(desk: Desk) -> None:
     old = archived(desk)
     source = desk.inbox / "archive" / old.id / "users.csv"
