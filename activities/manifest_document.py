@@ -14,8 +14,8 @@ import orjson
 
 from activities.journal import FileFacts, SavedPage
 from activities.output_names import manifest_name
-from workflows.limits import added
 from workflows.models import Counts, ManifestStatus
+from workflows.sums import added_counts
 
 MANIFEST_VERSION = 1
 ALGORITHM = "sha256"
@@ -133,7 +133,7 @@ def counts_of(pages: Iterable[SavedPage]) -> Counts:
     """Return the sums over pages."""
     total = Counts()
     for saved in pages:
-        total = added(
+        total = added_counts(
             total,
             Counts(
                 records=saved.chunk.rows + saved.rejected_rows,

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from activities.parts import DurableRow
-from workflows.limits import summed
 from workflows.models import CallStats
 
 BUCKETS_PER_OCTAVE = 8
@@ -31,16 +30,6 @@ def tally(rows: Iterable[DurableRow]) -> CallStats:
         retries=retries,
         by_status=dict(sorted(by_status.items())),
         latency_ms={str(key): count for key, count in sorted(latency_ms.items())},
-    )
-
-
-def merged(first: CallStats, second: CallStats) -> CallStats:
-    """Return the sum of two call statistics."""
-    return CallStats(
-        calls=first.calls + second.calls,
-        retries=first.retries + second.retries,
-        by_status=summed(first.by_status, second.by_status),
-        latency_ms=summed(first.latency_ms, second.latency_ms),
     )
 
 

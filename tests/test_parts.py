@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from activities.lines import line, payload
 from activities.parts import DurableRow, PartFile
 from activities.storage import OutputFolder
-from activities.tally import bucket, merged, percentile_ms, tally
+from activities.tally import bucket, percentile_ms, tally
 from workflows.models import CallStats
+from workflows.sums import added_stats
 
 ID = "users-0123456789ab"
 NAME = ".part-000001"
@@ -150,7 +151,7 @@ def test_a_tally_counts_calls_retries_statuses_and_successful_latencies() -> Non
 
 def test_tallies_of_two_halves_add_up_to_the_whole() -> None:
     rows = [row(number, statuses=("500",) * (number % 3) + ("200",)) for number in range(1, 20)]
-    assert merged(tally(rows[:7]), tally(rows[7:])) == tally(rows)
+    assert added_stats(tally(rows[:7]), tally(rows[7:])) == tally(rows)
 
 
 @given(st.floats(0, 3_600_000))

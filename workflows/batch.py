@@ -15,7 +15,6 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from workflows.control import SERVICE, BatchControl
-from workflows.limits import added
 from workflows.models import (
     BatchRef,
     BatchRequest,
@@ -28,7 +27,8 @@ from workflows.models import (
     Page,
     SavedChunk,
 )
-from workflows.steps import Steps, merged_stats, told
+from workflows.steps import Steps, told
+from workflows.sums import added_counts, added_stats
 
 KEPT_RUN_IDS = 200
 
@@ -191,8 +191,8 @@ class BatchWork(BatchControl):
         self._open.pop(page.number, None)
         self._state = replace(
             self._state,
-            counts=added(self._state.counts, counts),
-            stats=merged_stats(self._state.stats, enriched.stats),
+            counts=added_counts(self._state.counts, counts),
+            stats=added_stats(self._state.stats, enriched.stats),
             done_bytes=self._state.done_bytes + page.source_end - page.source_start,
             pages=max(self._state.pages, page.number),
         )

@@ -19,19 +19,3 @@ def _past(name: str, limit: str, amount: int, kind: str, counts: Counts, shape: 
     else:
         over = amount > int(limit)
     return f"{amount} of {counts.records} rows are {kind}, more than BATCH_{name}={limit} allows" if over else None
-
-
-def added(first: Counts, second: Counts) -> Counts:
-    """Return the sum of two counts."""
-    return Counts(
-        records=first.records + second.records,
-        enriched=first.enriched + second.enriched,
-        fallback=first.fallback + second.fallback,
-        rejected=first.rejected + second.rejected,
-        by_error=summed(first.by_error, second.by_error),
-    )
-
-
-def summed(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
-    """Return the sums of two counters, key by key."""
-    return {key: first.get(key, 0) + second.get(key, 0) for key in sorted(first | second)}

@@ -16,13 +16,11 @@ from temporalio.exceptions import (
 
 from workflows.contract import Activities
 from workflows.errors import shortened
-from workflows.limits import summed
 from workflows.models import (
     BatchRef,
     BatchRequest,
     BatchState,
     CallLimits,
-    CallStats,
     Cursor,
     EnrichedPage,
     EnrichPage,
@@ -174,16 +172,6 @@ class Steps:
         if progress.waiting:
             lines.append(f"waiting for the {progress.waiting.on} since {progress.waiting.since}")
         return "\n\n".join(lines)
-
-
-def merged_stats(first: CallStats, second: CallStats) -> CallStats:
-    """Return the sum of two call statistics."""
-    return CallStats(
-        calls=first.calls + second.calls,
-        retries=first.retries + second.retries,
-        by_status=summed(first.by_status, second.by_status),
-        latency_ms=summed(first.latency_ms, second.latency_ms),
-    )
 
 
 def told(error: FailureError) -> str:
