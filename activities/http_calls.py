@@ -10,7 +10,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from socket import gaierror
+from socket import EAI_AGAIN, gaierror
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -179,12 +179,19 @@ def _success(status: str, answer: Answer, latency_ms: float) -> Reply:
 def _no_answer(error: Exception, options: ApiOptions) -> Reply:
     if isinstance(error, TimeoutError):
         return Reply(Meaning.RETRY, "timeout", "timeout", detail=f"no answer within {options.timeout_s:g} s")
-    if isinstance(error, ssl.SSLError | gaierror):
+    if isinstance(error, ssl.SSLError | gaierror) and not _passing(error):
         detail = f"the API at {shown(options.url)} cannot be used: {error}; mend BATCH_API_URL, restart, then resume"
         return Reply(Meaning.REFUSED, "settings", "settings", detail=shortened(detail, 300))
     if isinstance(error, OSError):
         return Reply(Meaning.RETRY, "connect", "connect", detail=shortened(f"connection failed: {error}", 300))
     return Reply(Meaning.RETRY, "broken", "bad_response", detail=shortened(str(error), 300))
+
+
+def _passing(error: OSError) -> bool:
+    """Tell whether a failure of TLS or of the name service is one of the moment: cut short, or nobody to ask."""
+    if isinstance(error, ssl.SSLError):
+        return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    return error.errno == EAI_AGAIN
 
 
 def shown(url: str) -> str:

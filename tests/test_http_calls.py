@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -203,6 +204,25 @@ async def test_a_name_that_does_not_exist_is_a_settings_error_that_names_the_set
         reply = await made.post_row(b"{}", "k")
     assert reply.meaning is Meaning.REFUSED
     assert "BATCH_API_URL" in reply.detail
+
+
+async def test_a_name_service_that_is_away_is_a_connect_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", away)
+    async with calls(1, url="http://api.example/enrich") as made:
+        reply = await made.post_row(b"{}", "k")
+    assert (reply.meaning, reply.code) == (Meaning.RETRY, "connect")
+
+
+async def test_a_connection_that_is_closed_in_the_tls_handshake_is_a_connect_error() -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+
+    async with server(script) as port, calls(port, url=f"https://127.0.0.1:{port}/", timeout_s=5) as made:
+        reply = await made.post_row(b"{}", "k")
+    assert (reply.meaning, reply.code) == (Meaning.RETRY, "connect")
 
 
 async def test_a_certificate_that_is_not_trusted_is_a_settings_error(tmp_path: Path) -> None:
