@@ -3,7 +3,7 @@
 A table goes to the terminal and to docs/performance.md, charts to docs/img/.
 
     make bench                    everything, about half an hour on two cores
-    make bench ONLY=throughput    one part: throughput, small, scale, latency
+    make bench ONLY=throughput    one part: throughput, small, kindness, scale, latency
 
 Each module also runs alone, with the tests' installation at hand: PYTHONPATH=tests python benchmarks/scale.py
 """
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kindness import bad_day, knee
 from latency import drop_to_start, killed_worker, original, scan_cost, start_and_stop
 from scale import scale
 from small_files import small_files
@@ -44,6 +45,18 @@ def measure_small() -> list[Row]:
     seen = small_files()
     text = f"{seen['ratio']} ({seen['batchd']} against {seen['bare']} files/s; pairs {seen['ratios']})"
     return [("1,000 files of 20 rows, files/s against bare workflows", ">= 0.8", text)]
+
+
+def measure_kindness() -> list[Row]:
+    """A bad day of the API, and its knee."""
+    bad, settled = bad_day(), knee()
+    rates = f"{bad['bad']:,} against {bad['clean']:,} rows/s"
+    in_flight = f"{settled['in_flight_median']:g} (most {settled['in_flight_most']})"
+    return [
+        ("rows/s with 10 % errors and slow tails, against a clean API", ">= 0.8", f"{bad['ratio']} ({rates})"),
+        ("fallback rows with 10 % errors, 3 attempts", "0.1 % by arithmetic", f"{bad['fallback_share']:.2%}"),
+        ("calls in flight at an API with a knee at 32", "24 to 40", in_flight),
+    ]
 
 
 def measure_scale() -> list[Row]:
@@ -81,6 +94,7 @@ def measure_latency() -> list[Row]:
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "throughput": measure_throughput,
     "small": measure_small,
+    "kindness": measure_kindness,
     "scale": measure_scale,
     "latency": measure_latency,
 }
