@@ -23,7 +23,7 @@ from activities.page_work import PageWork
 from activities.places import Places
 from activities.standstill import Standstill
 from workflows.contract import Activities
-from workflows.models import (
+from workflows.requests import (
     EnrichedPage,
     EnrichPage,
     FileSource,

@@ -18,7 +18,8 @@ from activities.manifest_reading import listed_page
 from activities.output_names import chunk_name, manifest_name, part_name, rejected_name
 from activities.parts import DurableRow, PartFile
 from activities.retried_page import RetriedPage
-from workflows.models import Page, SavedChunk, SavePage
+from workflows.models import Page
+from workflows.requests import SavedChunk, SavePage
 
 Rows = Callable[[], Iterable[DurableRow]]
 """The rows of a page in order, as often as they are asked for."""

@@ -22,7 +22,8 @@ from activities.places import PROCESSING
 from activities.reasons import Reason, mend_of, place_in, write_reason
 from activities.receipts import Receipt, Receipts
 from workflows.ids import checked_id, workflow_id
-from workflows.models import FileSource, Identity
+from workflows.models import Identity
+from workflows.requests import FileSource
 
 ARCHIVE = "archive"
 FAILED = "failed"

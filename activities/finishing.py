@@ -9,7 +9,8 @@ from activities.generations import write_generation
 from activities.manifest import ManifestFacts, write_manifest
 from activities.places import Places
 from activities.source_file import SourceFile
-from workflows.models import Cursor, Page, WriteManifest, WrittenManifest
+from workflows.models import Cursor, Page
+from workflows.requests import WriteManifest, WrittenManifest
 
 
 def finish(places: Places, request: WriteManifest) -> WrittenManifest:

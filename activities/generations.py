@@ -23,7 +23,8 @@ from activities.output_names import manifest_name
 from activities.publishing import finished, finished_once, publish, remove_unlisted
 from activities.retried_page import RetriedPage, damaged
 from workflows.ids import workflow_id
-from workflows.models import Cursor, LoadedPages, LoadPages, Page, WriteManifest, WrittenManifest
+from workflows.models import Cursor, Page
+from workflows.requests import LoadedPages, LoadPages, WriteManifest, WrittenManifest
 
 
 class FallbackRow(NamedTuple):

@@ -18,7 +18,8 @@ from activities.folder import Folder
 from activities.lines import line, mend_tail, payloads
 from activities.output_names import generation_of_data, journal_name
 from workflows.errors import StorageFull
-from workflows.models import Page, SavedChunk
+from workflows.models import Page
+from workflows.requests import SavedChunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

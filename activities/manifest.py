@@ -14,7 +14,8 @@ from activities.manifest_document import ManifestDocument
 from activities.manifest_facts import ManifestFacts, first_facts
 from activities.publishing import finished, finished_once, publish, remove_unlisted
 from workflows.errors import OutputRefused, SourceChanged
-from workflows.models import Page, WriteManifest, WrittenManifest
+from workflows.models import Page
+from workflows.requests import WriteManifest, WrittenManifest
 
 __all__ = ["UNKNOWN", "ManifestFacts", "write_manifest"]
 

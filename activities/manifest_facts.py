@@ -11,7 +11,8 @@ from activities.journal import SavedPage
 from activities.manifest_document import MANIFEST_VERSION, counts_of, status_of
 from activities.tally import percentile_ms
 from workflows.ids import workflow_id
-from workflows.models import CallStats, Counts, Pause, Shape, WriteManifest
+from workflows.models import CallStats, Counts, Pause, Shape
+from workflows.requests import WriteManifest
 
 PRODUCER = "batchd"
 _PERCENTS = (50, 95, 99)

@@ -13,7 +13,8 @@ from activities.folder import Folder
 from activities.journal import FileFacts, SavedPage
 from activities.output_names import generation_of_manifest, manifest_name
 from workflows.errors import OutputRefused
-from workflows.models import Counts, Page, WrittenManifest
+from workflows.models import Counts, Page
+from workflows.requests import WrittenManifest
 
 _RESULT_KEYS = (b'"status"', b'"counts"')
 

@@ -18,7 +18,7 @@ from activities.parts import DurableRow, PartFile
 from activities.places import Places
 from activities.source_file import Record, Rejected
 from activities.tally import tally
-from workflows.models import EnrichedPage, EnrichPage
+from workflows.requests import EnrichedPage, EnrichPage
 
 PROBE_CHOICE = 8
 

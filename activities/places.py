@@ -11,7 +11,8 @@ from activities.receipts import Receipts
 from activities.source_file import SourceFile
 from activities.storage import OutputFolder
 from workflows.ids import checked_id
-from workflows.models import BatchRef, LoadedPages, LoadPages
+from workflows.models import BatchRef
+from workflows.requests import LoadedPages, LoadPages
 
 PROCESSING = ".processing"
 

@@ -19,7 +19,7 @@ from activities.manifest_reading import read_result
 from activities.output_names import generation_of_data, manifest_name, sums_name
 from activities.storage import is_hidden_of_ours
 from workflows.errors import BatchdError
-from workflows.models import WrittenManifest
+from workflows.requests import WrittenManifest
 
 
 def finished_once(folder: Folder, generation: int, attempt: Callable[[], WrittenManifest]) -> WrittenManifest:

@@ -15,7 +15,8 @@ from activities.record_borders import Borders, Fault
 from activities.records import Record, RecordReader, Rejected
 from activities.source_bytes import SourceBytes
 from workflows.errors import InvalidCsv, SourceChanged
-from workflows.models import CsvOptions, Cursor, LoadedPages, Page, Source
+from workflows.models import CsvOptions, Cursor, Page, Source
+from workflows.requests import LoadedPages
 
 __all__ = ["Dialect", "Record", "Rejected", "SourceFile"]
 

@@ -15,7 +15,8 @@ from temporalio.client import Client
 
 from daemon.intake import Intake
 from daemon.settings import Settings
-from workflows.models import BatchRequest, Mode
+from workflows.models import Mode
+from workflows.state import BatchRequest
 
 ORIGINAL_S = 329.8
 

@@ -18,7 +18,8 @@ from daemon.connection import unreachable
 from workflows.cursor import CursorBatchWorkflow
 from workflows.ids import displayed, printable, workflow_id
 from workflows.in_memory import InMemoryBatchWorkflow
-from workflows.models import BatchRequest, Mode
+from workflows.models import Mode
+from workflows.state import BatchRequest
 
 RPC_TIMEOUT = timedelta(seconds=10)
 

@@ -23,23 +23,8 @@ from activities.parts import DurableRow, PartFile
 from activities.source_file import Record, Rejected, SourceFile
 from activities.storage import OutputFolder
 from activities.tally import tally
-from workflows.models import (
-    BatchRef,
-    CallStats,
-    Control,
-    CsvOptions,
-    Cursor,
-    Identity,
-    LoadPages,
-    Page,
-    Pause,
-    SavedChunk,
-    SavePage,
-    Shape,
-    Source,
-    WriteManifest,
-    WrittenManifest,
-)
+from workflows.models import BatchRef, CallStats, Control, CsvOptions, Cursor, Identity, Page, Pause, Shape, Source
+from workflows.requests import LoadPages, SavedChunk, SavePage, WriteManifest, WrittenManifest
 
 ID = "users-0123456789ab"
 FINISHED_AT = "2026-01-02T03:04:15.500+00:00"

@@ -16,8 +16,10 @@ from activities.receipts import Receipt, Receipts
 from daemon.intake import Intake, Outcome, ScanReport
 from daemon.settings import Settings
 from workflows.errors import TemporalUnreachable
-from workflows.models import BatchRef, BatchRequest, FileSource, Mode
+from workflows.models import BatchRef, Mode
 from workflows.models import Outcome as Ended
+from workflows.requests import FileSource
+from workflows.state import BatchRequest
 
 SETTLE_S = 2.0
 PATIENCE_S = 6.0

@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 from daemon.worker import WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow
-from workflows.models import EnrichedPage, EnrichPage
+from workflows.requests import EnrichedPage, EnrichPage
 from workflows.retry_failed import RetryFailedWorkflow
 
 FOLDER = Path(__file__).parent / "histories"

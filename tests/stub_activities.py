@@ -10,24 +10,19 @@ from collections.abc import Callable
 from temporalio import activity
 
 from workflows.contract import Activities
-from workflows.models import (
-    BatchRequest,
-    Counts,
-    Cursor,
+from workflows.models import Counts, Cursor, Identity, Page, Shape, Source
+from workflows.requests import (
     EnrichedPage,
     EnrichPage,
     FileSource,
-    Identity,
     LoadedPages,
     LoadPages,
-    Page,
     SavedChunk,
     SavePage,
-    Shape,
-    Source,
     WriteManifest,
     WrittenManifest,
 )
+from workflows.state import BatchRequest
 
 ROWS = 10
 

@@ -20,7 +20,8 @@ from temporalio.worker import Worker
 
 from activities.receipts import Receipt
 from workflows.cursor import CursorBatchWorkflow
-from workflows.models import BatchRequest, EnrichedPage, EnrichPage
+from workflows.requests import EnrichedPage, EnrichPage
+from workflows.state import BatchRequest
 
 HEARTBEAT_THROTTLE = timedelta(seconds=0.3)
 NUMBERS = count(1_000)

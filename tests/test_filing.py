@@ -18,7 +18,8 @@ from activities.moving import rename_where_free
 from activities.receipts import Receipt, Receipts
 from workflows.errors import StorageFull
 from workflows.ids import batch_id, displayed
-from workflows.models import BatchRef, Counts, CsvOptions, FileSource, Identity, Outcome, Source
+from workflows.models import BatchRef, Counts, CsvOptions, Identity, Outcome, Source
+from workflows.requests import FileSource
 
 CSV = b"id\n1\n"
 

@@ -14,7 +14,8 @@ from activities.generations import fallback_rows, find_fallback_pages, write_gen
 from activities.parts import DurableRow, PartFile
 from activities.verification import verify
 from workflows.errors import OutputRefused
-from workflows.models import Control, Cursor, LoadPages
+from workflows.models import Control, Cursor
+from workflows.requests import LoadPages
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "manifest.schema.json").read_text())
 

@@ -18,7 +18,8 @@ from activities.journal import record
 from activities.manifest_shape import MANIFEST, Optional, Values
 from activities.verification import verify
 from workflows.errors import OutputRefused, SourceChanged
-from workflows.models import Control, Counts, Page, WrittenManifest
+from workflows.models import Control, Counts, Page
+from workflows.requests import WrittenManifest
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCHEMA = json.loads((DOCS / "manifest.schema.json").read_text())

@@ -22,7 +22,8 @@ from temporalio.worker import Worker
 from daemon.worker import HEARTBEAT_THROTTLE, WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow
-from workflows.models import CallLimits, Control, EnrichedPage, EnrichPage, LimitsChange, Page, SavedChunk, SavePage
+from workflows.models import CallLimits, Control, LimitsChange, Page
+from workflows.requests import EnrichedPage, EnrichPage, SavedChunk, SavePage
 from workflows.retry_failed import RetryFailedWorkflow
 
 BIN = Path(sys.executable).parent

@@ -15,18 +15,9 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from workflows.control import SERVICE, BatchControl
-from workflows.models import (
-    BatchRef,
-    BatchRequest,
-    BatchResult,
-    Control,
-    Counts,
-    Cursor,
-    EnrichedPage,
-    LoadedPages,
-    Page,
-    SavedChunk,
-)
+from workflows.models import BatchRef, Control, Counts, Cursor, Page
+from workflows.requests import EnrichedPage, LoadedPages, SavedChunk
+from workflows.state import BatchRequest, BatchResult
 from workflows.steps import Steps, told
 from workflows.sums import added_counts, added_stats
 

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 
 from temporalio import activity
 
-from workflows.models import (
+from workflows.requests import (
     EnrichedPage,
     EnrichPage,
     FileSource,

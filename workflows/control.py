@@ -10,19 +10,9 @@ from dataclasses import replace
 from temporalio import workflow
 
 from workflows.limits import exceeded
-from workflows.models import (
-    BatchRequest,
-    BatchState,
-    CallLimits,
-    Control,
-    LimitsChange,
-    Mode,
-    Outcome,
-    Pause,
-    Progress,
-    State,
-)
+from workflows.models import CallLimits, Control, LimitsChange, Mode, Outcome, Pause, State
 from workflows.outage import Outage
+from workflows.state import BatchRequest, BatchState, Progress
 
 KEPT_PAUSES = 100
 """Newest pauses kept for the manifest, so that a script that pauses in a loop cannot grow the history."""

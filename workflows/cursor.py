@@ -5,7 +5,7 @@ from __future__ import annotations
 from temporalio import workflow
 
 from workflows.batch import BatchWork
-from workflows.models import BatchRequest, BatchResult
+from workflows.state import BatchRequest, BatchResult
 
 
 @workflow.defn

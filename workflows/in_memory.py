@@ -7,7 +7,7 @@ from temporalio.workflow import ParentClosePolicy
 
 from workflows.batch import BatchWork
 from workflows.load_chunks import LoadChunksWorkflow
-from workflows.models import BatchRequest, BatchResult, LoadChunksRequest
+from workflows.state import BatchRequest, BatchResult, LoadChunksRequest
 
 
 @workflow.defn

@@ -7,8 +7,10 @@ from datetime import timedelta
 from temporalio import workflow
 
 from workflows.contract import Activities
-from workflows.models import Cursor, LoadChunksRequest, LoadedPages, LoadPages
+from workflows.models import Cursor
 from workflows.policies import MAX_PAGES_AT_ONCE, READ_TIMEOUT, writing
+from workflows.requests import LoadedPages, LoadPages
+from workflows.state import LoadChunksRequest
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 

@@ -16,28 +16,20 @@ from temporalio.exceptions import (
 
 from workflows.contract import Activities
 from workflows.errors import shortened
-from workflows.models import (
-    BatchRef,
-    BatchRequest,
-    BatchState,
-    CallLimits,
-    Cursor,
+from workflows.models import BatchRef, CallLimits, Cursor, Mode, Outcome, Page, Shape
+from workflows.policies import ENRICH_TIMEOUT, FILING_TIMEOUT, MANIFEST_TIMEOUT, READ_TIMEOUT, SAVE_TIMEOUT, writing
+from workflows.requests import (
     EnrichedPage,
     EnrichPage,
     FileSource,
     LoadedPages,
     LoadPages,
-    Mode,
-    Outcome,
-    Page,
-    Progress,
     SavedChunk,
     SavePage,
-    Shape,
     WriteManifest,
     WrittenManifest,
 )
-from workflows.policies import ENRICH_TIMEOUT, FILING_TIMEOUT, MANIFEST_TIMEOUT, READ_TIMEOUT, SAVE_TIMEOUT, writing
+from workflows.state import BatchRequest, BatchState, Progress
 
 FALLBACK_PAGES_AT_ONCE = 100
 

@@ -31,7 +31,8 @@ from daemon.settings import Settings
 from workflows.control import BatchControl
 from workflows.errors import TemporalUnreachable
 from workflows.ids import workflow_id
-from workflows.models import BatchResult, CallLimits, Control, LimitsChange, Progress
+from workflows.models import CallLimits, Control, LimitsChange
+from workflows.state import BatchResult, Progress
 
 CONNECT_S = 2.0
 RPC_TIMEOUT = timedelta(seconds=5)

@@ -24,8 +24,9 @@ from daemon.batchctl.words import put, say
 from daemon.connection import unreachable
 from daemon.settings import Settings
 from workflows.ids import workflow_id
-from workflows.models import BatchRequest, CsvOptions, Identity, Shape, Source
+from workflows.models import CsvOptions, Identity, Shape, Source
 from workflows.retry_failed import RetryFailedWorkflow
+from workflows.state import BatchRequest
 
 LOOK_S = 0.3
 

@@ -12,7 +12,8 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
 from workflows.errors import shortened
-from workflows.models import BatchResult, Mode, Outcome
+from workflows.models import Mode, Outcome
+from workflows.state import BatchResult
 
 MAX_WORD_CHARS = 200
 SHOWN_ATTEMPT = 3

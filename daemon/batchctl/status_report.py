@@ -15,7 +15,8 @@ from daemon.batchctl.results import Result, saved_work
 from daemon.batchctl.runs import Ending, Run
 from daemon.batchctl.words import seconds_between
 from workflows.ids import workflow_id
-from workflows.models import Counts, Mode, Pause, Progress, State, Waiting
+from workflows.models import Counts, Mode, Pause, State
+from workflows.state import Progress, Waiting
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 NOT_STARTED = "start"

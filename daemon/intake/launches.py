@@ -14,7 +14,8 @@ from activities.failpoints import failpoint
 from activities.receipts import Receipt, Receipts
 from daemon.settings import Settings
 from workflows.errors import BatchdError, TemporalUnreachable
-from workflows.models import BatchRequest, Mode
+from workflows.models import Mode
+from workflows.state import BatchRequest
 
 Outcome = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out", "unknown"]
 

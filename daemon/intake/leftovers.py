@@ -20,8 +20,9 @@ from daemon.intake.names import Names
 from daemon.settings import Settings
 from workflows.errors import InvalidBatchId
 from workflows.ids import checked_id, displayed
-from workflows.models import BatchRef, Counts, FileSource
+from workflows.models import BatchRef, Counts
 from workflows.models import Outcome as Ended
+from workflows.requests import FileSource
 
 ADOPTED_PER_SCAN = 500
 ASKED_PER_SCAN = 20

@@ -1,0 +1,131 @@
+"""One request and one result for each activity, as they cross the boundary: see `workflows.models` for the rules."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from workflows.models import (
+    BatchRef,
+    CallLimits,
+    CallStats,
+    Control,
+    Counts,
+    Cursor,
+    Identity,
+    LimitsChange,
+    ManifestStatus,
+    Mode,
+    Outcome,
+    Page,
+    Pause,
+    Shape,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPages:
+    """Request of `load_next_csv_page` (the next `max_pages`) and of `load_csv_chunks` (all of a small file)."""
+
+    batch: BatchRef
+    cursor: Cursor
+    page_rows: int
+    max_pages: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedPages:
+    """The pages found, and the cursor behind them; `next` is None at the end of the file."""
+
+    pages: list[Page]
+    next: Cursor | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrichPage:
+    """Request of `enrich_chunk`. `probe` asks for one row only, to learn whether the API is back."""
+
+    batch: BatchRef
+    page: Page
+    probe: bool = False
+    limits: CallLimits = field(default_factory=CallLimits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrichedPage:
+    """Result of `enrich_chunk`.
+
+    `outcome` is `done` when every row of the page has its durable answer; `api_down` when the API is out and rows
+    wait (`retry_after_s` says when to ask again); `api_up` when a probe got through; `api_refused` when the API
+    turned the credentials away. `stats` covers every durable row of the page, whoever made its calls.
+    """
+
+    outcome: Literal["done", "api_up", "api_down", "api_refused"] = "done"
+    rows_done: int = 0
+    stats: CallStats = field(default_factory=CallStats)
+    detail: str = ""
+    retry_after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavePage:
+    """Request of `save_chunk`."""
+
+    batch: BatchRef
+    page: Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedChunk:
+    """Result of `save_chunk`. `file` is None where durable rows are missing and the page must be enriched again."""
+
+    file: str | None
+    enriched: int = 0
+    fallback: int = 0
+    rejected: int = 0
+    by_error: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteManifest:
+    """Request of `write_manifest`: what only the workflow knows. The rest is read from disk.
+
+    `pages` is how many pages the batch has; for a cancelled one (`cancelled` says who and why), how many were saved.
+    """
+
+    batch: BatchRef
+    identity: Identity
+    mode: Mode
+    shape: Shape
+    started_at: str
+    run_ids: list[str]
+    pauses: list[Pause]
+    stats: CallStats
+    pages: int
+    limits_log: list[LimitsChange] = field(default_factory=list)
+    cancelled: Control | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenManifest:
+    """Result of `write_manifest`.
+
+    `file` is None where chunks on disk are missing or do not match what was saved: `damaged` then holds the pages
+    to be worked again (at most 100 at a time), and the manifest is asked for once more after that.
+    """
+
+    file: str | None
+    status: ManifestStatus = "complete"
+    counts: Counts = field(default_factory=Counts)
+    damaged: list[Page] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSource:
+    """Request of `file_source`: move the claimed file to `archive/` or `failed/` and close its receipt."""
+
+    batch: BatchRef
+    outcome: Outcome
+    reason: str = ""
+    error_type: str = ""
+    started_at: str = ""
+    counts: Counts = field(default_factory=Counts)
+    manifest: str | None = None

@@ -1,0 +1,111 @@
+"""What a batch is, knows and shows: its start, what outlives continue-as-new, its progress, its result.
+
+The rules of `workflows.models` hold here too.
+"""
+
+from dataclasses import dataclass, field
+
+from workflows.models import (
+    BatchRef,
+    CallLimits,
+    CallStats,
+    Control,
+    Counts,
+    Cursor,
+    Identity,
+    LimitsChange,
+    ManifestStatus,
+    Mode,
+    Page,
+    Pause,
+    Shape,
+    Source,
+    State,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The batch stands still by itself: `on` names what for (`api`)."""
+
+    on: str
+    since: str
+    until: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Answer of the query `progress`."""
+
+    state: State
+    mode: Mode
+    counts: Counts
+    total_rows: int | None
+    done_bytes: int
+    size_bytes: int
+    started_at: str
+    pages_in_flight: int = 0
+    paused: Pause | None = None
+    waiting: Waiting | None = None
+    cancelling: Control | None = None
+    limits: CallLimits = field(default_factory=CallLimits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchState:
+    """What survives continue-as-new. Bounded: no field grows with the file.
+
+    `cursor` is None when every page has been loaded; `open_pages` are loaded and not yet saved. `pauses` and
+    `run_ids` keep their newest entries.
+    """
+
+    started_at: str = ""
+    run_ids: list[str] = field(default_factory=list)
+    cursor: Cursor | None = field(default_factory=Cursor)
+    counts: Counts = field(default_factory=Counts)
+    stats: CallStats = field(default_factory=CallStats)
+    total_rows: int | None = None
+    done_bytes: int = 0
+    pages: int = 0
+    pause: Pause | None = None
+    pauses: list[Pause] = field(default_factory=list)
+    accepted_limits: bool = False
+    open_pages: list[Page] = field(default_factory=list)
+    outage_since: str = ""
+    limits: CallLimits = field(default_factory=CallLimits)
+    limits_log: list[LimitsChange] = field(default_factory=list)
+    cancel: Control | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """The one argument of all batch workflows; `state` is empty at the first run.
+
+    `generation` is 1 for the batch itself and n + 1 for a retry of the fallback rows of generation n.
+    """
+
+    id: str
+    source: Source
+    identity: Identity
+    shape: Shape
+    generation: int = 1
+    state: BatchState = field(default_factory=BatchState)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadChunksRequest:
+    """The argument of the child workflow."""
+
+    batch: BatchRef
+    page_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResult:
+    """What a batch workflow returns."""
+
+    id: str
+    status: ManifestStatus
+    manifest: str
+    counts: Counts
