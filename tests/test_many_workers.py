@@ -46,10 +46,6 @@ def test_a_limit_on_one_batch_holds_over_all_processes(installation: Make) -> No
 
     assert site.batchctl("set", "users.csv", "concurrency=1", "--reason", "month end").returncode == 0
     eventually(lambda: api(base, "/calls")["in_flight"] <= 1, "the limit has taken hold")
-    pages = len(list(site.output_root.glob("batch-*/chunk-*.json")))
-    eventually(
-        lambda: len(list(site.output_root.glob("batch-*/chunk-*.json"))) >= pages + 8, "pages begun before are done"
-    )
     api(base, "/calls", method="DELETE")
     eventually(lambda: api(base, "/calls")["total"] > 40, "calls go on")
     assert api(base, "/calls")["most_in_flight"] == 1

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import replace
+from functools import partial
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from workflows.control import SERVICE, BatchControl
-from workflows.models import BatchRef, Control, Counts, Cursor, Page
+from workflows.models import BatchRef, CallLimits, Control, Counts, Cursor, Page
 from workflows.requests import EnrichedPage, LoadedPages, SavedChunk
 from workflows.state import BatchRequest, BatchResult
 from workflows.steps import Steps, told
@@ -102,11 +103,12 @@ class BatchWork(BatchControl):
         )
 
     def _may_start(self) -> bool:
+        return len(self._tasks) < self._pages_at_once() and not self._holding() and not self._turnover_due()
+
+    def _pages_at_once(self) -> int:
+        """Return how many pages may be worked: a worker process makes at least one call at once for each of its own."""
         most = self._request.shape.pages_in_flight
-        if self._state.limits.concurrency:
-            # A worker process makes at least one call at once for a page, wherever the others are worked.
-            most = min(most, self._state.limits.concurrency)
-        return len(self._tasks) < most and not self._holding() and not self._turnover_due()
+        return min(most, self._state.limits.concurrency or most)
 
     def _may_load(self) -> bool:
         wanted = self._state.cursor is not None and not self._pending
@@ -134,8 +136,12 @@ class BatchWork(BatchControl):
 
     async def _work_page(self, page: Page) -> None:
         while await self._cleared(page):
+            limits = self._state.limits
             enriched = await self._steps.enrich(
-                page, limits=self._state.limits, probe=self._outage.is_prober(page.number), stopped=self._stopped
+                page,
+                limits=limits,
+                probe=self._outage.is_prober(page.number),
+                stopped=partial(self._to_be_called_off, limits),
             )
             if enriched is not None and await self._settled(page, enriched):
                 return
@@ -159,11 +165,16 @@ class BatchWork(BatchControl):
         self._blocked.add(page.number)
         if self._outage.is_prober(page.number):
             await self._outage.until_next_probe(lambda: self._state.cancel is not None)
-        await workflow.wait_condition(
-            lambda: self._state.cancel is not None or not (self._stopped() or self._outage.holds(page.number))
-        )
+        await workflow.wait_condition(lambda: self._state.cancel is not None or self._may_call(page))
         self._blocked.discard(page.number)
         return not (self._state.cancel and self._outage.waiting)
+
+    def _to_be_called_off(self, limits: CallLimits) -> bool:
+        return self._stopped() or self._state.limits != limits
+
+    def _may_call(self, page: Page) -> bool:
+        before = sum(number < page.number for number in self._tasks)
+        return not self._stopped() and not self._outage.holds(page.number) and before < self._pages_at_once()
 
     async def _save(self, page: Page, enriched: EnrichedPage) -> bool:
         saved = await self._steps.save(page)
