@@ -90,16 +90,11 @@ class PageCalls:
     async def _runner(self) -> None:
         options = self._client.options
         while self._stopped is None:
+            rows = list(islice(self._rows, options.bulk_size if options.bulk_url else 1))
+            if not rows:
+                return
             if options.bulk_url:
-                rows = list(islice(self._rows, options.bulk_size))
-                rows = await self._bulk(rows) if rows else []
-                if not rows:
-                    return
-            else:
-                row = next(self._rows, None)
-                if row is None:
-                    return
-                rows = [row]
+                rows = await self._bulk(rows)
             self._client.rows_under_way += 1
             try:
                 for row in rows:
@@ -213,9 +208,13 @@ class PageCalls:
         with self._waiting():
             await gate.enter(self._batch_id, self._place)
         try:
+            if self._stopped is not None:
+                return []
+            saturated = gate.saturated
             reply = await self._client.http.post_bulk(body)
         finally:
             gate.leave(self._batch_id)
+        self._learn(reply, saturated=saturated)
         results = (reply.answer or {}).get("results")
         found = (
             {each.get("key"): each for each in results if isinstance(each, dict)} if isinstance(results, list) else {}

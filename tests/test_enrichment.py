@@ -190,8 +190,10 @@ async def test_a_rate_spreads_the_calls(base: str) -> None:
     assert took_s > 0.4, "60 calls at 100 a second, but for the burst of ten"
 
 
-async def test_retry_after_holds_the_whole_gate(base: str) -> None:
-    async with client(base, concurrency=4) as made:
+@pytest.mark.parametrize("bulk", [False, True], ids=["single", "bulk"])
+async def test_retry_after_holds_the_whole_gate(base: str, bulk: bool) -> None:
+    options = {"bulk_url": f"{base}/enrich/bulk", "bulk_size": 5} if bulk else {}
+    async with client(base, concurrency=4, **options) as made:
         await enriched(made, 10, batch="warm")
         api(base, "/faults", {"kind": "status", "status": 429, "retry_after": 1, "calls": 1})
         task = asyncio.create_task(enriched(made, 200))
