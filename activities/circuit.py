@@ -19,6 +19,9 @@ EXHAUSTED_ROWS_TO_OPEN = 3
 
 FIRST_PROBE_S = 1.0
 LONGEST_PROBE_S = 15.0
+LONGEST_ASKED_S = 25.0
+"""What the API may put a probe off by: batches go on within half a minute of its recovery, whatever it had said."""
+
 JITTER = 0.2
 
 
@@ -49,11 +52,14 @@ class Circuit:
         self._probing = False
         self._backoff_s = FIRST_PROBE_S
 
-    def failed(self, detail: str) -> None:
-        """Note a failed call; the circuit opens when there were too many in a row."""
+    def failed(self, detail: str, *, asked_s: float = 0.0) -> None:
+        """Note a failed call; the circuit opens when there were too many in a row.
+
+        `asked_s` is how long the API asked to be left alone (Retry-After), here and below.
+        """
         self._failures += 1
         if self._failures >= FAILURES_TO_OPEN:
-            self.open(detail)
+            self.open(detail, asked_s=asked_s)
 
     def answers_since(self, moment: float) -> bool:
         """Tell whether a call that was made after `moment` was answered sensibly.
@@ -69,10 +75,10 @@ class Circuit:
             self.open(code)
         return self.is_open
 
-    def open(self, detail: str) -> None:
+    def open(self, detail: str, *, asked_s: float = 0.0) -> None:
         """Take the API to be down from now on."""
         if not self.is_open:
-            self._probe_later(detail)
+            self._probe_later(detail, asked_s)
 
     def take_probe(self) -> bool:
         """Take the right to make the one call that asks whether the API is back."""
@@ -80,11 +86,11 @@ class Circuit:
         self._probing = self._probing or due
         return due
 
-    def probe_failed(self, detail: str) -> None:
+    def probe_failed(self, detail: str, *, asked_s: float = 0.0) -> None:
         """Note that the API is still down; the next probe comes later."""
         self._probing = False
         self._backoff_s = min(self._backoff_s * 2, LONGEST_PROBE_S)
-        self._probe_later(detail)
+        self._probe_later(detail, asked_s)
 
     def probe_given_up(self) -> None:
         """Give the right to probe back, unused."""
@@ -95,6 +101,7 @@ class Circuit:
         left_s = max(0.0, (self._probe_at or 0.0) - self._clock())
         return left_s + self._random.uniform(0, JITTER)
 
-    def _probe_later(self, detail: str) -> None:
+    def _probe_later(self, detail: str, asked_s: float) -> None:
         self.detail = detail
-        self._probe_at = self._clock() + self._backoff_s * self._random.uniform(1 - JITTER, 1)
+        wait_s = self._backoff_s * self._random.uniform(1 - JITTER, 1)
+        self._probe_at = self._clock() + max(wait_s, min(asked_s, LONGEST_ASKED_S))

@@ -103,7 +103,7 @@ class EnrichmentClient:
             self.circuit.probe_given_up()
             raise
         if reply.meaning is Meaning.RETRY:
-            self.circuit.probe_failed(reply.detail)
+            self.circuit.probe_failed(reply.detail, asked_s=reply.retry_after_s or 0.0)
             return self.down()
         self.circuit.succeeded()
         self.gate.limit.restart()

@@ -186,7 +186,7 @@ class PageCalls:
         if reply.retry_after_s:
             client.gate.hold(reply.retry_after_s)
         if reply.status != "429":
-            client.circuit.failed(reply.detail)
+            client.circuit.failed(reply.detail, asked_s=reply.retry_after_s or 0.0)
 
     async def _back_off(self, reply: Reply, attempts: int) -> None:
         first_s = FIRST_SLOW_DOWN_S if reply.slow_down else FIRST_BACKOFF_S

@@ -72,6 +72,17 @@ def test_one_probe_at_a_time_ever_more_rarely_and_never_rarer_than_every_15_seco
     assert max(waits) <= LONGEST_PROBE_S + 0.2
 
 
+def test_a_probe_waits_as_long_as_the_api_asked_for_but_not_longer_than_25_seconds(
+    circuit: Circuit, clock: Clock
+) -> None:
+    circuit.open("http_503", asked_s=20)
+    assert 20 <= circuit.retry_after_s() <= 20.2
+    clock.now += 20
+    assert circuit.take_probe()
+    circuit.probe_failed("http_503", asked_s=1_000)
+    assert 25 <= circuit.retry_after_s() <= 25.2
+
+
 def test_a_probe_that_gets_through_closes_it(circuit: Circuit, clock: Clock) -> None:
     circuit.exhausted("connect")
     clock.now += 2
