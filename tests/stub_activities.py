@@ -39,7 +39,10 @@ def request(number: int = 1, **shape: object) -> BatchRequest:
 
 
 class StubActivities(Activities):
-    """A file of `pages` pages whose API answers as `answer` says; everything asked is kept."""
+    """A file of `pages` pages whose API answers as `answer` says; everything asked is kept.
+
+    The page `last_in` waits for another one to be enriched first.
+    """
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class StubActivities(Activities):
         self.gate.set()
         self.open_now = 0
         self.most_open = 0
+        self.last_in = 0
 
     def all(self) -> list[Callable[..., object]]:
         return [getattr(self, name) for name, _ in inspect.getmembers(Activities, inspect.isfunction)]
@@ -82,6 +86,8 @@ class StubActivities(Activities):
         self.open_now += 1
         self.most_open = max(self.most_open, self.open_now)
         try:
+            while number == self.last_in and not self.enriched:
+                await asyncio.sleep(0.01)
             await self._until_open()
         finally:
             self.open_now -= 1

@@ -289,6 +289,20 @@ async def test_a_long_batch_renews_its_history_and_carries_pause_counts_and_open
     assert result.status == "complete"
 
 
+async def test_a_limit_set_in_an_outage_does_not_keep_the_page_that_asks_from_asking(client: Client) -> None:
+    def answer(asked: EnrichPage, attempt: int) -> EnrichedPage:
+        return EnrichedPage(outcome="api_down", retry_after_s=1) if attempt == 1 else EnrichedPage()
+
+    stub = StubActivities(pages=3, answer=answer)
+    stub.last_in = 1
+    async with worker(client, stub) as queue:
+        handle = await started(client, queue)
+        await state_is(handle, "waiting")
+        await handle.execute_update(CursorBatchWorkflow.set_limits, LimitsChange(concurrency=1))
+        assert (await handle.result()).status == "complete"
+    assert stub.enriched[0] != 1, "another page than the first was the one to ask"
+
+
 async def test_an_outage_of_a_day_is_a_wait_with_one_page_asking_and_no_row_lost() -> None:
     """The server's clock is helped along: each probe comes four minutes of its time after the one before."""
     probes = 24 * 15

@@ -173,8 +173,11 @@ class BatchWork(BatchControl):
         return self._stopped() or self._state.limits != limits
 
     def _may_call(self, page: Page) -> bool:
+        if self._stopped() or self._outage.holds(page.number):
+            return False
         before = sum(number < page.number for number in self._tasks)
-        return not self._stopped() and not self._outage.holds(page.number) and before < self._pages_at_once()
+        # The page that asks whether the API is back is the only one to call, whatever pages are before it.
+        return self._outage.is_prober(page.number) or before < self._pages_at_once()
 
     async def _save(self, page: Page, enriched: EnrichedPage) -> bool:
         saved = await self._steps.save(page)
