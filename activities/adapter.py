@@ -16,7 +16,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.chunks import save_chunk
-from activities.enrichment import EnrichmentClient, PageOutcome
+from activities.enrichment import Caps, EnrichmentClient, PageOutcome
 from activities.filing import file_source
 from activities.finishing import finish
 from activities.page_work import PageWork
@@ -126,10 +126,10 @@ class BatchActivities(Activities):
         calls = asyncio.create_task(
             self._client.enrich(
                 request.batch.id,
-                work.rows_to_call(probe=request.probe, lost=lost),
+                work.rows_to_call(probe=request.probe),
                 keep=work.keep,
-                concurrency=request.limits.concurrency,
-                rate=request.limits.rate,
+                caps=Caps(request.limits.concurrency, request.limits.rate),
+                lost=lost,
             )
         )
         stopping = asyncio.create_task(activity.wait_for_worker_shutdown())

@@ -37,9 +37,9 @@ OUTAGE_CODES = frozenset({"connect", "timeout", "http_502", "http_503", "http_50
 """Failures that are about the API and not about the row, even if only one row has met them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
-    """The outcome of one call.
+    """The outcome of one call. Not frozen, which would cost as much as everything else about it.
 
     `status` is the number as text, or `timeout`, `connect` and the like where there was none. `code` is what a fallback
     row would say. `latency_ms` is that of the whole call, where there was an answer.

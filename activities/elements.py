@@ -6,7 +6,7 @@ line in bounded memory, and joined from finished rows by plain concatenation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -22,7 +22,9 @@ _EMPTY = b"[]\n"
 _NOTHING = object()
 
 
-def element(body: bytes, columns: Sequence[str], number: int, added: dict[str, Any] | None, error: str | None) -> bytes:
+def element(
+    body: bytes, source: Mapping[str, str], number: int, added: dict[str, Any] | None, error: str | None
+) -> bytes:
     """Return one row of a chunk.
 
     The source columns stand first and verbatim, then `_row` and `enriched`, then what the API added in the order of
@@ -31,14 +33,14 @@ def element(body: bytes, columns: Sequence[str], number: int, added: dict[str, A
 
     Args:
         body: the source columns as a compact JSON object.
-        columns: their names.
+        source: the same as a mapping.
         number: the record number.
         added: the API's answer.
         error: why there is none.
     """
-    head = body[:-1] + (b"," if columns else b"")
+    head = body[:-1] + (b"," if source else b"")
     if error is not None:
-        region = free_name("region", columns)
+        region = free_name("region", source)
         return b'%b"_row":%d,"enriched":false,%b:"%b","error":%b}' % (
             head,
             number,
@@ -46,7 +48,7 @@ def element(body: bytes, columns: Sequence[str], number: int, added: dict[str, A
             FALLBACK_REGION.encode(),
             orjson.dumps(error),
         )
-    extra = _extra(body, columns, added or {})
+    extra = _extra(source, added or {})
     if not extra:
         return b'%b"_row":%d,"enriched":true}' % (head, number)
     return b'%b"_row":%d,"enriched":true,%b' % (head, number, _dumped(extra)[1:])
@@ -83,15 +85,14 @@ def elements_of(lines: Iterable[bytes]) -> Iterator[bytes]:
         raise ValueError("it does not end as a list of rows")
 
 
-def free_name(name: str, taken: Sequence[str]) -> str:
+def free_name(name: str, taken: Container[str]) -> str:
     """Return `name`, with `api_` before it as often as it takes to be none of `taken`."""
     while name in taken:
         name = f"api_{name}"
     return name
 
 
-def _extra(body: bytes, columns: Sequence[str], answer: dict[str, Any]) -> dict[str, Any]:
-    source: dict[str, str] = orjson.loads(body)
+def _extra(source: Mapping[str, str], answer: dict[str, Any]) -> dict[str, Any]:
     news = [key for key, value in answer.items() if source.get(key, _NOTHING) != value and key not in RESERVED]
     extra = {key: answer[key] for key in (sorted(news) if len(news) > 1 else news)}
     if source.keys().isdisjoint(news):
@@ -99,7 +100,7 @@ def _extra(body: bytes, columns: Sequence[str], answer: dict[str, Any]) -> dict[
     renamed: dict[str, Any] = {key: value for key, value in extra.items() if key not in source}
     for key, value in extra.items():
         if key in source:
-            renamed[free_name(key, [*columns, *renamed])] = value
+            renamed[free_name(key, source.keys() | renamed.keys())] = value
     return renamed
 
 

@@ -14,15 +14,15 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from activities.answers import Meaning
+from activities.answers import Meaning, Reply
 from activities.circuit import Circuit
-from activities.gate import Caps, Gate
+from activities.gate import NO_CAPS, Caps, Gate
 from activities.http_calls import ApiOptions, HttpCalls
 from activities.page_calls import PageCalls
 from activities.retry_budget import RetryBudget
 from activities.rows import DONE, CallRow, PageOutcome, RowOutcome
 
-__all__ = ["ApiOptions", "CallRow", "EnrichmentClient", "PageOutcome", "RowOutcome"]
+__all__ = ["ApiOptions", "CallRow", "Caps", "EnrichmentClient", "PageOutcome", "RowOutcome"]
 
 
 class EnrichmentClient:
@@ -60,8 +60,8 @@ class EnrichmentClient:
         rows: Iterable[CallRow],
         *,
         keep: Callable[[RowOutcome], None],
-        concurrency: int | None = None,
-        rate: float | None = None,
+        caps: Caps = NO_CAPS,
+        lost: Callable[[], bool] = lambda: False,
     ) -> PageOutcome:
         """Call the API for `rows`, handing each final answer to `keep` as soon as it is there.
 
@@ -72,22 +72,19 @@ class EnrichmentClient:
             batch_id: whose turn it is at the gate.
             rows: pulled one by one as calls can be made.
             keep: called once per row, in the order of the answers.
-            concurrency: most calls in flight for this batch over all processes, None for the service's own limit.
-            rate: most calls a second for this batch over all processes, None or 0 for no limit.
+            caps: what this batch may do at most, over all processes.
+            lost: asked before each call; once it is true, none is made any more.
         """
         left = iter(rows)
-        if self.circuit.is_open:
+        if self.circuit.is_open and not lost():
             probed = await self._probe(left, keep)
             if probed is not None:
                 return probed
-        processes = self.options.processes
-        self.gate.set_caps(
-            batch_id, Caps(concurrency and _share(concurrency, processes), rate / processes if rate else None)
-        )
+        self.gate.come(batch_id, self._own_share(caps))
         try:
-            return await PageCalls(self, batch_id, left, keep).run()
+            return await PageCalls(self, batch_id, left, keep, lost).run()
         finally:
-            self.gate.forget(batch_id)
+            self.gate.go(batch_id)
 
     async def _probe(self, rows: Iterator[CallRow], keep: Callable[[RowOutcome], None]) -> PageOutcome | None:
         """Ask with one row whether the API is back, if it is time; None when it is and the rest may follow."""
@@ -115,6 +112,13 @@ class EnrichmentClient:
             keep(RowOutcome(row.number, None, reply.code, (reply.status,)))
         return None
 
+    def _own_share(self, caps: Caps) -> Caps:
+        processes = self.options.processes
+        return Caps(
+            concurrency=caps.concurrency and _share(caps.concurrency, processes),
+            rate=caps.rate and caps.rate / processes,
+        )
+
     def next_place(self) -> int:
         """Return the place of a page in the order in which pages came."""
         return next(self._places)
@@ -122,6 +126,24 @@ class EnrichmentClient:
     def jitter(self, most_s: float) -> float:
         """Return a time between nothing and `most_s`: full jitter spreads retries best."""
         return self._random.uniform(0, most_s)
+
+    def learn(self, reply: Reply, *, saturated: bool) -> None:
+        """Take from a reply what it says about the API as a whole."""
+        limit = self.gate.limit
+        if reply.meaning is not Meaning.RETRY:
+            took_s = reply.latency_ms / 1_000
+            self.circuit.succeeded(took_s)
+            if reply.meaning is Meaning.DONE:
+                limit.succeeded(took_s, saturated=saturated)
+            return
+        if reply.slow_down:
+            limit.rejected()
+        elif reply.status == "timeout":
+            limit.timed_out()
+        if reply.retry_after_s:
+            self.gate.hold(reply.retry_after_s)
+        if reply.status != "429":
+            self.circuit.failed(reply.detail, asked_s=reply.retry_after_s or 0.0)
 
     def down(self) -> PageOutcome:
         """Return the outcome of a page that must wait for the API."""

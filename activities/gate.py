@@ -1,47 +1,57 @@
 """The gate that every call goes through: how many at once, how many a second, and whose turn it is.
 
-One gate for all batches of a worker. Batches that wait are served in turn, so a file of twenty rows is done in seconds
-beside one of ten million. Within a batch the older page goes first: pages that end one after the other leave the gate
-no moment without calls, pages that end together would.
+One gate for all batches of a worker. Who has calls to make queues up once and is told to begin one whenever it is its
+turn. Batches take turns, so a file of twenty rows is done in seconds beside one of ten million. Within a batch the
+older page goes first: pages that end one after the other leave the gate no moment without calls, pages that end
+together would.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from typing import Protocol
 
 from activities.concurrency import AdaptiveLimit
 
-_Turn = tuple[int, int, "asyncio.Future[None]"]
-"""Page, arrival, and what the caller waits for."""
+
+class Caller(Protocol):
+    """Who waits at the gate to make calls."""
+
+    place: int
+    """Of the callers of one batch, the one with the lowest place goes first."""
+
+    def begin_call(self, *, saturated: bool) -> bool:
+        """Begin one call and return True, or return False and be out of the queue: there is nothing to call now.
+
+        Args:
+            saturated: with this call, as many are in flight as allowed.
+        """
 
 
 class TokenBucket:
-    """Lets `rate` calls a second through, with a burst of a tenth of a second; 0 means no limit."""
+    """Lets `rate` calls a second through, with a burst of a tenth of a second."""
 
     def __init__(self, rate: float, clock: Callable[[], float]) -> None:
-        self.rate = rate
+        self._rate = rate
         self._clock = clock
         self._tokens = 1.0
         self._filled_at = clock()
 
     def wait_s(self) -> float:
         """Return the seconds until the next call may go; 0 where it may now."""
-        if not self.rate:
-            return 0.0
         now = self._clock()
-        self._tokens = min(max(1.0, self.rate / 10), self._tokens + (now - self._filled_at) * self.rate)
+        self._tokens = min(max(1.0, self._rate / 10), self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
-        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self.rate
+        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._rate
 
     def take(self) -> None:
         """Use up one call."""
-        if self.rate:
-            self._tokens -= 1
+        self._tokens -= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,115 +62,134 @@ class Caps:
     rate: float | None = None
 
 
+NO_CAPS = Caps()
+
+
+class _Batch:
+    """One batch at the gate: its callers that wait, its calls in flight, and what it may do at most."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[int, int, Caller]] = []
+        self.in_flight = 0
+        self.users = 0
+        self.caps = NO_CAPS
+        self.bucket: TokenBucket | None = None
+
+
 class Gate:
-    """Admits calls. `enter` and `leave` go together; both are cheap when nobody waits."""
+    """Admits calls: a batch comes, its callers queue up and begin calls, each of which leaves, the batch goes."""
 
     def __init__(self, most: int, rate: float, clock: Callable[[], float]) -> None:
         self.limit = AdaptiveLimit(most, clock)
         self.in_flight = 0
         self._clock = clock
-        self._bucket = TokenBucket(rate, clock)
-        self._batches: Counter[str] = Counter()
-        self._caps: dict[str, tuple[Caps, TokenBucket]] = {}
-        self._waiting: OrderedDict[str, list[_Turn]] = OrderedDict()
+        self._bucket = TokenBucket(rate, clock) if rate else None
+        self._batches: dict[str, _Batch] = {}
+        self._turns: OrderedDict[str, _Batch] = OrderedDict()
+        """The batches with callers that wait, the one whose turn it is first."""
         self._arrivals = count()
         self._held_until = 0.0
+        self._serving = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def set_caps(self, batch: str, caps: Caps) -> None:
-        """Set what a batch may do at most, from its next call on."""
-        known = self._caps.get(batch)
-        if known is None or known[0] != caps:
-            self._caps[batch] = (caps, TokenBucket(caps.rate or 0.0, self._clock))
+    def come(self, name: str, caps: Caps = NO_CAPS) -> None:
+        """Note that a page of a batch is here, with what the batch may do at most from its next call on."""
+        batch = self._batches.setdefault(name, _Batch())
+        batch.users += 1
+        if batch.caps != caps:
+            batch.caps = caps
+            batch.bucket = TokenBucket(caps.rate, self._clock) if caps.rate else None
 
-    def forget(self, batch: str) -> None:
-        """Forget the caps of a batch that has no call in flight."""
-        if not self._batches[batch]:
-            del self._batches[batch]
-            self._caps.pop(batch, None)
+    def go(self, name: str) -> None:
+        """Note that a page of a batch is done; the last one takes the caps along."""
+        self._batches[name].users -= 1
+        self._forget(name)
 
-    def enter_at_once(self, batch: str) -> bool:
-        """Let a call of `batch` in where nobody waits; False where it must `enter` in its turn."""
-        if self._waiting or self._delay_s(batch) != 0:
-            return False
-        self._admit(batch)
-        return True
-
-    async def enter(self, batch: str, page: int = 0) -> None:
-        """Return when `batch` may make its call. Of its waiting calls, those with the lowest `page` go first."""
-        if self.enter_at_once(batch):
-            return
-        turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting.setdefault(batch, []), (page, next(self._arrivals), turn))
+    def queue_up(self, name: str, caller: Caller) -> None:
+        """Let `caller` begin calls in its turn until it has none to make. It must not be in the queue already."""
+        batch = self._batches[name]
+        heapq.heappush(batch.waiting, (caller.place, next(self._arrivals), caller))
+        self._turns.setdefault(name, batch)
         self._serve()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.leave(batch)
-            raise
 
-    def leave(self, batch: str) -> None:
-        """Note that a call has ended."""
+    def leave(self, name: str) -> None:
+        """Note that a call has ended; whoever is next begins one."""
+        batch = self._batches[name]
         self.in_flight -= 1
-        self._batches[batch] -= 1
-        if self._waiting:
+        batch.in_flight -= 1
+        if self._turns:
             self._serve()
+        self._forget(name)
 
     def hold(self, seconds: float) -> None:
         """Admit nobody for a while: the API asked for it."""
         self._held_until = max(self._held_until, self._clock() + seconds)
 
-    @property
-    def saturated(self) -> bool:
-        """Whether as many calls are in flight as allowed."""
-        return self.in_flight >= self.limit.value
+    def close(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def _delay_s(self, batch: str) -> float | None:
-        """Return 0 where a call of `batch` may go now, the seconds to wait, or None: wait until a call ends."""
-        if self.in_flight >= self.limit.value:
-            return None
-        caps, bucket = self._caps.get(batch, (None, None))
-        if caps is not None and caps.concurrency is not None and self._batches[batch] >= caps.concurrency:
-            return None
-        held_s = max(0.0, self._held_until - self._clock()) if self._held_until else 0.0
-        return max(held_s, self._bucket.wait_s(), bucket.wait_s() if bucket else 0.0)
-
-    def _admit(self, batch: str) -> None:
-        self.in_flight += 1
-        self._batches[batch] += 1
-        self._bucket.take()
-        if batch in self._caps:
-            self._caps[batch][1].take()
+    def _forget(self, name: str) -> None:
+        batch = self._batches[name]
+        if not batch.users and not batch.in_flight:
+            del self._batches[name]
+            self._turns.pop(name, None)
 
     def _serve(self) -> None:
+        """Let the callers begin calls until there is no room or nobody has a call to make."""
+        if self._serving:  # a caller that queues up while it begins a call is served by the loop below
+            return
+        self._serving = True
+        try:
+            soonest_s = self._serve_in_turn()
+        finally:
+            self._serving = False
+        if soonest_s is not None:
+            self._serve_in(soonest_s)
+
+    def _serve_in_turn(self) -> float | None:
+        """Return in how many seconds there is room again, or None: as soon as a call ends."""
         soonest_s: float | None = None
         passed_over = 0
-        while self._waiting and passed_over < len(self._waiting):
-            batch, turns = next(iter(self._waiting.items()))
-            while turns and turns[0][2].cancelled():
-                heapq.heappop(turns)
-            if not turns:
-                del self._waiting[batch]
-                continue
+        while self.in_flight < self.limit.value and passed_over < len(self._turns):
+            name, batch = next(iter(self._turns.items()))
             delay_s = self._delay_s(batch)
             if delay_s == 0:
-                self._admit(batch)
-                heapq.heappop(turns)[2].set_result(None)
                 passed_over = 0
+                self._begin_call(batch)
             else:
                 passed_over += 1
                 soonest_s = delay_s if soonest_s is None else min(soonest_s, delay_s or soonest_s)
-            self._waiting.move_to_end(batch)
-        if soonest_s is not None and self._waiting:
-            self._serve_in(soonest_s)
+            if batch.waiting:
+                self._turns.move_to_end(name)
+            else:
+                del self._turns[name]
+        return soonest_s
+
+    def _begin_call(self, batch: _Batch) -> None:
+        turn = batch.waiting[0]
+        if turn[2].begin_call(saturated=self.in_flight + 1 >= self.limit.value):
+            self.in_flight += 1
+            batch.in_flight += 1
+            for bucket in (self._bucket, batch.bucket):
+                if bucket is not None:
+                    bucket.take()
+        else:
+            batch.waiting.remove(turn)
+            heapq.heapify(batch.waiting)
+
+    def _delay_s(self, batch: _Batch) -> float | None:
+        """Return 0 where a call of `batch` may go now, the seconds to wait, or None: wait until a call ends."""
+        if batch.caps.concurrency is not None and batch.in_flight >= batch.caps.concurrency:
+            return None
+        delay_s = max(0.0, self._held_until - self._clock()) if self._held_until else 0.0
+        for bucket in (self._bucket, batch.bucket):
+            if bucket is not None:
+                delay_s = max(delay_s, bucket.wait_s())
+        return delay_s
 
     def _serve_in(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(max(seconds, 0.001), self._serve)
-
-    def close(self) -> None:
-        """Stop the timer."""
-        if self._timer is not None:
-            self._timer.cancel()

@@ -7,11 +7,8 @@ proving what it proved. Neither the source nor Temporal's memory of the batch is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
-
-import orjson
 
 from activities.folder import Folder
 from activities.journal import SavedPage, entries, matches, unchanged
@@ -28,10 +25,10 @@ from workflows.requests import LoadedPages, LoadPages, WriteManifest, WrittenMan
 
 
 class FallbackRow(NamedTuple):
-    """A row to be tried again: its number and its source columns as a compact JSON object."""
+    """A row to be tried again: its number and its source columns."""
 
     number: int
-    body: bytes
+    source: dict[str, str]
 
 
 def find_fallback_pages(folder: Folder, request: LoadPages) -> LoadedPages:
@@ -48,15 +45,15 @@ def find_fallback_pages(folder: Folder, request: LoadPages) -> LoadedPages:
     return LoadedPages(pages=pages, next=Cursor(page=pages[-1].number + 1) if len(left) > len(pages) else None)
 
 
-def fallback_rows(folder: Folder, page: Page, generation: int) -> tuple[tuple[str, ...], list[FallbackRow]]:
-    """Return the source's columns, and the rows of a page that generation `generation` is to try again.
+def fallback_rows(folder: Folder, page: Page, generation: int) -> list[FallbackRow]:
+    """Return the rows of a page that generation `generation` is to try again.
 
     Raises:
         OutputRefused: the page's chunk is not what its manifest says.
     """
     columns = listed_columns(folder, generation - 1)
     again = (row for row, _ in RetriedPage.of(folder, page, generation).elements() if not row["enriched"])
-    return columns, [FallbackRow(row["_row"], _body(row, columns)) for row in again]
+    return [FallbackRow(row["_row"], {column: row[column] for column in columns}) for row in again]
 
 
 def write_generation(
@@ -93,10 +90,6 @@ def _attempt(folder: Folder, request: WriteManifest, finished_at: str, producer_
     document = ManifestDocument(facts=sayable(facts), pages=pages, previous=parent["integrity"]["digest"])
     remove_unlisted(folder, document)
     return publish(folder, document)
-
-
-def _body(row: dict[str, Any], columns: Sequence[str]) -> bytes:
-    return orjson.dumps({column: row[column] for column in columns})
 
 
 def _merged(

@@ -1,6 +1,7 @@
 """The hot call: one POST with everything prepared, over a pool of connections.
 
-Callers see a `Reply`, never an exception.
+Callers see a `Reply`, never an exception. Who makes thousands of calls a second takes it by callback (`begin_row`), who
+makes one now and then awaits it (`post_row`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from socket import EAI_AGAIN, gaierror
@@ -15,15 +17,20 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-import httptools
 import orjson
 
 from activities.answers import Meaning, Reply, meaning_of_status, retry_after_s
-from activities.http_connection import Answer, ApiConnection, BrokenAnswer
+from activities.http_connection import Answer, ApiConnection
 from workflows.errors import shortened
 
-KEEPALIVE_S = 15.0
-"""Idle connections are closed after this; many servers close theirs after 20 to 75 seconds."""
+KEEPALIVE_S = 4.0
+"""Idle connections are closed after this: Node.js and uvicorn close theirs after 5 seconds, others later."""
+
+LONGEST_OVERTIME_S = 0.1
+"""How much later than `timeout_s` a call may be ended."""
+
+Replied = Callable[[Reply], None]
+"""Takes the reply to a call. Must not raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +59,6 @@ class HttpCalls:
     """Calls to one API. An async context manager."""
 
     def __init__(self, options: ApiOptions) -> None:
-        self._options = options
         self._row_calls = _Pool(options.url, options)
         self._bulk_calls = _Pool(options.bulk_url, options) if options.bulk_url else self._row_calls
 
@@ -65,21 +71,19 @@ class HttpCalls:
         self._row_calls.close()
         self._bulk_calls.close()
 
+    def begin_row(self, body: bytes, key: str, replied: Replied) -> None:
+        """Post one row under its idempotency key; `replied` is called once, never before this returns."""
+        self._row_calls.begin(b"Idempotency-Key: %b\r\n" % key.encode("ascii"), body, replied)
+
+    def begin_bulk(self, body: bytes, replied: Replied) -> None:
+        """Post many rows in one call; `replied` is called once, never before this returns."""
+        self._bulk_calls.begin(b"", body, replied)
+
     async def post_row(self, body: bytes, key: str) -> Reply:
-        """Post one row under its idempotency key. Never raises, but when cancelled."""
-        return await self._post(self._row_calls, b"Idempotency-Key: %b\r\n" % key.encode("ascii"), body)
-
-    async def post_bulk(self, body: bytes) -> Reply:
-        """Post many rows in one call. Never raises, but when cancelled."""
-        return await self._post(self._bulk_calls, b"", body)
-
-    async def _post(self, pool: _Pool, headers: bytes, body: bytes) -> Reply:
-        started = time.perf_counter()
-        try:
-            answer = await pool.post(headers, body)
-        except (OSError, BrokenAnswer, httptools.HttpParserError, ValueError) as error:
-            return _no_answer(error, self._options)
-        return _reply(answer, (time.perf_counter() - started) * 1_000, self._options)
+        """Post one row and wait for the reply. Never raises, but when cancelled."""
+        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.begin_row(body, key, lambda reply: None if waiting.done() else waiting.set_result(reply))
+        return await waiting
 
 
 class _Pool:
@@ -89,31 +93,35 @@ class _Pool:
         self._parts = urlsplit(url)
         self._options = options
         self._head = _head(self._parts, options)
-        self._idle: list[ApiConnection] = []
         self._tls = ssl.create_default_context() if self._parts.scheme == "https" else None
+        self._idle: list[ApiConnection] = []
+        self._busy: dict[ApiConnection, float] = {}
+        """Connections with a call under way, and when its time is up."""
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def post(self, headers: bytes, body: bytes) -> Answer:
+    def begin(self, headers: bytes, body: bytes, replied: Replied) -> None:
         request = b"%b%bContent-Length: %d\r\n\r\n%b" % (self._head, headers, len(body), body)
-        timeout_s = self._options.timeout_s
         connection = self._take()
         if connection is None:
-            started = time.perf_counter()
-            async with asyncio.timeout(timeout_s):
-                connection = await self._connect()
-            timeout_s -= time.perf_counter() - started
-        answer = await connection.call(request, timeout_s)
-        if connection.usable:
-            connection.idle_since = time.monotonic()
-            self._idle.append(connection)
-        return answer
+            task = asyncio.get_running_loop().create_task(self._connect(request, replied))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+        else:
+            self._call(connection, request, time.perf_counter(), replied)
 
     def close(self) -> None:
-        for connection in self._idle:
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._connecting:
+            task.cancel()
+        for connection in [*self._idle, *self._busy]:
             connection.close()
         self._idle.clear()
+        self._busy.clear()
 
     def _take(self) -> ApiConnection | None:
-        oldest = time.monotonic() - KEEPALIVE_S
+        oldest = time.perf_counter() - KEEPALIVE_S
         while self._idle:
             connection = self._idle.pop()
             if connection.usable and connection.idle_since >= oldest:
@@ -121,12 +129,46 @@ class _Pool:
             connection.close()
         return None
 
-    async def _connect(self) -> ApiConnection:
+    async def _connect(self, request: bytes, replied: Replied) -> None:
         host = self._parts.hostname or ""
         port = self._parts.port or (443 if self._tls else 80)
         make = partial(ApiConnection, self._options.max_body_bytes)
-        _, connection = await asyncio.get_running_loop().create_connection(make, host, port, ssl=self._tls)
-        return connection
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._options.timeout_s):
+                _, connection = await asyncio.get_running_loop().create_connection(make, host, port, ssl=self._tls)
+        except (OSError, ValueError) as error:
+            replied(_no_answer(error, self._options))
+        else:
+            self._call(connection, request, started, replied)
+
+    def _call(self, connection: ApiConnection, request: bytes, started: float, replied: Replied) -> None:
+        self._busy[connection] = started + self._options.timeout_s
+        if self._timer is None:
+            self._watch()
+        connection.call(request, partial(self._answered, connection, started, replied))
+
+    def _answered(
+        self, connection: ApiConnection, started: float, replied: Replied, outcome: Answer | Exception
+    ) -> None:
+        now = time.perf_counter()
+        del self._busy[connection]
+        if connection.usable:
+            connection.idle_since = now
+            self._idle.append(connection)
+        if isinstance(outcome, Answer):
+            replied(_reply(outcome, (now - started) * 1_000, self._options))
+        else:
+            replied(_no_answer(outcome, self._options))
+
+    def _watch(self) -> None:
+        """End the calls whose time is up, and look again soon: one timer for all costs less than one for each."""
+        now = time.perf_counter()
+        for connection in [each for each, deadline in self._busy.items() if deadline <= now]:
+            connection.fail(TimeoutError())
+        look_again_s = min(LONGEST_OVERTIME_S, self._options.timeout_s / 10)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(look_again_s, self._watch) if self._busy else None
 
 
 def _head(parts: SplitResult, options: ApiOptions) -> bytes:

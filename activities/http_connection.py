@@ -1,12 +1,14 @@
 """One HTTP/1.1 connection to the API: a request out, an answer in, and again.
 
 httptools (the parser of Node.js) reads the answers; what is here is the waiting. A general client spends four fifths of
-a call on URLs, cookies, redirects and timers that one fixed POST does not have, see docs/performance.md.
+a call on URLs, cookies, redirects and timers that one fixed POST does not have, see docs/performance.md. For the same
+reason an answer is handed to a callback: a future and a task for each call cost as much as the call.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -30,46 +32,41 @@ class BrokenAnswer(Exception):
     """What came back is no HTTP, or was cut short."""
 
 
+Answered = Callable[[Answer | Exception], None]
+"""Takes the answer, or a ConnectionError, a TimeoutError or a BrokenAnswer in its place. Must not raise."""
+
+
 class ApiConnection(asyncio.Protocol):
     """A connection that carries one call at a time. `usable` tells whether it can carry another."""
 
     def __init__(self, most_body_bytes: int) -> None:
         self._most_body_bytes = most_body_bytes
-        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._waiting: asyncio.Future[Answer] | None = None
+        self._answered: Answered | None = None
+        self._outcome: Answer | Exception | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._retry_after: str | None = None
         self.usable = False
         self.idle_since = 0.0
         self._begin()
 
-    async def call(self, request: bytes, timeout_s: float) -> Answer:
-        """Send `request` and return the answer.
-
-        Raises:
-            TimeoutError: it was not complete within `timeout_s`.
-            ConnectionError: the connection broke.
-            BrokenAnswer: what came back cannot be read.
-        """
+    def call(self, request: bytes, answered: Answered) -> None:
+        """Send `request`; `answered` is called once, never before this returns."""
         assert self._transport is not None, "connect first"  # noqa: S101 - a caller's mistake
         self._begin()
-        self._waiting = waiting = self._loop.create_future()
-        timer = self._loop.call_later(timeout_s, self._expire)
+        self._outcome = None
+        self._answered = answered
         self._transport.write(request)
-        answer: Answer | None = None
-        try:
-            answer = await waiting
-            return answer
-        finally:
-            timer.cancel()
-            self._waiting = None
-            if answer is None or not self.usable:
-                self.close()
+
+    def fail(self, error: Exception) -> None:
+        """End the call under way with `error`, and the connection with it."""
+        self._take(error)
+        self._deliver()
 
     def close(self) -> None:
         """Close the connection at once; what is under way on it is lost."""
         self.usable = False
+        self._answered = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -80,15 +77,17 @@ class ApiConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser. Called by the loop."""
-        if self._waiting is None:
+        if self._answered is None:
             self.close()  # an answer to nothing: the other side is out of step
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._fail(BrokenAnswer("the API wants to speak another protocol"))
+            self._take(BrokenAnswer("the API wants to speak another protocol"))
         except httptools.HttpParserError as error:
-            self._fail(BrokenAnswer(f"the answer is no HTTP: {error}"))
+            self._take(BrokenAnswer(f"the answer is no HTTP: {error}"))
+        if self._outcome is not None:
+            self._deliver()
 
     def eof_received(self) -> None:
         """Close too: nobody answers half of a conversation. Called by the loop."""
@@ -99,9 +98,10 @@ class ApiConnection(asyncio.Protocol):
         if self._in_body and not self._framed and exc is None:
             self._complete()
         elif self._in_body:
-            self._fail(BrokenAnswer("the answer was cut short"))
+            self._take(BrokenAnswer("the answer was cut short"))
         else:
-            self._fail(ConnectionResetError("the API closed the connection without an answer"))
+            self._take(ConnectionResetError("the API closed the connection without an answer"))
+        self._deliver()
 
     # What the parser calls, in this order.
 
@@ -124,33 +124,38 @@ class ApiConnection(asyncio.Protocol):
         self._body_bytes += len(body)
         if self._body_bytes > self._most_body_bytes:
             self.usable = False
-            self._resolve(None)
+            self._keep(None)
         else:
             self._body.append(body)
 
     def on_message_complete(self) -> None:
-        """Deliver the answer."""
+        """Note that the answer is whole."""
         if self._parser.get_status_code() < INFORMATIONAL:
             self._begin()
             return
-        self.usable = self.usable and self._parser.should_keep_alive()
+        self.usable = self.usable and self._outcome is None and self._parser.should_keep_alive()
         self._complete()
 
     def _complete(self) -> None:
-        self._resolve(self._body[0] if len(self._body) == 1 else b"".join(self._body))
+        self._keep(self._body[0] if len(self._body) == 1 else b"".join(self._body))
 
-    def _resolve(self, body: bytes | None) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            status = self._parser.get_status_code()
-            self._waiting.set_result(Answer(status, body, self._retry_after, self._encoding))
+    def _keep(self, body: bytes | None) -> None:
+        if self._outcome is None:
+            self._outcome = Answer(self._parser.get_status_code(), body, self._retry_after, self._encoding)
 
-    def _expire(self) -> None:
-        self._fail(TimeoutError())
-
-    def _fail(self, error: Exception) -> None:
+    def _take(self, error: Exception) -> None:
         self.usable = False
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(error)
+        if self._outcome is None:
+            self._outcome = error
+
+    def _deliver(self) -> None:
+        """Hand the outcome over, once the parser is at rest: the next call may begin on this connection right away."""
+        answered, outcome = self._answered, self._outcome
+        if not self.usable:
+            self.close()
+        self._answered = None
+        if answered is not None and outcome is not None:
+            answered(outcome)
 
     def _begin(self) -> None:
         self._body: list[bytes] = []

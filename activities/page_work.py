@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from typing import Self
@@ -22,17 +22,19 @@ from workflows.requests import EnrichedPage, EnrichPage
 
 PROBE_CHOICE = 8
 
+_SourceRow = tuple[int, dict[str, str]]
+"""A record number and the source columns."""
+
 
 class PageWork:
     """The rows of one page and their durable answers. Blocking, but for `keep`, which is one small write."""
 
-    def __init__(self, batch_id: str, columns: Sequence[str], part: PartFile | None, held: ExitStack) -> None:
+    def __init__(self, batch_id: str, part: PartFile | None, held: ExitStack) -> None:
         self._batch_id = batch_id
-        self._columns = columns
         self._part = part
         self._held = held
-        self._waiting: Iterable[tuple[int, bytes]] = ()
-        self._bodies: dict[int, bytes] = {}
+        self._waiting: Iterable[_SourceRow] = ()
+        self._called: dict[int, tuple[bytes, dict[str, str]]] = {}
 
     @classmethod
     def open(cls, places: Places, request: EnrichPage) -> Self:
@@ -49,18 +51,18 @@ class PageWork:
             folder = stack.enter_context(places.output(batch))
             if already_saved(folder, page, batch.generation):
                 # A late attempt, or a run started again after Temporal lost its state: nothing is left to call.
-                return cls(batch.id, (), None, stack.pop_all())
+                return cls(batch.id, None, stack.pop_all())
             part = PartFile.open(folder, page.number, generation=batch.generation)
             stack.callback(part.close)
             if batch.generation > 1:
-                columns, rows = fallback_rows(folder, page, batch.generation)
-                work = cls(batch.id, columns, part, stack.pop_all())
-                work._waiting = [(row.number, row.body) for row in rows if row.number not in part.done]
+                rows = fallback_rows(folder, page, batch.generation)
+                work = cls(batch.id, part, stack.pop_all())
+                work._waiting = [(row.number, row.source) for row in rows if row.number not in part.done]
                 return work
             with places.source(batch) as source:
                 columns, records = source.dialect.columns, source.read_page(page)
-            work = cls(batch.id, columns, part, stack.pop_all())
-        work._take(records)
+            work = cls(batch.id, part, stack.pop_all())
+        work._take(columns, records)
         return work
 
     @property
@@ -68,22 +70,21 @@ class PageWork:
         """Rows of the page that are durable, rejected ones included."""
         return len(self._part.done) if self._part else 0
 
-    def rows_to_call(self, *, probe: bool, lost: Callable[[], bool]) -> Iterator[CallRow]:
-        """Yield the rows that have no durable answer; one of them for a probe, none once the page is `lost`.
+    def rows_to_call(self, *, probe: bool) -> Iterator[CallRow]:
+        """Yield the rows that have no durable answer; one of them for a probe.
 
         A probe takes any of the next few, so that one row that the API chokes on does not look like an outage for ever.
         """
         waiting = _any_one(islice(self._waiting, PROBE_CHOICE)) if probe else self._waiting
-        for number, body in waiting:
-            if lost():
-                return
-            self._bodies[number] = body
+        for number, source in waiting:
+            body = orjson.dumps(source)
+            self._called[number] = body, source
             yield CallRow(number=number, key=f"{self._batch_id}-{number}", body=body)
 
     def keep(self, outcome: RowOutcome) -> None:
         """Make the answer of one row durable against a kill of this process."""
         assert self._part is not None, "a saved page has no rows to call"  # noqa: S101 - a broken invariant, not input
-        body = self._bodies.pop(outcome.number)
+        body, source = self._called.pop(outcome.number)
         self._part.append(
             [
                 DurableRow(
@@ -92,7 +93,7 @@ class PageWork:
                     error=outcome.error or "",
                     statuses=outcome.statuses,
                     latency_ms=outcome.latency_ms,
-                    element=element(body, self._columns, outcome.number, outcome.added, outcome.error),
+                    element=element(body, source, outcome.number, outcome.added, outcome.error),
                 )
             ]
         )
@@ -117,22 +118,21 @@ class PageWork:
         """Close the files."""
         self._held.close()
 
-    def _take(self, records: list[Record | Rejected]) -> None:
+    def _take(self, columns: Sequence[str], records: list[Record | Rejected]) -> None:
         part = self._part
         assert part is not None, "a saved page is not read"  # noqa: S101 - a broken invariant, not input
         done = part.done
         rejected = [each for each in records if isinstance(each, Rejected) and each.number not in done]
         if rejected:
             part.append([_rejected_row(each) for each in rejected])
-        columns = self._columns
         self._waiting = (
-            (each.number, orjson.dumps(dict(zip(columns, each.values, strict=True))))
+            (each.number, dict(zip(columns, each.values, strict=True)))
             for each in records
             if isinstance(each, Record) and each.number not in done
         )
 
 
-def _any_one(rows: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+def _any_one(rows: Iterable[_SourceRow]) -> list[_SourceRow]:
     return random.sample(found, 1) if (found := list(rows)) else []
 
 

@@ -56,7 +56,7 @@ class Standstill:
         """Tell whether the process stood still for more than `longer_than_s` seconds and woke up after `moment`."""
         if self.clock() - self._ticked_at > longer_than_s:
             return True
-        return any(woke_at >= moment and gap_s > longer_than_s for woke_at, gap_s in self._gaps)
+        return bool(self._gaps) and any(woke_at >= moment and gap_s > longer_than_s for woke_at, gap_s in self._gaps)
 
     async def _tick_on(self) -> None:
         while True:

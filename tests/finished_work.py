@@ -129,11 +129,10 @@ class FinishedWork:
         with self.open() as folder:
             load = LoadPages(batch=batch, cursor=Cursor(), page_rows=3, max_pages=100)
             for page in find_fallback_pages(folder, load).pages:
-                columns, rows = fallback_rows(folder, page, generation)
                 with PartFile.open(folder, page.number, generation) as part:
-                    for number, body in rows:
+                    for number, source in fallback_rows(folder, page, generation):
                         if number not in part.done:
-                            part.append([_answered(number, body, columns, answer)])
+                            part.append([_answered(number, source, answer)])
                 save_chunk(folder, SavePage(batch=batch, page=page))
             return write_generation(folder, self.request(generation), finished_at=FINISHED_AT, producer_version="0.1.0")
 
@@ -171,14 +170,13 @@ class FinishedWork:
         if isinstance(record, Rejected):
             fields = {"_row": record.number, "line": record.line, "reason": record.reason, "detail": record.detail}
             return DurableRow(record.number, "R", record.reason, (), 0.0, orjson.dumps(fields))
-        body = orjson.dumps(dict(zip(self.dialect.columns, record.values, strict=True)))
-        return _answered(record.number, body, self.dialect.columns, answer)
+        return _answered(record.number, dict(zip(self.dialect.columns, record.values, strict=True)), answer)
 
 
-def _answered(number: int, body: bytes, columns: tuple[str, ...], answer: Answer) -> DurableRow:
-    added, error = answer(number, orjson.loads(body))
+def _answered(number: int, source: dict[str, str], answer: Answer) -> DurableRow:
+    added, error = answer(number, source)
     statuses = ("500", "500", "500") if error else ("200",)
-    text = element(body, columns, number, added, error)
+    text = element(orjson.dumps(source), source, number, added, error)
     return DurableRow(number, "F" if error else "E", error or "", statuses, 0.0 if error else 12.5, text)
 
 

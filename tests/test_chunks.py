@@ -28,7 +28,7 @@ values = st.recursive(
 
 
 def made(source: dict[str, str], number: int, added: dict[str, Any] | None, error: str | None = None) -> bytes:
-    return element(orjson.dumps(source), list(source), number, added, error)
+    return element(orjson.dumps(source), source, number, added, error)
 
 
 def test_an_enriched_row_is_the_source_then_our_columns_then_what_the_api_added_by_name() -> None:

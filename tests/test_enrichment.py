@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from installation import Installation, api
 
-from activities.enrichment import ApiOptions, CallRow, EnrichmentClient, PageOutcome, RowOutcome
+from activities.enrichment import ApiOptions, CallRow, Caps, EnrichmentClient, PageOutcome, RowOutcome
 
 Make = Callable[..., Installation]
 
@@ -177,7 +177,7 @@ async def test_calls_in_flight_never_exceed_the_setting_over_all_batches(base: s
 
 async def test_a_batch_can_be_held_to_fewer_calls_than_the_service(base: str) -> None:
     async with client(base, concurrency=16) as made:
-        await enriched(made, 200, concurrency=2)
+        await enriched(made, 200, caps=Caps(concurrency=2))
     assert api(base, "/calls")["most_in_flight"] <= 2
 
 
