@@ -107,6 +107,31 @@ async def test_a_connection_is_used_again_and_a_closed_one_is_not() -> None:
     assert connections == 2
 
 
+async def test_an_answer_too_many_is_not_taken_for_the_next_rows() -> None:
+    wrong = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"region": 2}'
+    async with server(answering(OK + wrong)) as port, calls(port) as made:
+        replies = [await made.post_row(b"{}", "k") for _ in range(3)]
+    assert [each.answer for each in replies] == [{"region": 1}] * 3
+
+
+async def test_a_call_under_way_is_dropped_when_the_client_closes() -> None:
+    async def script(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await request(reader)
+        asked.set()
+        assert await reader.read() == b"", "the client closes its side"
+        closed.set()
+
+    asked, closed = asyncio.Event(), asyncio.Event()
+    async with server(script) as port:
+        async with calls(port, timeout_s=30) as made:
+            task = asyncio.create_task(made.post_row(b"{}", "k"))
+            await asked.wait()
+            task.cancel()
+            await asyncio.wait({task})
+        async with asyncio.timeout(5):
+            await closed.wait()
+
+
 @pytest.mark.parametrize(
     "answer",
     [
