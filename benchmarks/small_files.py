@@ -26,7 +26,6 @@ def small_files(files: int = 1_000, rows: int = 20, pairs: int = 3) -> dict[str,
 def _pair(files: int, rows: int) -> tuple[float, float]:
     with installation() as site:
         site.mock_api()
-        site.temporal()
         site.batchd()
         waiting = site.root / "waiting"
         waiting.mkdir()
@@ -39,7 +38,7 @@ def _pair(files: int, rows: int) -> tuple[float, float]:
             time.sleep(0.05)
         ours = files / (time.perf_counter() - started)
         site.finished(files, deadline_s=120)
-        bare = asyncio.run(files_a_second(site.env["TEMPORAL_ADDRESS"], files, starts_in_flight=8))
+        bare = asyncio.run(files_a_second(f"127.0.0.1:{site.env['BATCH_SERVER_PORT']}", files, starts_in_flight=8))
         return ours, bare
 
 

@@ -28,6 +28,9 @@ from daemon.settings import Settings
 from workflows.errors import SettingsError, TemporalUnreachable
 
 DATABASE = "temporal.db"
+JOURNAL = "journal_mode=wal"
+"""A write-ahead log is as durable as SQLite's default, a rollback journal, and half the work for every commit."""
+
 PROBE_S = 1.0
 STOP_S = 8.0
 
@@ -110,7 +113,8 @@ class EmbeddedServer:
         settings = self._settings
         ports = ["--port", str(settings.server_port), "--ui-port", str(settings.server_ui_port)]
         listen = ["--ip", LOOPBACK, "--ui-ip", LOOPBACK, *ports]
-        return [program, "server", "start-dev", *listen, "--db-filename", self._database(), "--log-level", "error"]
+        database = ["--db-filename", self._database(), "--sqlite-pragma", JOURNAL]
+        return [program, "server", "start-dev", *listen, *database, "--log-level", "error"]
 
     def _database(self) -> str:
         return str((self._settings.state_dir / DATABASE).absolute())

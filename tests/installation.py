@@ -152,7 +152,8 @@ class Installation:
         database = str(self.root / "outside.db")
         command = [str(BIN / "temporal"), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless"]
         command += [part for each in dynamic_config for part in ("--dynamic-config-value", each)]
-        process = self.start("temporal", [*command, "--db-filename", database, "--log-level", "error"])
+        database_options = ["--db-filename", database, "--sqlite-pragma", "journal_mode=wal"]
+        process = self.start("temporal", [*command, *database_options, "--log-level", "error"])
         eventually(lambda: _temporal_answers(port), "the Temporal server is up")
         return process
 
