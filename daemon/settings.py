@@ -128,7 +128,10 @@ class Settings(BaseSettings):
         description="Count or share of rejected records past which a batch pauses and asks; `100%` never asks.",
     )
     limit_sample_rows: int = Field(
-        100, ge=1, description="Records that must be done before a share in the two limits above counts."
+        100,
+        ge=1,
+        description="Records that must be done before a share in the two limits above counts; a smaller file is "
+        "judged at its end.",
     )
     api_url: HttpUrl = Field(
         "http://127.0.0.1:3001/enrich", min_length=1, description="Address that each row is posted to."

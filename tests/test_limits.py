@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workflows.limits import exceeded
+from workflows.limits import excess
 from workflows.models import Counts, Shape
 
 
@@ -30,11 +30,25 @@ def test_a_share_counts_after_the_sample_and_a_count_at_once(
     limit: str, fallback: int, records: int, asks: bool
 ) -> None:
     shape = Shape(max_fallback=limit, limit_sample_rows=100)
-    reason = exceeded(shape, counts(fallback=fallback, records=records))
-    assert (reason is not None) == asks
-    assert reason is None or f"BATCH_MAX_FALLBACK={limit}" in reason
+    past = excess(shape, counts(fallback=fallback, records=records))
+    assert (past is not None) == asks
+    assert past is None or f"BATCH_MAX_FALLBACK={limit}" in past.reason
 
 
 def test_rejected_records_have_a_limit_of_their_own() -> None:
-    reason = exceeded(Shape(max_rejected="3"), counts(rejected=4))
-    assert reason == "4 of 1000 rows are rejected, more than BATCH_MAX_REJECTED=3 allows"
+    past = excess(Shape(max_rejected="3"), counts(rejected=4))
+    assert past is not None
+    assert past.reason == "4 of 1000 rows are rejected, more than BATCH_MAX_REJECTED=3 allows"
+
+
+def test_a_file_smaller_than_the_sample_is_judged_as_a_whole() -> None:
+    shape = Shape(max_fallback="5%", limit_sample_rows=100)
+    assert excess(shape, counts(fallback=50, records=99)) is None
+    assert excess(shape, counts(fallback=50, records=99), whole=True) is not None
+
+
+def test_a_limit_that_was_accepted_is_not_asked_about_again_and_the_other_one_is() -> None:
+    shape = Shape(max_fallback="3", max_rejected="3")
+    past = excess(shape, counts(fallback=4, rejected=4), accepted=["MAX_FALLBACK"])
+    assert past is not None
+    assert past.limit == "MAX_REJECTED"

@@ -222,6 +222,47 @@ async def test_too_many_fallback_rows_pause_the_batch_and_a_resume_is_not_asked_
     assert len(stub.manifests[0].pauses) == 1
 
 
+@pytest.mark.parametrize("end", ["resume", "cancel"])
+async def test_a_limit_past_with_the_last_page_is_asked_about_before_there_is_a_manifest(
+    client: Client, end: str
+) -> None:
+    stub = StubActivities(pages=1, saved=lambda _: SavedChunk(file="chunk", enriched=5, fallback=ROWS - 5))
+    async with worker(client, stub) as queue:
+        handle = await started(client, queue, max_fallback="10%", limit_sample_rows=ROWS + 1)
+        await state_is(handle, "paused")
+        assert stub.manifests == []
+        await handle.signal(end)
+        await handle.result()
+    assert (stub.manifests[0].cancelled is not None) == (end == "cancel")
+
+
+async def test_a_resume_after_refused_credentials_accepts_no_limit(client: Client) -> None:
+    def answer(_: EnrichPage, attempt: int) -> EnrichedPage:
+        return EnrichedPage(outcome="api_refused", detail="the API answered 401") if attempt == 1 else EnrichedPage()
+
+    stub = StubActivities(pages=1, answer=answer, saved=lambda _: SavedChunk(file="chunk", fallback=ROWS))
+    async with worker(client, stub) as queue:
+        handle = await started(client, queue, max_fallback="0")
+        assert "401" in (await state_is(handle, "paused")).paused.reason
+        await handle.signal("resume")
+        while "MAX_FALLBACK" not in (await state_is(handle, "paused")).paused.reason:
+            await asyncio.sleep(0.02)
+        await handle.signal("resume")
+        await handle.result()
+
+
+async def test_each_limit_is_asked_about_by_itself(client: Client) -> None:
+    stub = StubActivities(pages=1, saved=lambda _: SavedChunk(file="chunk", fallback=ROWS - 5, rejected=5))
+    async with worker(client, stub) as queue:
+        handle = await started(client, queue, max_fallback="0", max_rejected="0")
+        assert "MAX_FALLBACK" in (await state_is(handle, "paused")).paused.reason
+        await handle.signal("resume")
+        assert "MAX_REJECTED" in (await state_is(handle, "paused")).paused.reason
+        await handle.signal("resume")
+        await handle.result()
+    assert len(stub.manifests[0].pauses) == 2
+
+
 async def test_a_page_whose_durable_rows_are_gone_is_enriched_again(client: Client) -> None:
     lost: set[int] = {2}
 

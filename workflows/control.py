@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from temporalio import workflow
 
-from workflows.limits import exceeded
+from workflows.limits import excess
 from workflows.models import CallLimits, Control, LimitsChange, Mode, Outcome, Pause, State
 from workflows.outage import Outage
 from workflows.state import BatchRequest, BatchState, Progress
@@ -43,7 +43,7 @@ class BatchControl:
 
     @workflow.signal
     def resume(self, control: Control | None = None) -> None:  # noqa: ARG002 - who resumes is in the history
-        """Go on. Also the answer to a batch that paused itself to ask: it will not ask again."""
+        """Go on. Also the answer to a batch that paused itself to ask about a limit: it will not ask about it again."""
         if self._state.pause is None:
             return
         ended = replace(self._state.pause, to=self._now())
@@ -51,8 +51,10 @@ class BatchControl:
             self._state,
             pause=None,
             pauses=[*self._state.pauses, ended][-KEPT_PAUSES:],
-            accepted_limits=self._state.accepted_limits or ended.by == SERVICE,
+            asked="",
+            accepted=[*self._state.accepted, *([self._state.asked] if self._state.asked else [])],
         )
+        self._ask_where_a_limit_is_past()
 
     @workflow.signal
     def cancel(self, control: Control | None = None) -> None:
@@ -115,9 +117,20 @@ class BatchControl:
             self._state = replace(self._state, pause=pause)
 
     def _ask_where_a_limit_is_past(self) -> None:
-        reason = None if self._state.accepted_limits else exceeded(self._request.shape, self._state.counts)
-        if reason:
-            self._pause(by=SERVICE, reason=f"{reason}; resume goes on, cancel ends it")
+        past = excess(
+            self._request.shape, self._state.counts, accepted=self._state.accepted, whole=self._nothing_left()
+        )
+        if past and self._state.pause is None:
+            self._pause(by=SERVICE, reason=f"{past.reason}; resume goes on, cancel ends it")
+            self._state = replace(self._state, asked=past.limit)
+
+    def _nothing_left(self) -> bool:
+        """Tell whether every page of the file has been saved."""
+        raise NotImplementedError
+
+    def _asks(self) -> bool:
+        """Tell whether the batch waits for an operator to say whether a limit may be past."""
+        return bool(self._state.asked) and self._stopped()
 
     def _stopped(self) -> bool:
         """Tell whether no new call may start: paused, and not on the way out."""

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 from workflows.models import Counts, Shape
 
 
-def exceeded(shape: Shape, counts: Counts) -> str | None:
-    """Return in words which limit `counts` is past, or None where all is well."""
-    return _past("MAX_FALLBACK", shape.max_fallback, counts.fallback, "fallback", counts, shape) or _past(
-        "MAX_REJECTED", shape.max_rejected, counts.rejected, "rejected", counts, shape
-    )
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A limit that is past, by the name of its setting, and in words."""
+
+    limit: str
+    reason: str
 
 
-def _past(name: str, limit: str, amount: int, kind: str, counts: Counts, shape: Shape) -> str | None:
-    if limit.endswith("%"):
-        share = float(limit[:-1]) / 100
-        over = share < 1 and counts.records >= shape.limit_sample_rows and amount > share * counts.records
-    else:
-        over = amount > int(limit)
-    return f"{amount} of {counts.records} rows are {kind}, more than BATCH_{name}={limit} allows" if over else None
+def excess(shape: Shape, counts: Counts, *, accepted: Collection[str] = (), whole: bool = False) -> Excess | None:
+    """Return the first limit that `counts` is past, but for those `accepted`; None where all is well.
+
+    A share is judged once `limit_sample_rows` records are done, or when `counts` are those of the `whole` file.
+    """
+    for limit, most, amount, kind in (
+        ("MAX_FALLBACK", shape.max_fallback, counts.fallback, "fallback"),
+        ("MAX_REJECTED", shape.max_rejected, counts.rejected, "rejected"),
+    ):
+        enough = whole or counts.records >= shape.limit_sample_rows
+        if limit not in accepted and _is_past(most, amount, counts.records, enough=enough):
+            told = f"{amount} of {counts.records} rows are {kind}, more than BATCH_{limit}={most} allows"
+            return Excess(limit, told)
+    return None
+
+
+def _is_past(most: str, amount: int, records: int, *, enough: bool) -> bool:
+    if not most.endswith("%"):
+        return amount > int(most)
+    share = float(most[:-1]) / 100
+    return share < 1 and enough and amount > share * records

@@ -57,7 +57,8 @@ class BatchState:
     """What survives continue-as-new. Bounded: no field grows with the file.
 
     `cursor` is None when every page has been loaded; `open_pages` are loaded and not yet saved. `pauses` and
-    `run_ids` keep their newest entries.
+    `run_ids` keep their newest entries. `asked` names the limit that the present pause asks about, `accepted` those
+    that an operator let be past.
     """
 
     started_at: str = ""
@@ -70,7 +71,8 @@ class BatchState:
     pages: int = 0
     pause: Pause | None = None
     pauses: list[Pause] = field(default_factory=list)
-    accepted_limits: bool = False
+    asked: str = ""
+    accepted: list[str] = field(default_factory=list)
     open_pages: list[Page] = field(default_factory=list)
     outage_since: str = ""
     limits: CallLimits = field(default_factory=CallLimits)
