@@ -100,7 +100,7 @@ def _move(source: Path, folder: Path) -> None:
 
 def _note_generation(receipts: Receipts, request: FileSource) -> None:
     receipt = receipts.read(request.batch.id)
-    if receipt is None or request.outcome != "completed":
+    if receipt is None or request.manifest is None:
         return
     generation = request.batch.generation
     receipts.write(replace(receipt, manifest=request.manifest, counts=request.counts, generation=generation))

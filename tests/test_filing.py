@@ -197,6 +197,14 @@ def test_a_later_generation_moves_nothing_and_names_its_manifest(claim: Claim) -
     assert claim.files() == [f"archive/{claim.id}/users.csv"]
 
 
+def test_a_later_generation_of_a_cancelled_batch_brings_its_receipt_up_to_date(claim: Claim) -> None:
+    claim.file("cancelled", manifest="manifest.json", counts=Counts(records=5, fallback=5))
+    batch = BatchRef(id=claim.id, source=claim.source, csv=CsvOptions(), generation=2)
+    claim.file("cancelled", batch=batch, manifest="manifest-g2.json", counts=Counts(records=5, enriched=5))
+    receipt = claim.receipt()
+    assert (receipt.state, receipt.generation, receipt.counts.enriched) == ("cancelled", 2, 5)
+
+
 def test_a_taken_name_in_the_archive_is_never_overwritten(claim: Claim) -> None:
     taken = claim.inbox / "archive" / claim.id / "users.csv"
     taken.parent.mkdir(parents=True)
