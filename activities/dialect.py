@@ -30,7 +30,8 @@ class Dialect:
     r"""How one file is written.
 
     `newline` is the line end of the first records: `\n`, `\r\n`, `\r` or `mixed`. `data_start` is the byte offset
-    behind the header, which is the start of physical line `data_line`.
+    behind the header and its blank lines, which is the start of physical line `data_line`: of the first record, or
+    the end of a file that has none.
     """
 
     delimiter: str
@@ -57,12 +58,14 @@ def read_dialect(window: Window, options: CsvOptions) -> Dialect:
     walk = Borders(window, _grammar(encoding, delimiter, options.max_record_bytes), encoding.mark_bytes)
     names = _names(walk, encoding.name, delimiter)
     check_required(names, options.required_columns)
+    header_end = walk.line_end
+    walk.find_record()  # blank lines belong to the record before them
     data_start, data_line = walk.offset, walk.line
     return Dialect(
         delimiter=delimiter.decode(),
         quote=QUOTE,
         encoding=encoding.name,
-        newline=_newline(walk),
+        newline=_newline(walk, header_end),
         columns=columns(names),
         data_start=data_start,
         data_line=data_line,
@@ -105,8 +108,8 @@ def _names(walk: Borders, encoding: str, delimiter: bytes) -> list[str]:
         raise InvalidCsv(f"the header cannot be read: {bad.detail}") from None
 
 
-def _newline(walk: Borders) -> str:
-    seen = {walk.line_end}
+def _newline(walk: Borders, header_end: bytes) -> str:
+    seen = {header_end}
     for _ in range(_NEWLINE_SAMPLE_RECORDS):
         if not walk.find_record():
             break

@@ -91,12 +91,11 @@ def _check_adds_up(request: WriteManifest, facts: ManifestFacts, pages: list[Sav
         rows_apart = after.first_row - before.first_row - before.records
         if bytes_apart < 0 or rows_apart < 0 or ((bytes_apart or rows_apart) and not request.cancelled):
             raise _does_not_add_up(request, f"page {after.number} does not start where page {before.number} ends")
-    if request.cancelled or not pages:
+    if request.cancelled:
         return
-    first, last = pages[0].page, pages[-1].page
-    if (first.source_start, first.first_row) != (facts.data_start, 1):
+    if pages and (pages[0].page.source_start, pages[0].page.first_row) != (facts.data_start, 1):
         raise _does_not_add_up(request, "the first page does not start at the first record")
-    if last.source_end != request.batch.source.size_bytes:
+    if (pages[-1].page.source_end if pages else facts.data_start) != request.batch.source.size_bytes:
         raise _does_not_add_up(request, "the last page does not end where the source ends")
 
 

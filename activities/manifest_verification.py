@@ -124,7 +124,7 @@ def _range_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterato
     if manifest["status"] == "cancelled":
         if missing != manifest.get("gaps"):
             yield "the gaps of the cancelled batch are not the ones the manifest lists"
-    elif pages:
+    else:
         yield from _whole_problems(manifest, pages)
 
 
@@ -136,10 +136,12 @@ def _whole_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterato
         if page.first_row != row:
             yield f"page {page.number} starts with row {page.first_row}, not {row}"
         offset, row = page.source_end, page.first_row + page.records
-    if pages[0].page.source_start != manifest["dialect"]["data_start"]:
+    size_bytes = manifest["source"]["bytes"]
+    if pages and pages[0].page.source_start != manifest["dialect"]["data_start"]:
         yield "the first chunk does not start where the header ends"
-    if offset != manifest["source"]["bytes"]:
-        yield "the last chunk does not end where the source ends"
+    if offset != size_bytes:
+        missing = f"no chunk covers the bytes {offset} to {size_bytes} of the source"
+        yield "the last chunk does not end where the source ends" if pages else missing
 
 
 def _count_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterator[str]:

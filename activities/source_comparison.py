@@ -84,6 +84,9 @@ class PageInSource:
 
 def _check_same(path: Path, file: SourceFile, manifest: dict[str, Any]) -> None:
     dialect = manifest["dialect"]
+    listed_bytes = manifest["source"]["bytes"]
+    if file.size_bytes != listed_bytes:
+        raise SourceChanged(f"{path} has {file.size_bytes} bytes, the manifest says {listed_bytes}")
     if file.sha256() != manifest["source"]["sha256"]:
         raise SourceChanged(f"{path} is not the file this batch was made from: its sha256 is another one")
     if list(file.dialect.columns) != dialect["columns"] or file.dialect.data_start != dialect["data_start"]:

@@ -70,6 +70,11 @@ class SourceFile:
         """Close the file; twice is as good as once."""
         self._content.close()
 
+    @property
+    def size_bytes(self) -> int:
+        """The size of the file as it was identified."""
+        return self._content.size_bytes
+
     def check_unchanged(self) -> None:
         """Hold the open file, and what its path leads to now, against what was identified.
 
@@ -90,7 +95,7 @@ class SourceFile:
     def find_pages(self, cursor: Cursor, *, page_rows: int, max_pages: int) -> LoadedPages:
         """Find up to `max_pages` pages of `page_rows` records from `cursor` on.
 
-        The ranges of the pages leave no gap: blank lines belong to the record before them, or to the first page. A
+        The ranges of the pages leave no gap: blank lines belong to the record before them, the header included. A
         page ends early at `MAX_PAGE_BYTES`. Values are not read, so `rejected` of a page is 0 whatever it holds.
         Costs as much time as the pages are long, and memory for one record.
         """

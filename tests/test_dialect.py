@@ -88,6 +88,8 @@ def test_the_newline_is_that_of_the_records_not_of_quoted_text(file: Path, conte
         (codecs.BOM_UTF16_BE + "a,b\n".encode("utf-16-be"), "utf-16-be", 10),
         ("a,b\né,2\n".encode("cp1252"), "cp1252", 4),
         ("a,b\n\ufffd,2\n".encode(), "utf-8", 4),
+        (b"\n\r\na,b\r\n\r\n\n1,2\n", "utf-8", 11),
+        (b"a,b\n\n\n", "utf-8", 6),
     ],
 )
 def test_a_mark_decides_the_encoding_else_utf8_where_the_sample_fits_else_cp1252(

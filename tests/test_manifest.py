@@ -261,6 +261,13 @@ def test_a_file_with_a_header_only_has_a_manifest_without_chunks(tmp_path: Path)
     assert verify(work.directory, source=work.source).ok
 
 
+def test_a_source_with_records_gets_no_manifest_without_chunks(tmp_path: Path) -> None:
+    work = FinishedWork(tmp_path)
+    work.pages = []
+    with pytest.raises(OutputRefused, match="do not add up"):
+        work.finish()
+
+
 def test_a_cancelled_batch_says_what_is_done_and_what_is_not(tmp_path: Path) -> None:
     work = FinishedWork(tmp_path)
     work.work([work.pages[1]])

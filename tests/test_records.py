@@ -55,9 +55,9 @@ def test_a_quote_inside_an_unquoted_field_is_text(file: Path) -> None:
     assert values(file, b'a,b\n5" disk,3" disk\n "x,y"\n') == [['5" disk', '3" disk'], [' "x', 'y"']]
 
 
-def test_blank_lines_are_no_records_and_belong_to_the_page_before_them(file: Path) -> None:
+def test_blank_lines_are_no_records_and_belong_to_the_record_or_header_before_them(file: Path) -> None:
     assert values(file, b"\n\na,b\n\n\n1,2\n\n\n3,4\n\n") == [["1", "2"], ["3", "4"]]
-    assert [(page.source_start, page.source_end) for page in pages_of(file, 1)] == [(6, 14), (14, 19)]
+    assert [(page.source_start, page.source_end) for page in pages_of(file, 1)] == [(8, 14), (14, 19)]
 
 
 def test_a_quoted_empty_field_is_a_record_of_a_single_column(file: Path) -> None:
