@@ -1,11 +1,16 @@
-"""What the files of an output folder are called. The first generation has no suffix, later ones have `-g<n>`."""
+"""What the files of an output folder are called. The first generation has no suffix, later ones have `-g<n>`.
+
+A name that is read counts only where it is exactly the one that is given: `manifest-g02.json` is no manifest.
+"""
 
 from __future__ import annotations
 
 import re
 
-_LISTED = re.compile(r"(?:chunk|rejected)-\d{6,}(?:-g(\d+))?\.json")
-_MANIFEST = re.compile(r"manifest(?:-g(\d+))?\.json")
+_GENERATION = r"(?:-g([2-9]|[1-9][0-9]+))?"
+_PAGE = r"(?:[0-9]{6}|[1-9][0-9]{6,})"
+_LISTED = re.compile(rf"(?:chunk-{_PAGE}{_GENERATION}|rejected-{_PAGE})\.json")
+_MANIFEST = re.compile(rf"manifest{_GENERATION}\.json")
 
 
 def chunk_name(page_number: int, generation: int = 1) -> str:

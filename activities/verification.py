@@ -44,6 +44,7 @@ class _Verification:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._names = folder.names()
+        self._generations = sorted({each for each in map(generation_of_manifest, self._names) if each})
         self._findings = Findings()
         self._listed: dict[str, FileFacts] = {}
 
@@ -57,17 +58,25 @@ class _Verification:
         return self._told(newest)
 
     def _check_manifests(self) -> dict[str, Any] | None:
-        generations = sorted({each for each in map(generation_of_manifest, self._names) if each})
-        if not generations:
+        if not self._generations:
             self._findings.problem(MANIFEST, f"there is no {manifest_name()}: the batch is not complete")
         newest: dict[str, Any] | None = None
-        for generation in range(1, max(generations, default=0) + 1):
+        for generation in self._generations:
             parent, newest = newest, checked_manifest(self._folder, generation, self._findings)
             self._findings.checked(GENERATIONS)
             if newest is not None:
-                check_parent(self._folder, newest, parent, self._findings)
+                if generation == 1 or generation - 1 in self._generations:
+                    check_parent(self._folder, newest, parent, self._findings)
                 self._list(newest)
+        self._check_none_is_missing()
         return newest
+
+    def _check_none_is_missing(self) -> None:
+        for expected, generation in enumerate(self._generations, start=1):
+            if generation != expected:
+                missing, newest = manifest_name(expected), manifest_name(self._generations[-1])
+                self._findings.problem(GENERATIONS, f"{missing} is missing, {newest} is there")
+                return
 
     def _list(self, manifest: dict[str, Any]) -> None:
         for saved in saved_pages(manifest):
@@ -105,17 +114,14 @@ class _Verification:
 
     def _check_nothing_else(self) -> None:
         self._findings.checked(NOTHING_ELSE)
+        own = {name for each in self._generations for name in (manifest_name(each), sums_name(each))}
         for name in self._names:
-            generation = generation_of_manifest(name)
-            if name in self._listed or generation or name in self._sums_names():
+            if name in self._listed or name in own:
                 continue
             if is_hidden_of_ours(name):
                 self._findings.problem(NOTHING_ELSE, f"{name!a} is a temporary file: the work is not over")
             else:
                 self._findings.problem(NOTHING_ELSE, f"{name!a} is listed by no manifest")
-
-    def _sums_names(self) -> set[str]:
-        return {sums_name(each) for each in map(generation_of_manifest, self._names) if each}
 
     def _check_permissions(self) -> None:
         self._findings.checked(PERMISSIONS)

@@ -9,6 +9,8 @@ import pytest
 from finished_work import FinishedWork
 from test_verification import failed, forge
 
+from activities.manifest_reading import newest_generation
+
 
 @pytest.fixture
 def work(tmp_path: Path) -> FinishedWork:
@@ -57,3 +59,33 @@ def test_a_file_without_records_holds_with_and_without_its_source(tmp_path: Path
     work = FinishedWork(tmp_path, content)
     work.run()
     assert failed(work) == failed(work, work.source) == {}
+
+
+@pytest.mark.parametrize("generation", ["1", "01", "02", "\uff11"])
+@pytest.mark.parametrize("kind", ["file", "folder", "symlink"])
+def test_a_name_that_only_looks_like_a_manifest_is_found(work: FinishedWork, generation: str, kind: str) -> None:
+    work.retry()
+    name = f"manifest-g{generation}.json"
+    planted = work.directory / name
+    if kind == "file":
+        planted.write_bytes((work.directory / "manifest-g2.json").read_bytes())
+    elif kind == "folder":
+        planted.mkdir()
+    else:
+        planted.symlink_to("manifest-g2.json")
+    assert failed(work) == {"nothing else": f"{name!a} is listed by no manifest"}
+
+
+def test_a_manifest_far_ahead_is_found_at_once_with_the_first_generation_that_is_missing(work: FinishedWork) -> None:
+    (work.directory / "manifest-g999999999.json").touch()
+    (work.directory / "manifest-g5.json").touch()
+    found = failed(work)
+    assert found["generations"] == "manifest-g2.json is missing, manifest-g999999999.json is there"
+    assert "manifest-g999999999.json is no JSON" in found["manifest"]
+
+
+def test_a_name_that_only_looks_like_a_manifest_is_not_taken_for_the_newest(work: FinishedWork) -> None:
+    for name in ("manifest-g02.json", "manifest-g\u0663.json", "manifest-g0.json"):
+        (work.directory / name).touch()
+    with work.open() as folder:
+        assert newest_generation(folder) == 1
