@@ -10,6 +10,7 @@ import re
 _GENERATION = r"(?:-g([2-9]|[1-9][0-9]+))?"
 _PAGE = r"(?:[0-9]{6}|[1-9][0-9]{6,})"
 _LISTED = re.compile(rf"(?:chunk-{_PAGE}{_GENERATION}|rejected-{_PAGE})\.json")
+_WORK = re.compile(rf"\.(?:part-{_PAGE}{_GENERATION}|journal{_GENERATION}|manifest{_GENERATION}\.json)")
 _MANIFEST = re.compile(rf"manifest{_GENERATION}\.json")
 
 
@@ -53,6 +54,12 @@ def generation_of_data(name: str) -> int | None:
     """Return which generation a chunk or a file of rejected records belongs to; None for other names."""
     found = _LISTED.fullmatch(name)
     return int(found[1] or 1) if found else None
+
+
+def generation_of_work(name: str) -> int | None:
+    """Return which generation a hidden part, journal or undecided manifest belongs to; None for other names."""
+    found = _WORK.fullmatch(name)
+    return int(next(filter(None, found.groups()), 1)) if found else None
 
 
 def _suffix(generation: int) -> str:

@@ -46,7 +46,7 @@ class Findings:
     def __init__(self) -> None:
         self._told: dict[str, list[str]] = {}
         self._counted: dict[str, int] = {}
-        self._warnings: set[str] = set()
+        self._broken: set[str] = set()
 
     def checked(self, *names: str) -> None:
         """Note that checks are made; without problems they hold."""
@@ -55,11 +55,11 @@ class Findings:
             self._counted.setdefault(name, 0)
 
     def problem(self, check: str, text: str, *, warning: bool = False) -> None:
-        """Note a problem."""
+        """Note a problem. A check with nothing but warnings holds."""
         self.checked(check)
         self._counted[check] += 1
-        if warning:
-            self._warnings.add(check)
+        if not warning:
+            self._broken.add(check)
         if len(self._told[check]) < MAX_TOLD:
             self._told[check].append(text[:_MAX_PROBLEM_CHARS])
 
@@ -70,5 +70,5 @@ class Findings:
     def _check(self, name: str) -> Check:
         more = self._counted[name] - len(self._told[name])
         detail = "; ".join([*self._told[name], *([f"and {more} more"] if more else [])])
-        warning = name in self._warnings
-        return Check(name=name, ok=warning or not detail, detail=detail, warning=warning)
+        ok = name not in self._broken
+        return Check(name=name, ok=ok, detail=detail, warning=ok and bool(detail))

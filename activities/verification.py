@@ -12,11 +12,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from activities.folder import Folder
+from activities.folder import TEMPORARY, Folder
 from activities.journal import FileFacts, unchanged
 from activities.manifest_reading import saved_pages
 from activities.manifest_verification import GENERATIONS, MANIFEST, check_arithmetic, check_parent, checked_manifest
-from activities.output_names import generation_of_manifest, manifest_name, sums_name
+from activities.output_names import (
+    generation_of_data,
+    generation_of_manifest,
+    generation_of_work,
+    manifest_name,
+    sums_name,
+)
 from activities.page_verification import FILES, PageVerification
 from activities.source_comparison import SourceComparison
 from activities.storage import OutputFolder, is_hidden_of_ours
@@ -53,7 +59,8 @@ class _Verification:
         newest = self._check_manifests()
         if newest is not None:
             self._check_pages(newest, source)
-        self._check_nothing_else()
+        unfinished = self._check_unfinished(newest)
+        self._check_nothing_else(unfinished)
         self._check_permissions()
         return self._told(newest)
 
@@ -112,11 +119,26 @@ class _Verification:
             self._findings.problem(SOURCE, str(error))
             return None
 
-    def _check_nothing_else(self) -> None:
+    def _check_unfinished(self, newest: dict[str, Any] | None) -> set[str]:
+        """Return the files of a generation that a retry is making, or was making when it was given up."""
+        later = self._generations[-1] + 1 if self._generations else 0
+        if not any(generation_of_work(name) == later and self._is_plain(name) for name in self._names):
+            return set()
+        command = f"batchctl retry-failed {newest['id'] if newest else 'ID'}"
+        what = f"generation {later} is being made or was given up; '{command}' finishes it"
+        self._findings.problem(GENERATIONS, what, warning=True)
+        return {name for name in self._names if _belongs_to(name, later) and self._is_plain(name)}
+
+    def _is_plain(self, name: str) -> bool:
+        """Tell whether a name is a plain file's, or was: a retry that goes on removes what it needs no more."""
+        mode = self._folder.mode(name)
+        return not mode or stat.S_ISREG(mode)
+
+    def _check_nothing_else(self, unfinished: set[str]) -> None:
         self._findings.checked(NOTHING_ELSE)
         own = {name for each in self._generations for name in (manifest_name(each), sums_name(each))}
         for name in self._names:
-            if name in self._listed or name in own:
+            if name in self._listed or name in own or name in unfinished:
                 continue
             if is_hidden_of_ours(name):
                 self._findings.problem(NOTHING_ELSE, f"{name!a} is a temporary file: the work is not over")
@@ -148,3 +170,9 @@ class _Verification:
             bytes=sum(each.bytes for each in self._listed.values()),
             checks=checks,
         )
+
+
+def _belongs_to(name: str, generation: int) -> bool:
+    """Tell whether a file may lie there while a generation is being made. A temporary one does not tell whose it is."""
+    made = generation in {generation_of_work(name), generation_of_data(name)}
+    return made or name == sums_name(generation) or name.startswith(TEMPORARY)

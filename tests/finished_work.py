@@ -129,12 +129,18 @@ class FinishedWork:
         with self.open() as folder:
             load = LoadPages(batch=batch, cursor=Cursor(), page_rows=3, max_pages=100)
             for page in find_fallback_pages(folder, load).pages:
-                with PartFile.open(folder, page.number, generation) as part:
-                    for number, source in fallback_rows(folder, page, generation):
-                        if number not in part.done:
-                            part.append([_answered(number, source, answer)])
-                save_chunk(folder, SavePage(batch=batch, page=page))
+                self.retry_page(page.number, generation, answer)
             return write_generation(folder, self.request(generation), finished_at=FINISHED_AT, producer_version="0.1.0")
+
+    def retry_page(self, number: int, generation: int = 2, answer: Answer = all_well) -> SavedChunk:
+        """Try the fallback rows of one page again."""
+        batch, page = replace(self.batch, generation=generation), self.pages[number - 1]
+        with self.open() as folder:
+            with PartFile.open(folder, number, generation) as part:
+                for row, source in fallback_rows(folder, page, generation):
+                    if row not in part.done:
+                        part.append([_answered(row, source, answer)])
+            return save_chunk(folder, SavePage(batch=batch, page=page))
 
     def request(self, generation: int = 1, *, cancelled: Control | None = None) -> WriteManifest:
         return WriteManifest(

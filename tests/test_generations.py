@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from finished_work import FinishedWork, all_well
 
+from activities.failpoints import watched
 from activities.generations import fallback_rows, find_fallback_pages, write_generation
 from activities.parts import DurableRow, PartFile
 from activities.verification import verify
@@ -160,6 +161,61 @@ def test_a_lost_parent_is_found(work: FinishedWork) -> None:
     (work.directory / "manifest.json").unlink()
     told = " ".join(each.detail for each in verify(work.directory).failed())
     assert "manifest.json is missing" in told
+
+
+def test_a_generation_holds_at_every_step_of_the_retry_after_it_with_a_warning(work: FinishedWork) -> None:
+    told: list[str] = []
+
+    def look(_: str) -> None:
+        if not (work.directory / "manifest-g2.json").exists():
+            verdict = verify(work.directory, source=work.source)
+            assert (verdict.ok, verdict.generation) == (True, 1), verdict.failed()
+            told.extend(each.detail for each in verdict.checks if each.warning)
+
+    with watched(look):
+        work.retry()
+    assert len(told) > 20
+    assert set(told) == {
+        "generation 2 is being made or was given up; 'batchctl retry-failed users-0123456789ab' finishes it"
+    }
+    assert not [each for each in verify(work.directory).checks if each.warning]
+
+
+def abandoned(work: FinishedWork) -> None:
+    """Leave what a retry leaves that was terminated before its end."""
+    with work.open() as folder, PartFile.open(folder, 1, 2):
+        pass
+    work.retry_page(2)
+    assert {".part-000001-g2", ".journal-g2", "chunk-000002-g2.json"} <= {
+        each.name for each in work.directory.iterdir()
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "chunk-000009.json", ".journal", ".part-000001", ".journal-g3", "chunk-000001-g3.json"]
+)
+def test_what_does_not_belong_to_the_unfinished_generation_is_found_beside_it(work: FinishedWork, name: str) -> None:
+    abandoned(work)
+    assert verify(work.directory).ok
+    (work.directory / name).touch()
+    [check] = verify(work.directory).failed()
+    assert (check.name, name in check.detail, "-g2" in check.detail) == ("nothing else", True, False)
+
+
+def test_only_plain_files_pass_for_those_of_an_unfinished_generation(work: FinishedWork) -> None:
+    (work.directory / ".journal-g2").mkdir()
+    (work.directory / ".part-000001-g2").symlink_to("manifest.json")
+    [check] = verify(work.directory).failed()
+    assert ".journal-g2" in check.detail
+    assert ".part-000001-g2" in check.detail
+
+
+def test_a_retry_that_was_given_up_is_finished_by_the_next_one(work: FinishedWork) -> None:
+    abandoned(work)
+    work.retry()
+    verdict = verify(work.directory, source=work.source)
+    assert (verdict.ok, verdict.generation) == (True, 2)
+    assert not [each for each in verdict.checks if each.warning]
 
 
 def test_a_generation_is_never_rewritten(work: FinishedWork) -> None:

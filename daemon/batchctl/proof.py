@@ -97,7 +97,7 @@ def _to_file(folder: Path, output: Path, form: Format, *, formula_safe: bool) ->
 
 
 def _shown(check: Check) -> str:
-    word = "FAIL" if not check.ok else "WARN" if check.warning and check.detail else "ok"
+    word = "FAIL" if not check.ok else "WARN" if check.warning else "ok"
     return f"{word:<5} {check.name}" + (f": {check.detail}" if check.detail else "")
 
 
