@@ -15,7 +15,7 @@ from activities.manifest_document import MANIFEST_VERSION, counts_of, status_of
 from activities.manifest_facts import gaps
 from activities.manifest_reading import digest_of, saved_pages
 from activities.manifest_shape import misshapen
-from activities.output_names import generation_of_data, manifest_name, sums_name
+from activities.output_names import chunk_name, generation_of_data, manifest_name, rejected_name, sums_name
 from activities.verdict import MAX_TOLD, Findings
 from workflows.errors import InvalidBatchId
 from workflows.ids import checked_id
@@ -91,9 +91,20 @@ def _misshapen(manifest: Any) -> Iterator[str]:
         checked_id(manifest["id"])
     except InvalidBatchId as error:
         yield str(error)
-    for listed in (*manifest["chunks"], *manifest["rejected_files"]):
-        if generation_of_data(listed["file"]) is None:
-            yield f"{listed['file']!a} is no name of a chunk"
+    yield from _misnamed(manifest)
+
+
+def _misnamed(manifest: dict[str, Any]) -> Iterator[str]:
+    """Hold the names of files, before one of them is opened, against the pages they are said to hold."""
+    for listed in manifest["chunks"]:
+        name, page = listed["file"], listed["page"]
+        generation = generation_of_data(name)
+        if generation is None or generation > manifest["generation"] or name != chunk_name(page, generation):
+            yield f"{name!a} is not the name of the chunk of page {page}"
+    for listed in manifest["rejected_files"]:
+        name, page = listed["file"], listed["page"]
+        if name != rejected_name(page):
+            yield f"{name!a} is not the name of the rejected records of page {page}"
 
 
 def _check_sums(folder: Folder, generation: int, manifest: dict[str, Any], findings: Findings) -> None:
@@ -136,6 +147,8 @@ def _whole_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterato
         if page.first_row != row:
             yield f"page {page.number} starts with row {page.first_row}, not {row}"
         offset, row = page.source_end, page.first_row + page.records
+    if [saved.page.number for saved in pages] != list(range(1, len(pages) + 1)):
+        yield f"pages are not numbered 1 to {len(pages)}"
     size_bytes = manifest["source"]["bytes"]
     if pages and pages[0].page.source_start != manifest["dialect"]["data_start"]:
         yield "the first chunk does not start where the header ends"

@@ -89,3 +89,60 @@ def test_a_name_that_only_looks_like_a_manifest_is_not_taken_for_the_newest(work
         (work.directory / name).touch()
     with work.open() as folder:
         assert newest_generation(folder) == 1
+
+
+def rename(work: FinishedWork, listed: dict[str, Any], name: str) -> None:
+    (work.directory / listed["file"]).rename(work.directory / name)
+    listed["file"] = name
+
+
+def swap_chunks(work: FinishedWork, manifest: dict[str, Any]) -> None:
+    first, second = manifest["chunks"][:2]
+    rename(work, first, "aside")
+    rename(work, second, "chunk-000001.json")
+    rename(work, first, "chunk-000002.json")
+
+
+def number_pages(manifest: dict[str, Any], numbers: list[int], work: FinishedWork) -> None:
+    for chunk, number in reversed(list(zip(manifest["chunks"], numbers, strict=True))):
+        rename(work, chunk, f"chunk-{number:06d}.json")
+        for rejected in manifest["rejected_files"]:
+            if rejected["page"] == chunk["page"]:
+                rename(work, rejected, f"rejected-{number:06d}.json")
+                rejected["page"] = number
+        chunk["page"] = number
+
+
+def test_chunks_under_each_others_names_are_found(work: FinishedWork) -> None:
+    forge(work, lambda manifest: swap_chunks(work, manifest))
+    assert "'chunk-000002.json' is not the name of the chunk of page 1" in failed(work)["manifest"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rejected-000009-g7.json",
+        "rejected-000003.json",
+        "chunk-000003-g2.json",
+        "chunk-000003-g1.json",
+        "chunk-0000003.json",
+        "chunk-00000\uff13.json",
+        "chunk-000003.json\n",
+        "manifest-g1.json",
+    ],
+)
+def test_a_chunk_under_a_name_that_is_not_its_own_is_found(work: FinishedWork, name: str) -> None:
+    forge(work, lambda manifest: rename(work, manifest["chunks"][2], name))
+    assert f"{name!a} is not the name of the chunk of page 3" in failed(work)["manifest"]
+
+
+@pytest.mark.parametrize("name", ["rejected-000002.json", "chunk-000009.json", "rejected-000001-g2.json"])
+def test_rejected_records_under_a_name_that_is_not_theirs_are_found(work: FinishedWork, name: str) -> None:
+    forge(work, lambda manifest: rename(work, manifest["rejected_files"][0], name))
+    assert f"{name!a} is not the name of the rejected records of page 1" in failed(work)["manifest"]
+
+
+@pytest.mark.parametrize("numbers", [[2, 3, 4], [1, 2, 4], [0, 1, 2]])
+def test_pages_that_are_not_numbered_from_one_on_are_found(work: FinishedWork, numbers: list[int]) -> None:
+    forge(work, lambda manifest: number_pages(manifest, numbers, work))
+    assert "pages are not numbered 1 to 3" in failed(work)["ranges"]
