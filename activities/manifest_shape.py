@@ -1,19 +1,28 @@
 """Whether a manifest has the keys and types of `docs/manifest.schema.json`; a test holds the two together.
 
-A shape is a type, a dictionary of shapes by key, a list with the shape of its items, a tuple of alternatives, or a
-`Values` with the shape of every value. Keys beyond the shape are let pass.
+A shape is a type, a dictionary of shapes by key, a list with the shape of its items, a tuple of alternative types, a
+`OneOf` with the texts there are, or a `Values` with the shape of every value. Keys beyond the shape are let pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
+
+from workflows.ids import IdentityPolicy, printable
+from workflows.models import ManifestStatus, Mode
 
 
 class Values(NamedTuple):
     """An object with any keys."""
 
     shape: Any
+
+
+class OneOf(NamedTuple):
+    """A text out of a few."""
+
+    values: tuple[str, ...]
 
 
 class Optional(NamedTuple):
@@ -61,15 +70,15 @@ MANIFEST = {
     "id": str,
     "workflow_id": str,
     "run_ids": [str],
-    "mode": str,
-    "status": str,
+    "mode": OneOf(get_args(Mode)),
+    "status": OneOf(get_args(ManifestStatus)),
     "source": SOURCE,
-    "identity": {"policy": str, "key": str},
+    "identity": {"policy": OneOf(get_args(IdentityPolicy)), "key": str},
     "dialect": {
         "delimiter": str,
         "quote": str,
         "encoding": str,
-        "newline": str,
+        "newline": OneOf(("\n", "\r\n", "\r", "mixed")),
         "columns": [str],
         "data_start": int,
     },
@@ -99,6 +108,9 @@ def misshapen(value: Any, shape: Any = None, at: str = "manifest") -> Iterator[s
     shape = MANIFEST if shape is None else shape
     if isinstance(shape, dict):
         yield from _object(value, shape, at)
+    elif isinstance(shape, OneOf):
+        if value not in shape.values:
+            yield f"{at} is none of {', '.join(map(printable, shape.values))}"
     elif isinstance(shape, Values):
         yield from _object(value, dict.fromkeys(value, shape.shape) if isinstance(value, dict) else {}, at)
     elif isinstance(shape, list):

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from activities.folder import Folder
+from activities.identity_proof import identity_problems
 from activities.journal import SavedPage
 from activities.manifest_document import MANIFEST_VERSION, counts_of, status_of
 from activities.manifest_facts import gaps
@@ -32,6 +33,8 @@ def checked_manifest(folder: Folder, generation: int, findings: Findings) -> dic
         return None
     if manifest["generation"] != generation or manifest["manifest_version"] != MANIFEST_VERSION:
         findings.problem(MANIFEST, f"{name} says it is of another generation or version")
+    for each in identity_problems(manifest):
+        findings.problem(MANIFEST, f"{name}: {each}")
     if manifest["integrity"]["algorithm"] != "sha256" or manifest["integrity"]["digest"] != digest_of(manifest):
         findings.problem(DIGEST, f"{name} is not what its own digest says")
     _check_sums(folder, generation, manifest, findings)
@@ -131,12 +134,29 @@ def _range_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterato
             yield f"page {after.number} overlaps page {before.number} or stands in the wrong place"
         elif after.first_row < before.first_row + before.records:
             yield f"page {after.number} has rows of page {before.number}"
+    for page in (saved.page for saved in pages):
+        if page.source_end <= page.source_start:
+            yield f"page {page.number} covers no bytes"
     missing = gaps(pages, manifest["dialect"]["data_start"], manifest["source"]["bytes"])
     if manifest["status"] == "cancelled":
         if missing != manifest.get("gaps"):
             yield "the gaps of the cancelled batch are not the ones the manifest lists"
+        yield from _partial_problems(manifest, pages)
     else:
         yield from _whole_problems(manifest, pages)
+
+
+def _partial_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterator[str]:
+    offset, row, number = manifest["dialect"]["data_start"], 1, 1
+    first = pages[0].page if pages else None
+    if first and (first.source_start < offset or first.first_row < row or first.number < number):
+        yield f"page {first.number} starts before the first record"
+    for page in (saved.page for saved in pages):
+        if len({page.source_start > offset, page.first_row > row, page.number > number}) > 1:
+            yield f"page {page.number}: what is missing before it does not fit in pages, rows and bytes"
+        offset, row, number = page.source_end, page.first_row + page.records, page.number + 1
+    if offset > manifest["source"]["bytes"]:
+        yield "the last chunk ends behind the end of the source"
 
 
 def _whole_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterator[str]:

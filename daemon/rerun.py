@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+from activities.identity_proof import RERUN
 from activities.moving import sync_folder
 from activities.places import PROCESSING
 from activities.receipts import Receipt, Receipts
@@ -29,7 +30,6 @@ from workflows.models import Identity, Source
 
 BLOCK_BYTES = 1_048_576
 LOCK_FILE = "rerun.lock"
-RERUN = "\nrerun:"
 COPYING = ".rerun-"
 """How folders begin that the daemon passes over."""
 

@@ -23,10 +23,10 @@ from activities.parts import DurableRow, PartFile
 from activities.source_file import Record, Rejected, SourceFile
 from activities.storage import OutputFolder
 from activities.tally import tally
+from workflows.ids import batch_id, identity_key
 from workflows.models import BatchRef, CallStats, Control, CsvOptions, Cursor, Identity, Page, Pause, Shape, Source
 from workflows.requests import LoadPages, SavedChunk, SavePage, WriteManifest, WrittenManifest
 
-ID = "users-0123456789ab"
 FINISHED_AT = "2026-01-02T03:04:15.500+00:00"
 CSV = """id,name,country
 1,"Smith, Anna",US
@@ -39,6 +39,7 @@ lines",US
 7,Gus,US
 """
 
+NAME = "users.csv"
 Answer = Callable[[int, dict[str, str]], tuple[dict[str, Any] | None, str | None]]
 
 
@@ -59,32 +60,35 @@ class FinishedWork:
 
     def __init__(self, root: Path, csv: str | bytes = CSV, *, page_rows: int = 3) -> None:
         self.root = root
-        self.source = root / "users.csv"
+        self.source = root / NAME
         if not self.source.exists():
             self.source.write_bytes(csv.encode() if isinstance(csv, str) else csv)
         self.out = root / "out"
         self.out.mkdir(exist_ok=True)
-        self.directory = self.out / f"batch-{ID}"
+        content = self.source.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        self.key = identity_key("name+content", name=NAME.encode(), sha256=sha256)
+        self.id = batch_id(NAME.encode(), self.key)
+        self.directory = self.out / f"batch-{self.id}"
         with SourceFile.open(self.source, CsvOptions()) as file:
             self.dialect = file.dialect
             self.pages = file.find_pages(Cursor(), page_rows=page_rows, max_pages=10_000).pages
-        content = self.source.read_bytes()
         self.batch = BatchRef(
-            id=ID,
+            id=self.id,
             csv=CsvOptions(),
             source=Source(
-                file="users.csv",
-                name="users.csv",
+                file=NAME,
+                name=NAME,
                 size_bytes=len(content),
                 mtime_ns=0,
                 inode=0,
-                sha256=hashlib.sha256(content).hexdigest(),
+                sha256=sha256,
                 modified_at="2026-01-02T03:00:00+00:00",
             ),
         )
 
     def open(self) -> OutputFolder:
-        return OutputFolder.open(self.out, ID, create=True)
+        return OutputFolder.open(self.out, self.id, create=True)
 
     def enrich(self, page: Page, answer: Answer = answers) -> CallStats:
         """Give each row of a page that has no durable answer one."""
@@ -145,7 +149,7 @@ class FinishedWork:
     def request(self, generation: int = 1, *, cancelled: Control | None = None) -> WriteManifest:
         return WriteManifest(
             batch=replace(self.batch, generation=generation),
-            identity=Identity(policy="name+content", key="name+content:users.csv"),
+            identity=Identity(policy="name+content", key=self.key),
             mode="cursor",
             shape=Shape(page_rows=3),
             started_at="2026-01-02T03:04:05.000+00:00",
@@ -167,7 +171,7 @@ class FinishedWork:
             "source_sha256": self.batch.source.sha256,
             "api_url": "http://127.0.0.1:3001/enrich",
             "producer_version": "0.1.0",
-            "archived_as": f"archive/{ID}/users.csv",
+            "archived_as": f"archive/{self.id}/{NAME}",
             "settings": {"api_attempts": 3},
         }
         return ManifestFacts(finished_at=finished_at, **{**told, **facts})

@@ -42,6 +42,7 @@ def test_fallback_rows_are_retried_and_a_whole_batch_is_done_again_as_a_new_one(
     assert manifest_of(second)["identity"]["reason"] == "the API has new regions"
     assert [row["_row"] for row in rows_of(second)] == list(range(1, 41))
     assert manifest_of(folder) == first
+    assert site.batchctl("verify", new, "--source", str(source)).returncode == 0
     assert (site.inbox / "archive" / new / "users.csv").read_text() == source.read_text()
 
 

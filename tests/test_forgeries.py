@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from finished_work import FinishedWork
+from finished_work import NAME, FinishedWork
 from test_verification import failed, forge
 
-from activities.manifest_reading import newest_generation
+from activities.manifest_facts import gaps
+from activities.manifest_reading import newest_generation, saved_pages
+from daemon.rerun import RERUN
+from workflows.ids import IdentityPolicy, batch_id, identity_key
+from workflows.models import Control
 
 
 @pytest.fixture
@@ -146,3 +150,81 @@ def test_rejected_records_under_a_name_that_is_not_theirs_are_found(work: Finish
 def test_pages_that_are_not_numbered_from_one_on_are_found(work: FinishedWork, numbers: list[int]) -> None:
     forge(work, lambda manifest: number_pages(manifest, numbers, work))
     assert "pages are not numbered 1 to 3" in failed(work)["ranges"]
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"id": "users-0123456789ab", "workflow_id": "batch-users-0123456789ab"}, "its id does not follow"),
+        ({"workflow_id": "batch-others-0123456789ab"}, "its workflow_id is not"),
+        ({"identity": {"policy": "name+content", "key": "name+content:users.csv"}}, "its identity is not"),
+        ({"identity": {"policy": "size", "key": "99"}}, "manifest.identity.policy is none of"),
+        ({"mode": "by-hand"}, "manifest.mode is none of cursor, in-memory"),
+        ({"status": "finished"}, "manifest.status is none of"),
+    ],
+)
+def test_a_name_that_does_not_follow_from_the_source_is_found(
+    work: FinishedWork, change: dict[str, Any], what: str
+) -> None:
+    forge(work, lambda manifest: manifest.update(change))
+    assert what in failed(work)["manifest"]
+
+
+@pytest.mark.parametrize("policy", ["name+content", "content", "name"])
+@pytest.mark.parametrize("rerun", ["", f"{RERUN}1", f"{RERUN}12"])
+def test_every_way_to_name_a_batch_holds_and_no_other_identity_does(
+    work: FinishedWork, policy: IdentityPolicy, rerun: str
+) -> None:
+    name = b"first.csv" if policy == "content" else NAME.encode()
+    key = identity_key(policy, name=NAME.encode(), sha256=work.batch.source.sha256) + rerun
+
+    def claim(manifest: dict[str, Any], key: str) -> None:
+        identity = batch_id(name, key)
+        manifest["identity"] = {"policy": policy, "key": key}
+        manifest["id"], manifest["workflow_id"] = identity, f"batch-{identity}"
+
+    forge(work, lambda manifest: claim(manifest, key))
+    assert failed(work) == {}
+    for other in (f"{key}x", f"{key}{RERUN}", f"x{key}", key.partition(":")[2]):
+        forge(work, lambda manifest, other=other: claim(manifest, other))
+        assert f"its identity is not that of its source by {policy}" in failed(work)["manifest"]
+
+
+def test_the_workflow_of_a_later_generation_has_its_number(work: FinishedWork) -> None:
+    work.retry()
+    assert failed(work) == {}
+
+
+@pytest.fixture
+def cancelled(tmp_path: Path) -> FinishedWork:
+    """Only the page in the middle is done."""
+    work = FinishedWork(tmp_path)
+    work.work([work.pages[1]])
+    work.finish(cancelled=Control())
+    return work
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"page": 1, "first_row": 1, "last_row": 3, "source_start": 0}, "starts before the first record"),
+        ({"page": 3, "first_row": 7, "last_row": 9, "source_end": 100}, "ends behind the end of the source"),
+        ({"page": 2, "first_row": 1, "last_row": 3}, "page 2: what is missing before it does not fit"),
+        ({"page": 1}, "page 1: what is missing before it does not fit"),
+        ({"source_start": 16}, "page 2: what is missing before it does not fit"),
+        ({"source_start": 90}, "page 2 covers no bytes"),
+    ],
+)
+def test_a_cancelled_result_that_is_not_within_its_source_is_found(
+    cancelled: FinishedWork, change: dict[str, int], what: str
+) -> None:
+    assert failed(cancelled, cancelled.source) == {}
+
+    def move(manifest: dict[str, Any]) -> None:
+        [chunk] = manifest["chunks"]
+        chunk.update(change)
+        rename(cancelled, chunk, f"chunk-{chunk['page']:06d}.json")
+        manifest["gaps"] = gaps(saved_pages(manifest), manifest["dialect"]["data_start"], manifest["source"]["bytes"])
+
+    forge(cancelled, move)
+    assert what in failed(cancelled)["ranges"]

@@ -175,9 +175,7 @@ def test_a_generation_holds_at_every_step_of_the_retry_after_it_with_a_warning(w
     with watched(look):
         work.retry()
     assert len(told) > 20
-    assert set(told) == {
-        "generation 2 is being made or was given up; 'batchctl retry-failed users-0123456789ab' finishes it"
-    }
+    assert set(told) == {f"generation 2 is being made or was given up; 'batchctl retry-failed {work.id}' finishes it"}
     assert not [each for each in verify(work.directory).checks if each.warning]
 
 
