@@ -53,7 +53,8 @@ def read_dialect(window: Window, options: CsvOptions) -> Dialect:
     Raises:
         InvalidCsv: the file is empty, no text, or its header cannot be read, or lacks a required column.
     """
-    encoding = encoding_of(window.read_at(0, SAMPLE_BYTES), options.encoding)
+    sample = window.read_at(0, SAMPLE_BYTES)
+    encoding = encoding_of(sample, options.encoding, whole=window.size_bytes <= SAMPLE_BYTES)
     delimiter = _delimiter(window, encoding, options)
     walk = Borders(window, _grammar(encoding, delimiter, options.max_record_bytes), encoding.mark_bytes)
     names = _names(walk, encoding.name, delimiter)

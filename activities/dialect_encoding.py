@@ -59,8 +59,8 @@ class Encoding:
         return self.name == "utf-16-be"
 
 
-def encoding_of(sample: bytes, setting: str = "auto") -> Encoding:
-    """Decide the encoding of a file from its first `SAMPLE_BYTES` bytes.
+def encoding_of(sample: bytes, setting: str = "auto", *, whole: bool = False) -> Encoding:
+    """Decide the encoding of a file from its first `SAMPLE_BYTES` bytes, which are all there is where it is `whole`.
 
     Raises:
         InvalidCsv: the sample is no text, or text in an encoding that is not read; the message says what it seems.
@@ -69,7 +69,7 @@ def encoding_of(sample: bytes, setting: str = "auto") -> Encoding:
     for mark, name in _MARKS:
         if sample.startswith(mark):
             return Encoding(name, len(mark))
-    encoding = Encoding(_guessed(sample) if setting == "auto" else _readable(setting))
+    encoding = Encoding(_guessed(sample, whole=whole) if setting == "auto" else _readable(setting))
     if encoding.unit_bytes == 1:
         _refuse(_binary_kind(sample))
     return encoding
@@ -101,8 +101,9 @@ def _binary_kind(sample: bytes) -> str | None:
     return "binary" if controls >= _MIN_CONTROLS and controls > len(sample) * _MAX_CONTROL_SHARE else None
 
 
-def _guessed(sample: bytes) -> str:
-    text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample)
+def _guessed(sample: bytes, *, whole: bool) -> str:
+    # A character that the end of the sample cuts is not a broken one; one that the end of the file cuts is.
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample, final=whole)
     broken = text.count("\ufffd") - sample.count("\ufffd".encode())
     wide = len(text) - broken - len(text.encode("ascii", "ignore"))
     return "utf-8" if not broken or wide > broken else "cp1252"

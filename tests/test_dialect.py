@@ -12,7 +12,7 @@ import pytest
 from csv_pages import read_in_pages
 
 from activities.header import columns
-from activities.source_file import Dialect, SourceFile
+from activities.source_file import Dialect, Record, SourceFile
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions
 
@@ -105,6 +105,12 @@ def test_one_broken_byte_among_many_good_ones_does_not_turn_a_utf8_file_into_cp1
 
 def test_a_multibyte_character_across_the_end_of_the_sample_is_not_a_broken_one(file: Path) -> None:
     assert dialect(file, b"a,b\n" + b"1" * 65_531 + "é,2\n".encode()).encoding == "utf-8"
+
+
+@pytest.mark.parametrize("content", [b"name\nJos\xe9", b"name\nJos\xe9\n", "name\nJosé".encode()])
+def test_an_accent_as_the_very_last_byte_counts_as_any_other(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    assert read_in_pages(file, 1) == [Record(1, 2, ["José"])]
 
 
 def test_bytes_that_do_not_fit_behind_the_sample_reject_their_records(file: Path) -> None:
