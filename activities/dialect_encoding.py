@@ -10,7 +10,9 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 
-from workflows.errors import InvalidCsv
+from activities.text_encodings import readable
+from workflows.errors import InvalidCsv, shortened
+from workflows.ids import printable
 
 SAMPLE_BYTES = 65_536
 
@@ -37,8 +39,6 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r\x1b")
 _MIN_CONTROLS = 16
 _MAX_CONTROL_SHARE = 0.05
-_ASCII = bytes(range(128)).decode()
-_STATEFUL = ("utf-7", "hz", "iso2022")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +110,8 @@ def _guessed(sample: bytes, *, whole: bool) -> str:
 
 
 def _readable(setting: str) -> str:
-    """Return Python's name of the encoding `setting`, refused where its ASCII bytes can mean something else."""
-    try:
-        name = codecs.lookup(setting).name
-        ascii_compatible = not name.startswith(_STATEFUL) and _ASCII.encode() == _ASCII.encode(name)
-    except (LookupError, UnicodeError):
-        name, ascii_compatible = setting, False
-    if name == "utf-8-sig":
-        return "utf-8"
-    if name in {"utf-16-le", "utf-16-be"} or ascii_compatible:
-        return name
-    raise InvalidCsv(
-        f"files in the encoding {setting} are not read without a byte order mark; set BATCH_ENCODING to another"
-    )
+    name = readable(setting)
+    if name is None:
+        shown = shortened(printable(setting), 80)
+        raise InvalidCsv(f"files in the encoding {shown} are not read; set BATCH_ENCODING to one of docs/csv.md")
+    return name

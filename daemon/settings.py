@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from activities.text_encodings import known, readable
 from workflows.errors import SettingsError
 from workflows.ids import IdentityPolicy
 from workflows.models import CsvOptions, Shape
@@ -102,7 +103,8 @@ class Settings(BaseSettings):
     pages_in_flight: int = Field(4, ge=1, le=64, description="Pages of one batch worked at the same time.")
     encoding: str = Field(
         "auto",
-        description="Text encoding of the files (`utf-8`, `cp1252`, ...); `auto` decides from the file.",
+        description="Text encoding of the files (`utf-8`, `cp1252`, ...; docs/csv.md lists them); `auto` decides from "
+        "the file.",
     )
     delimiter: Literal["auto", ",", ";", "tab", "|"] = Field(
         "auto", description="Field separator of the files; `auto` decides from the header line."
@@ -255,10 +257,13 @@ def load_settings(environ: Mapping[str, str] = os.environ, **overrides: object) 
 
 
 def _check_encoding(name: str) -> None:
-    try:
-        "".encode(name)
-    except LookupError:
-        raise ValueError(f"BATCH_ENCODING: {name} is not an encoding Python knows") from None
+    if known(name) is None:
+        raise ValueError(f"BATCH_ENCODING: {name} is not an encoding Python knows")
+    if readable(name) is None:
+        raise ValueError(
+            f"BATCH_ENCODING: {name} is none of the encodings that are read, since in others a comma or a quote may be "
+            "part of another character; convert the files to UTF-8, or set one of those in docs/csv.md"
+        )
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
