@@ -16,7 +16,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.chunks import save_chunk
-from activities.enrichment import Caps, EnrichmentClient, PageOutcome
+from activities.enrichment import Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 from activities.filing import file_source
 from activities.finishing import finish
 from activities.page_work import PageWork
@@ -89,8 +89,10 @@ class BatchActivities(Activities):
         lost = self._lost()
         work = await asyncio.to_thread(PageWork.open, self._places, request)
         try:
+            answered = None if self._client.answered_row else await asyncio.to_thread(work.answered_row)
+            rows = PageRows(work.rows_to_call(probe=request.probe), probe=request.probe, answered=answered)
             async with _heartbeats(lambda: work.rows_done, each=work.sync):
-                outcome = await self._enrich(request, work, lost)
+                outcome = await self._enrich(request, rows, work.keep, lost)
             if lost():
                 raise ApplicationError("this worker stood still; another one has the page", type="StoodStill")
             return await asyncio.to_thread(work.result, outcome, probe=request.probe)
@@ -122,12 +124,14 @@ class BatchActivities(Activities):
         patience_s = timeout.total_seconds() if timeout else float("inf")
         return partial(self._standstill.since, self._standstill.clock() - DELIVERY_S, patience_s)
 
-    async def _enrich(self, request: EnrichPage, work: PageWork, lost: Callable[[], bool]) -> PageOutcome:
+    async def _enrich(
+        self, request: EnrichPage, rows: PageRows, keep: Callable[[RowOutcome], None], lost: Callable[[], bool]
+    ) -> PageOutcome:
         calls = asyncio.create_task(
             self._client.enrich(
                 request.batch.id,
-                work.rows_to_call(probe=request.probe),
-                keep=work.keep,
+                rows,
+                keep=keep,
                 caps=Caps(request.limits.concurrency, request.limits.rate),
                 lost=lost,
             )

@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
-MAX_RETRY_AFTER_S = 60.0
-"""A server may ask for more; a gate that is closed for an hour by one header looks dead to an operator."""
+MAX_RETRY_AFTER_S = 25.0
+"""A server may ask for more, but batches go on within half a minute of its recovery, whatever it had said."""
 
 
 class Meaning(Enum):
@@ -30,11 +30,14 @@ RETRIED_STATUSES = frozenset({408, 425, 429})
 REFUSED_STATUSES = frozenset({401, 403})
 """The credentials are at fault, so every row would fail alike: the batch pauses and asks."""
 
-SLOW_DOWN_STATUSES = frozenset({429, 503})
+SLOW_DOWN_STATUSES = frozenset({"429", "503"})
 """The API says that it has too much to do: longer backoff, fewer calls at once."""
 
-OUTAGE_CODES = frozenset({"connect", "timeout", "http_502", "http_503", "http_504"})
-"""Failures that are about the API and not about the row, even if only one row has met them."""
+STALE = "stale"
+"""A call that went out on a connection which the server had just closed: it never saw it."""
+
+NO_ATTEMPTS = frozenset({"429", STALE})
+"""Calls that say nothing about the row: those of an API that asks for patience, and those it never saw."""
 
 
 @dataclass(slots=True)
@@ -56,7 +59,7 @@ class Reply:
     @property
     def slow_down(self) -> bool:
         """Whether the API said that it has too much to do."""
-        return self.status in {"429", "503"}
+        return self.status in SLOW_DOWN_STATUSES
 
 
 def meaning_of_status(status: int) -> Meaning:
@@ -71,7 +74,7 @@ def meaning_of_status(status: int) -> Meaning:
 
 
 def retry_after_s(header: str | None, now_s: float) -> float | None:
-    """Return the seconds a Retry-After header asks for, 0 to 60; None where it is missing or makes no sense.
+    """Return the seconds a Retry-After header asks for, 0 to 25; None where it is missing or makes no sense.
 
     Both forms of RFC 9110 section 10.2.3 are read: seconds, and a date. `now_s` is seconds since the epoch.
     """

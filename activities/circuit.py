@@ -1,21 +1,22 @@
 """Is the API down? Judged over all batches of a worker, so that an outage is a wait and not ten thousand fallbacks.
 
 Closed, calls go through. Open, none do, but for one probe at a time when it is due; its success closes the circuit.
-Release It! (Nygard) calls this a circuit breaker.
+Release It! (Nygard) calls this a circuit breaker. It opens when somebody says so: failures make it suspect only, since
+a row that was answered before can be asked about again first.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from random import Random
 
-from activities.answers import OUTAGE_CODES
+FAILURES_IN_A_ROW = 20
+"""With one call in ten failing by chance, once in 10^20 calls."""
 
-FAILURES_TO_OPEN = 20
-"""Failed calls in a row: with one call in ten failing by chance, once in 10^20 calls."""
-
-EXHAUSTED_ROWS_TO_OPEN = 3
-"""Rows in a row that used up all attempts on errors that might be about the row itself."""
+REMEMBERED_CALLS = 50
+MOST_FAILURES = 40
+"""Of the calls remembered: an API that fails four calls in five is as good as down."""
 
 FIRST_PROBE_S = 1.0
 LONGEST_PROBE_S = 15.0
@@ -31,35 +32,37 @@ class Circuit:
     def __init__(self, clock: Callable[[], float], random: Random) -> None:
         self._clock = clock
         self._random = random
-        self._failures = 0
-        self._exhausted_rows = 0
         self._answered_call_at = float("-inf")
         self._probe_at: float | None = None
+        self._opened_at = 0.0
         self._backoff_s = FIRST_PROBE_S
         self._probing = False
         self.detail = ""
+        self._forget_failures()
 
     @property
     def is_open(self) -> bool:
         """Whether the API is taken to be down."""
         return self._probe_at is not None
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether so many calls failed lately that the API may be down."""
+        return self._in_a_row >= FAILURES_IN_A_ROW or self._failures >= MOST_FAILURES
+
     def succeeded(self, took_s: float = 0.0) -> None:
-        """Note that the API answered a call sensibly: it is up. `took_s`: how long ago the call was made."""
-        self._failures = self._exhausted_rows = 0
-        self._answered_call_at = max(self._answered_call_at, self._clock() - took_s)
-        self._probe_at = None
-        self._probing = False
-        self._backoff_s = FIRST_PROBE_S
+        """Note that the API answered a call sensibly. `took_s`: how long ago the call was made."""
+        made_at = self._clock() - took_s
+        self._answered_call_at = max(self._answered_call_at, made_at)
+        self._in_a_row = 0
+        self._remember(failed=False)
+        if self._probe_at is not None and made_at >= self._opened_at:
+            self.close()
 
-    def failed(self, detail: str, *, asked_s: float = 0.0) -> None:
-        """Note a failed call; the circuit opens when there were too many in a row.
-
-        `asked_s` is how long the API asked to be left alone (Retry-After), here and below.
-        """
-        self._failures += 1
-        if self._failures >= FAILURES_TO_OPEN:
-            self.open(detail, asked_s=asked_s)
+    def failed(self) -> None:
+        """Note a failed call."""
+        self._in_a_row += 1
+        self._remember(failed=True)
 
     def answers_since(self, moment: float) -> bool:
         """Tell whether a call that was made after `moment` was answered sensibly.
@@ -68,17 +71,21 @@ class Circuit:
         """
         return self._answered_call_at > moment
 
-    def exhausted(self, code: str) -> bool:
-        """Tell whether a row that used up its attempts, with none to compare it to, shows that the API is down."""
-        self._exhausted_rows += 1
-        if code in OUTAGE_CODES or self._exhausted_rows >= EXHAUSTED_ROWS_TO_OPEN:
-            self.open(code)
-        return self.is_open
-
     def open(self, detail: str, *, asked_s: float = 0.0) -> None:
-        """Take the API to be down from now on."""
+        """Take the API to be down from now on.
+
+        `asked_s` is how long the API asked to be left alone (Retry-After), here and below.
+        """
         if not self.is_open:
+            self._opened_at = self._clock()
             self._probe_later(detail, asked_s)
+
+    def close(self) -> None:
+        """Take the API to be up: it has just answered."""
+        self._probe_at = None
+        self._probing = False
+        self._backoff_s = FIRST_PROBE_S
+        self._forget_failures()
 
     def take_probe(self) -> bool:
         """Take the right to make the one call that asks whether the API is back."""
@@ -87,8 +94,9 @@ class Circuit:
         return due
 
     def probe_failed(self, detail: str, *, asked_s: float = 0.0) -> None:
-        """Note that the API is still down; the next probe comes later."""
+        """Note that the API is down, still or as was found out just now; the next probe comes later."""
         self._probing = False
+        self._opened_at = self._clock()
         self._backoff_s = min(self._backoff_s * 2, LONGEST_PROBE_S)
         self._probe_later(detail, asked_s)
 
@@ -105,3 +113,12 @@ class Circuit:
         self.detail = detail
         wait_s = self._backoff_s * self._random.uniform(1 - JITTER, 1)
         self._probe_at = self._clock() + max(wait_s, min(asked_s, LONGEST_ASKED_S))
+
+    def _remember(self, *, failed: bool) -> None:
+        self._failures += failed - (self._recent[0] if len(self._recent) == REMEMBERED_CALLS else 0)
+        self._recent.append(failed)
+
+    def _forget_failures(self) -> None:
+        self._in_a_row = 0
+        self._failures = 0
+        self._recent: deque[bool] = deque(maxlen=REMEMBERED_CALLS)

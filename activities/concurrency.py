@@ -27,6 +27,9 @@ HARMLESS_S = 0.012
 SMALLEST_WINDOW = 16
 SHORTEST_WINDOW_S = 0.1
 REJECTED_STEP = 0.8
+REJECTED_SHARE = 0.05
+"""Of the calls of about two round trips, from where on rejections say that there are too many at once."""
+
 TIMEOUT_SHARE = 0.1
 FIRST_REST_S = 1.0
 LONGEST_REST_S = 30.0
@@ -66,7 +69,8 @@ class AdaptiveLimit:
         self._before = 0.0
         self._lowest_s = float("inf")
         self._timeouts = 0
-        self._unpunished = 0
+        self._lowered_at = float("-inf")
+        self._rejections = self._calls = 0
         self._window = _Window(self._clock())
 
     def succeeded(self, latency_s: float, *, saturated: bool) -> None:
@@ -75,26 +79,50 @@ class AdaptiveLimit:
         window.answered += 1
         window.saturated += saturated
         window.latency_s += latency_s
-        self._unpunished += 1
+        self._count_call()
         if window.answered >= self._window_calls():
             now = self._clock()
             if self._phase == "settle" or now - window.began_at >= SHORTEST_WINDOW_S:
                 self._close(now)
 
-    def rejected(self) -> None:
-        """Feed a call that the API turned away for having too much to do."""
-        if self.value != self._kept:
-            self._end_trial(kept=self._kept)
-        elif self._unpunished >= self.value:
-            self._end_trial(kept=max(1, int(self.value * REJECTED_STEP)))
-        self._unpunished = 0
+    def rejected(self, took_s: float = 0.0) -> None:
+        """Feed a call that the API turned away for having too much to do, after `took_s` seconds.
+
+        The limit is lowered once in a round trip: calls that were on their way when it was say nothing new.
+        """
+        now = self._clock()
+        if now - took_s <= self._lowered_at:
+            return
+        self._rejections += 1
+        self._count_call()
+        if self._rejections < REJECTED_SHARE * max(self._calls, 2 * self.value):
+            return
+        self._rejections = self._calls = 0
+        self._lower(now)
 
     def timed_out(self) -> None:
         """Feed a call that was not answered in time."""
         self._timeouts += 1
         if self._timeouts > max(2, TIMEOUT_SHARE * self._window.answered):
             self._timeouts = 0
-            self.rejected()
+            self._lower(self._clock())
+
+    def _lower(self, now: float) -> None:
+        """Give a trial up, or take a step down; from far down it starts as slowly, and as fast, as at first."""
+        self._lowered_at = now
+        if self.value != self._kept:
+            self._end_trial(kept=self._kept)
+            return
+        self._rest_s = FIRST_REST_S
+        self._end_trial(kept=max(1, int(self.value * REJECTED_STEP)))
+        if self._kept < SEED:
+            self._factor = DOUBLE
+
+    def _count_call(self) -> None:
+        self._calls += 1
+        if self._calls > max(SMALLEST_WINDOW, 4 * self.value):
+            self._calls //= 2
+            self._rejections //= 2
 
     def _window_calls(self) -> int:
         if self._phase == "settle":
@@ -125,7 +153,7 @@ class AdaptiveLimit:
         if self._factor != DOUBLE:
             queued = mean_s > self._lowest_s * QUEUE_SHOWS and mean_s > HARMLESS_S
             self._factor = LESS if queued and self._factor == MORE else MORE
-        tried = max(1, min(self._most, round(self._kept * self._factor)))
+        tried = min(self._most, max(self._kept + 1 if self._factor > 1 else 1, round(self._kept * self._factor)))
         if tried != self._kept:
             self.value = tried
             self._phase = "try" if self._factor == DOUBLE else "settle"

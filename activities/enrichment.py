@@ -7,22 +7,29 @@ as a whole. It knows rows and answers; it knows nothing of files or of Temporal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from itertools import count
+from collections.abc import Callable
+from itertools import chain, count
 from random import Random
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from activities.answers import Meaning, Reply
+from activities.answers import STALE, Meaning, Reply
 from activities.circuit import Circuit
 from activities.gate import NO_CAPS, Caps, Gate
 from activities.http_calls import ApiOptions, HttpCalls
+from activities.judging import judge_suspicion
 from activities.page_calls import PageCalls
 from activities.retry_budget import RetryBudget
-from activities.rows import DONE, CallRow, PageOutcome, RowOutcome
+from activities.rows import CallRow, PageOutcome, PageRows, RowOutcome, outcome_of
 
-__all__ = ["ApiOptions", "CallRow", "Caps", "EnrichmentClient", "PageOutcome", "RowOutcome"]
+__all__ = ["ApiOptions", "CallRow", "Caps", "EnrichmentClient", "PageOutcome", "PageRows", "RowOutcome"]
+
+LONG_REST_S = 2.0
+"""A Retry-After from this on is an outage that the API announced: the batch waits and says so."""
+
+PATIENCE_S = 5.0
+"""An API that answered a call within this is busy when it says 429, and not down."""
 
 
 class EnrichmentClient:
@@ -42,6 +49,7 @@ class EnrichmentClient:
         self.rows_under_way = 0
         self.answered_row: CallRow | None = None
         self.judging = asyncio.Lock()
+        self._suspicion: asyncio.Task[None] | None = None
         self._places = count()
 
     async def __aenter__(self) -> Self:
@@ -52,12 +60,14 @@ class EnrichmentClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.gate.close()
+        if self._suspicion is not None:
+            self._suspicion.cancel()
         await self.http.__aexit__(kind, error, trace)
 
     async def enrich(
         self,
         batch_id: str,
-        rows: Iterable[CallRow],
+        rows: PageRows,
         *,
         keep: Callable[[RowOutcome], None],
         caps: Caps = NO_CAPS,
@@ -75,42 +85,55 @@ class EnrichmentClient:
             caps: what this batch may do at most, over all processes.
             lost: asked before each call; once it is true, none is made any more.
         """
-        left = iter(rows)
-        if self.circuit.is_open and not lost():
-            probed = await self._probe(left, keep)
-            if probed is not None:
-                return probed
+        self.answered_row = self.answered_row or rows.answered
+        left = iter(rows.rows)
+        if (rows.probe or self.circuit.is_open) and not lost() and (first := next(left, None)) is not None:
+            reply = await self._probed(first)
+            if reply is None:
+                return self.down()
+            if reply.meaning is Meaning.REFUSED:
+                return PageOutcome("api_refused", reply.detail)
+            if reply.meaning is Meaning.RETRY:
+                left = chain([first], left)
+            else:
+                keep(outcome_of(first, (reply.status,), reply))
         self.gate.come(batch_id, self._own_share(caps))
         try:
             return await PageCalls(self, batch_id, left, keep, lost).run()
         finally:
             self.gate.go(batch_id)
 
-    async def _probe(self, rows: Iterator[CallRow], keep: Callable[[RowOutcome], None]) -> PageOutcome | None:
-        """Ask with one row whether the API is back, if it is time; None when it is and the rest may follow."""
-        if not self.circuit.take_probe():
-            return self.down()
-        row = next(rows, None)
-        if row is None:
-            self.circuit.probe_given_up()
-            return DONE
+    async def _probed(self, row: CallRow) -> Reply | None:
+        """Ask with one row whether the API is back, if it is time; None when it is not.
+
+        A reply that asks for another try means: the API is up, but not for this row.
+        """
+        if self.circuit.is_open and not self.circuit.take_probe():
+            return None
         try:
-            reply = await self.http.post_row(row.body, row.key)
+            reply = await self._asked(row)
+            other = self.answered_row
+            up = reply.meaning is not Meaning.RETRY
+            if not up and other is not None and other.key != row.key:
+                up = (await self._asked(other)).meaning is not Meaning.RETRY
         except asyncio.CancelledError:
             self.circuit.probe_given_up()
             raise
-        if reply.meaning is Meaning.RETRY:
+        if not up:
             self.circuit.probe_failed(reply.detail, asked_s=reply.retry_after_s or 0.0)
-            return self.down()
-        self.circuit.succeeded()
-        self.gate.limit.restart()
-        if reply.meaning is Meaning.REFUSED:
-            return PageOutcome("api_refused", reply.detail)
+            return None
+        if self.circuit.is_open:
+            self.gate.limit.restart()
+            self.gate.release()
+        self.circuit.close()
         if reply.meaning is Meaning.DONE:
-            keep(RowOutcome(row.number, reply.answer, None, (reply.status,), reply.latency_ms))
-        else:
-            keep(RowOutcome(row.number, None, reply.code, (reply.status,)))
-        return None
+            self.answered_row = row
+        return reply
+
+    async def _asked(self, row: CallRow) -> Reply:
+        while (reply := await self.http.post_row(row.body, row.key)).status == STALE:
+            pass  # the server closed the connection while it was idle; each such connection is used up once
+        return reply
 
     def _own_share(self, caps: Caps) -> Caps:
         processes = self.options.processes
@@ -129,21 +152,38 @@ class EnrichmentClient:
 
     def learn(self, reply: Reply, *, saturated: bool) -> None:
         """Take from a reply what it says about the API as a whole."""
-        limit = self.gate.limit
+        took_s = reply.latency_ms / 1_000
         if reply.meaning is not Meaning.RETRY:
-            took_s = reply.latency_ms / 1_000
             self.circuit.succeeded(took_s)
             if reply.meaning is Meaning.DONE:
-                limit.succeeded(took_s, saturated=saturated)
+                self.gate.limit.succeeded(took_s, saturated=saturated)
             return
         if reply.slow_down:
-            limit.rejected()
+            self.gate.limit.rejected(took_s)
         elif reply.status == "timeout":
-            limit.timed_out()
-        if reply.retry_after_s:
-            self.gate.hold(reply.retry_after_s)
-        if reply.status != "429":
-            self.circuit.failed(reply.detail, asked_s=reply.retry_after_s or 0.0)
+            self.gate.limit.timed_out()
+        asked_s = reply.retry_after_s or 0.0
+        if self.options.outage == "wait":
+            self._suspect(reply, asked_s)
+        if asked_s and not self.circuit.is_open:
+            self.gate.hold(asked_s)
+
+    def _suspect(self, reply: Reply, asked_s: float) -> None:
+        """Open the circuit where the API asks for a long rest, or where so much fails that it may be down."""
+        busy = reply.status == "429" and self.circuit.answers_since(self.clock() - PATIENCE_S)
+        if reply.status != STALE and not busy:
+            self.circuit.failed()
+        if asked_s >= LONG_REST_S:
+            self.circuit.open(reply.detail, asked_s=asked_s)
+        elif self.circuit.is_suspect and not self.circuit.is_open:
+            if self.answered_row is None:
+                self.circuit.open(reply.detail)
+            elif self._suspicion is None:
+                self._suspicion = asyncio.get_running_loop().create_task(judge_suspicion(self, reply.detail))
+                self._suspicion.add_done_callback(self._suspicion_over)
+
+    def _suspicion_over(self, _: asyncio.Task[None]) -> None:
+        self._suspicion = None
 
     def down(self) -> PageOutcome:
         """Return the outcome of a page that must wait for the API."""

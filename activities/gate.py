@@ -125,6 +125,11 @@ class Gate:
         """Admit nobody for a while: the API asked for it."""
         self._held_until = max(self._held_until, self._clock() + seconds)
 
+    def release(self) -> None:
+        """Admit calls again: the API is back before the time it had asked for."""
+        self._held_until = 0.0
+        self._serve()
+
     def close(self) -> None:
         """Stop the timer."""
         if self._timer is not None:

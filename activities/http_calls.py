@@ -19,8 +19,8 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import orjson
 
-from activities.answers import Meaning, Reply, meaning_of_status, retry_after_s
-from activities.http_connection import Answer, ApiConnection
+from activities.answers import STALE, Meaning, Reply, meaning_of_status, retry_after_s
+from activities.http_connection import Answer, ApiConnection, StaleConnection
 from workflows.errors import shortened
 
 KEEPALIVE_S = 4.0
@@ -115,10 +115,15 @@ class _Pool:
             self._timer.cancel()
         for task in self._connecting:
             task.cancel()
-        for connection in [*self._idle, *self._busy]:
+        for connection in self._busy:
+            connection.close()
+        self._busy.clear()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        for connection in self._idle:
             connection.close()
         self._idle.clear()
-        self._busy.clear()
 
     def _take(self) -> ApiConnection | None:
         oldest = time.perf_counter() - KEEPALIVE_S
@@ -153,6 +158,8 @@ class _Pool:
     ) -> None:
         now = time.perf_counter()
         del self._busy[connection]
+        if isinstance(outcome, StaleConnection):
+            self._close_idle()  # what the server did to one it has most likely done to all
         if connection.usable:
             connection.idle_since = now
             self._idle.append(connection)
@@ -224,6 +231,8 @@ def _no_answer(error: Exception, options: ApiOptions) -> Reply:
     if isinstance(error, ssl.SSLError | gaierror) and not _passing(error):
         detail = f"the API at {shown(options.url)} cannot be used: {error}; mend BATCH_API_URL, restart, then resume"
         return Reply(Meaning.REFUSED, "settings", "settings", detail=shortened(detail, 300))
+    if isinstance(error, StaleConnection):
+        return Reply(Meaning.RETRY, STALE, "connect", detail=str(error))
     if isinstance(error, OSError):
         return Reply(Meaning.RETRY, "connect", "connect", detail=shortened(f"connection failed: {error}", 300))
     return Reply(Meaning.RETRY, "broken", "bad_response", detail=shortened(str(error), 300))

@@ -28,8 +28,19 @@ class Answer:
     encoding: str
 
 
+MAX_HEAD_BYTES = 65_536
+"""Status line and headers of an answer; servers bound those of requests to a quarter of this."""
+
+
 class BrokenAnswer(Exception):
     """What came back is no HTTP, or was cut short."""
+
+
+class StaleConnection(ConnectionError):
+    """A connection that had been used before was closed before a byte of the answer came.
+
+    Most likely the server closed it while it was idle, just as the call went out.
+    """
 
 
 Answered = Callable[[Answer | Exception], None]
@@ -46,6 +57,8 @@ class ApiConnection(asyncio.Protocol):
         self._outcome: Answer | Exception | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._retry_after: str | None = None
+        self._used = False
+        self._heard_bytes = 0
         self.usable = False
         self.idle_since = 0.0
         self._begin()
@@ -54,6 +67,7 @@ class ApiConnection(asyncio.Protocol):
         """Send `request`; `answered` is called once, never before this returns."""
         assert self._transport is not None, "connect first"  # noqa: S101 - a caller's mistake
         self._begin()
+        self._heard_bytes = 0
         self._outcome = None
         self._answered = answered
         self._transport.write(request)
@@ -80,12 +94,15 @@ class ApiConnection(asyncio.Protocol):
         if self._answered is None:
             self.close()  # an answer to nothing: the other side is out of step
             return
+        self._heard_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._take(BrokenAnswer("the API wants to speak another protocol"))
         except httptools.HttpParserError as error:
             self._take(BrokenAnswer(f"the answer is no HTTP: {error}"))
+        if not self._in_body and self._heard_bytes > MAX_HEAD_BYTES:
+            self._take(BrokenAnswer("the headers of the answer do not end"))
         if self._outcome is not None:
             self._deliver()
 
@@ -99,11 +116,18 @@ class ApiConnection(asyncio.Protocol):
             self._complete()
         elif self._in_body:
             self._take(BrokenAnswer("the answer was cut short"))
+        elif self._used and not self._heard_bytes:
+            self._take(StaleConnection("the API closed a connection that had been idle"))
         else:
             self._take(ConnectionResetError("the API closed the connection without an answer"))
         self._deliver()
 
     # What the parser calls, in this order.
+
+    def on_message_begin(self) -> None:
+        """Distrust a connection that goes on after its answer: the other side is out of step."""
+        if self._outcome is not None:
+            self.usable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep the few headers that matter."""
@@ -133,6 +157,7 @@ class ApiConnection(asyncio.Protocol):
         if self._parser.get_status_code() < INFORMATIONAL:
             self._begin()
             return
+        self._used = True
         self.usable = self.usable and self._outcome is None and self._parser.should_keep_alive()
         self._complete()
 

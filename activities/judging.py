@@ -1,7 +1,8 @@
 """Is a row that used up its attempts bad itself, or the first to meet an outage?
 
 Only a call made after this row's last failure tells; what was answered before may have been the end of it. So the rows
-beside it are waited for, and where there are none, a row that was answered before is asked about once more.
+beside it are waited for, and where there are none, a row that was answered before is asked about once more, under its
+own key. An API that never answered anything is down.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from activities.answers import Meaning, Reply
+from activities.answers import STALE, Meaning, Reply
 from activities.rows import CallRow
 
 if TYPE_CHECKING:
     from activities.enrichment import EnrichmentClient
 
 LOOK_AGAIN_S = 0.02
+OWN_TURN = ""
+"""Questions wait at the gate as a batch of their own."""
 
 
-async def api_is_down(client: EnrichmentClient, batch_id: str, place: int, reply: Reply) -> bool:
+async def api_is_down(client: EnrichmentClient, reply: Reply) -> bool:
     """Judge by calls made from now on whether the API is down; `reply` is the last one of the row in question."""
     circuit, failed_at = client.circuit, client.clock()
     client.rows_under_way -= 1
@@ -31,45 +34,67 @@ async def api_is_down(client: EnrichmentClient, batch_id: str, place: int, reply
     async with client.judging:
         if circuit.is_open or circuit.answers_since(failed_at):
             return circuit.is_open
-        return not await _answered_row_is_answered_again(client, batch_id, place) and circuit.exhausted(reply.code)
+        return not await answers_again(client, reply.detail)
 
 
-async def _answered_row_is_answered_again(client: EnrichmentClient, batch_id: str, place: int) -> bool:
-    """Ask once more with a row that was answered before, under its own key: the only fair question left."""
+async def judge_suspicion(client: EnrichmentClient, detail: str) -> None:
+    """Open the circuit if it is suspect, unless the API answers a row again that it answered before."""
+    async with client.judging:
+        if client.circuit.is_suspect and not client.circuit.is_open:
+            await answers_again(client, detail)
+
+
+async def answers_again(client: EnrichmentClient, detail: str) -> bool:
+    """Ask about a row that was answered before; where it is not answered now, or there is none, the API is down.
+
+    `detail` says why the question came up.
+    """
     row = client.answered_row
     if row is None:
+        client.circuit.open(detail)
         return False
-    reply = await Question(client, batch_id, row, place).reply()
+    reply = await Question(client, row).reply()
     if reply.meaning is Meaning.RETRY:
-        client.circuit.open(reply.detail)
-    return reply.meaning is not Meaning.RETRY
+        client.circuit.open(reply.detail, asked_s=reply.retry_after_s or 0.0)
+        return False
+    client.circuit.close()
+    return True
 
 
 class Question:
     """A single call, made when it is its turn at the gate, whose reply is awaited."""
 
-    def __init__(self, client: EnrichmentClient, batch_id: str, row: CallRow, place: int) -> None:
-        self.place = place
+    place = 0
+
+    def __init__(self, client: EnrichmentClient, row: CallRow) -> None:
         self._client = client
-        self._batch_id = batch_id
-        self._row: CallRow | None = row
+        self._row = row
+        self._asked = False
         self._reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
     async def reply(self) -> Reply:
         """Queue up, call, and return the reply."""
-        self._client.gate.queue_up(self._batch_id, self)
-        return await self._reply
+        gate = self._client.gate
+        gate.come(OWN_TURN)
+        try:
+            gate.queue_up(OWN_TURN, self)
+            return await self._reply
+        finally:
+            gate.go(OWN_TURN)
 
     def begin_call(self, *, saturated: bool) -> bool:
         """Begin the call, the first time. Called by the gate."""
-        row, self._row = self._row, None
-        if row is None or self._reply.cancelled():
+        if self._asked or self._reply.cancelled():
             return False
-        self._client.http.begin_row(row.body, row.key, partial(self._replied, saturated))
+        self._asked = True
+        self._client.http.begin_row(self._row.body, self._row.key, partial(self._replied, saturated))
         return True
 
     def _replied(self, saturated: bool, reply: Reply) -> None:
         self._client.learn(reply, saturated=saturated)
-        if not self._reply.done():
+        if reply.status == STALE and not self._reply.cancelled():
+            self._asked = False
+            self._client.gate.queue_up(OWN_TURN, self)
+        elif not self._reply.done():
             self._reply.set_result(reply)
-        self._client.gate.leave(self._batch_id)
+        self._client.gate.leave(OWN_TURN)

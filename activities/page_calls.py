@@ -15,23 +15,17 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from activities.answers import Meaning, Reply
+from activities.answers import NO_ATTEMPTS, STALE, Meaning, Reply
 from activities.bulk import bulk_answers, bulk_body
 from activities.judging import api_is_down
-from activities.rows import DONE, CallRow, PageOutcome, RowOutcome
+from activities.rows import DONE, CallRow, PageOutcome, RowOutcome, outcome_of
+from activities.tries import Try
 
 if TYPE_CHECKING:
     from activities.enrichment import EnrichmentClient
 
 GRACE_S = 1.0
 """Calls in flight may finish for this long when the page is called off."""
-
-FIRST_BACKOFF_S = 0.05
-FIRST_SLOW_DOWN_S = 1.0
-LONGEST_BACKOFF_S = 10.0
-
-Statuses = tuple[str, ...]
-"""What the calls for a row have come to so far."""
 
 
 class PageCalls:
@@ -55,7 +49,7 @@ class PageCalls:
         self.place = client.next_place()
         self._ahead: CallRow | None = None
         """The next row that no call was made for yet."""
-        self._again: deque[tuple[CallRow, Statuses]] = deque()
+        self._again: deque[Try] = deque()
         """Rows that are due for a call of their own: after a failed one, or after a bulk call without them."""
         self._queued = False
         self._calls = 0
@@ -104,7 +98,7 @@ class PageCalls:
             self._stop(DONE)
             return False
         if self._again:
-            self._begin_row(*self._again.popleft(), saturated=saturated)
+            self._begin_row(self._again.popleft(), saturated=saturated)
             return True
         row = self._ahead
         if row is None or self._under_way >= self._most_under_way:
@@ -115,18 +109,18 @@ class PageCalls:
         if self._bulk_size:
             self._begin_bulk(rows, saturated=saturated)
         else:
-            self._begin_row(row, (), saturated=saturated)
+            self._begin_row(Try(row), saturated=saturated)
         return True
 
-    def _begin_row(self, row: CallRow, statuses: Statuses, *, saturated: bool) -> None:
-        if not statuses:
+    def _begin_row(self, due: Try, *, saturated: bool) -> None:
+        if not due.statuses:
             self._client.budget.earn()
         self._calls += 1
-        self._client.http.begin_row(row.body, row.key, partial(self._replied, row, statuses, saturated))
+        self._client.http.begin_row(due.row.body, due.row.key, partial(self._replied, due, saturated))
 
-    def _replied(self, row: CallRow, statuses: Statuses, saturated: bool, reply: Reply) -> None:
+    def _replied(self, due: Try, saturated: bool, reply: Reply) -> None:
         self._client.learn(reply, saturated=saturated)
-        self._ended(partial(self._settle, row, (*statuses, reply.status), reply))
+        self._ended(partial(self._settle, due, reply))
 
     def _ended(self, settle: Callable[[], None]) -> None:
         """Act on a reply, then let the next call begin: what came is durable before another one is on its way."""
@@ -139,48 +133,58 @@ class PageCalls:
         self._client.gate.leave(self._batch_id)
         self._check_over()
 
-    def _settle(self, row: CallRow, statuses: Statuses, reply: Reply) -> None:
-        client, options = self._client, self._client.options
+    def _settle(self, due: Try, reply: Reply) -> None:
+        tried = due._replace(statuses=(*due.statuses, reply.status))
         if reply.meaning is Meaning.REFUSED:
             self._stop(PageOutcome("api_refused", reply.detail))
         elif reply.meaning is not Meaning.RETRY:
-            self._finish(row, statuses, reply)
-        elif options.outage == "wait" and client.circuit.is_open:
+            self._finish(tried, reply)
+        elif self._client.options.outage == "wait":
+            self._settle_or_wait(tried, reply)
+        elif tried.attempts({STALE}) < self._client.options.attempts and self._client.budget.spend():
+            self._back_off(tried, reply)
+        else:
+            self._finish(tried, reply)
+
+    def _settle_or_wait(self, tried: Try, reply: Reply) -> None:
+        """Try a row again, judge it where it used up its attempts, or leave it to wait for the API."""
+        client = self._client
+        attempts = tried.attempts(NO_ATTEMPTS)
+        if client.circuit.is_open:
             self._stop(client.down())
-        elif len(statuses) < options.attempts and client.budget.spend():
-            self._back_off(row, statuses, reply)
-        elif options.outage == "wait":
-            judge = asyncio.get_running_loop().create_task(self._judge(row, statuses, reply))
+        elif reply.status in NO_ATTEMPTS:
+            self._back_off(tried, reply)
+        elif tried.last or attempts >= client.options.attempts:
+            judge = asyncio.get_running_loop().create_task(self._judge(tried, reply))
             self._judges.add(judge)
             judge.add_done_callback(self._judges.discard)
         else:
-            self._finish(row, statuses, reply)
+            self._back_off(tried, reply, patient=not client.budget.spend())
 
-    def _finish(self, row: CallRow, statuses: Statuses, reply: Reply) -> None:
+    def _finish(self, tried: Try, reply: Reply) -> None:
+        self._keep(outcome_of(tried.row, tried.statuses, reply))
         if reply.meaning is Meaning.DONE:
-            self._keep(RowOutcome(row.number, reply.answer, None, statuses, reply.latency_ms))
-            self._client.answered_row = row
-        else:
-            self._keep(RowOutcome(row.number, None, reply.code, statuses))
+            self._client.answered_row = tried.row
         self._note_under_way(-1)
         self._queue_up()
 
-    def _back_off(self, row: CallRow, statuses: Statuses, reply: Reply) -> None:
-        first_s = FIRST_SLOW_DOWN_S if reply.slow_down else FIRST_BACKOFF_S
-        most_s = min(LONGEST_BACKOFF_S, first_s * 2 ** (len(statuses) - 1))
-        asyncio.get_running_loop().call_later(self._client.jitter(most_s), self._due_again, row, statuses)
+    def _back_off(self, tried: Try, reply: Reply, *, patient: bool = False) -> None:
+        rest_s = tried.rest_s(reply, self._client.jitter, patient=patient)
+        asyncio.get_running_loop().call_later(rest_s, self._due_again, tried)
 
-    def _due_again(self, row: CallRow, statuses: Statuses) -> None:
-        self._again.append((row, statuses))
+    def _due_again(self, due: Try) -> None:
+        self._again.append(due)
         self._queue_up()
 
-    async def _judge(self, row: CallRow, statuses: Statuses, reply: Reply) -> None:
-        """Let a row that used up its attempts be a fallback row, or wait for the API."""
+    async def _judge(self, tried: Try, reply: Reply) -> None:
+        """Call a row that used up its attempts once more when the API answers others; if that fails too, it is bad."""
         try:
-            if await api_is_down(self._client, self._batch_id, self.place, reply):
+            if await api_is_down(self._client, reply):
                 self._stop(self._client.down())
-            elif self._stopped is None:
-                self._finish(row, statuses, reply)
+            elif tried.last and self._stopped is None:
+                self._finish(tried, reply)
+            else:
+                self._due_again(tried._replace(last=True))
         except Exception as error:  # noqa: BLE001 - whatever it is, `run` raises it
             self._fail(error)
         self._check_over()
@@ -200,9 +204,9 @@ class PageCalls:
             answer = found.get(row.key)
             if answer is not None:
                 own = Reply(Meaning.DONE, "200", "", answer=answer, latency_ms=reply.latency_ms)
-                self._finish(row, ("200",), own)
+                self._finish(Try(row, ("200",)), own)
             else:
-                self._again.append((row, ()))
+                self._again.append(Try(row))
         if reply.meaning is Meaning.REFUSED:
             self._stop(PageOutcome("api_refused", reply.detail))
         elif self._client.options.outage == "wait" and self._client.circuit.is_open:

@@ -10,9 +10,11 @@ from typing import Self
 
 import orjson
 
+from activities.answered_rows import answered_row
 from activities.chunks import already_saved
 from activities.elements import element
 from activities.enrichment import CallRow, PageOutcome, RowOutcome
+from activities.folder import Folder
 from activities.generations import fallback_rows
 from activities.parts import DurableRow, PartFile
 from activities.places import Places
@@ -29,8 +31,10 @@ _SourceRow = tuple[int, dict[str, str]]
 class PageWork:
     """The rows of one page and their durable answers. Blocking, but for `keep`, which is one small write."""
 
-    def __init__(self, batch_id: str, part: PartFile | None, held: ExitStack) -> None:
-        self._batch_id = batch_id
+    def __init__(self, request: EnrichPage, folder: Folder, part: PartFile | None, held: ExitStack) -> None:
+        self._request = request
+        self._batch_id = request.batch.id
+        self._folder = folder
         self._part = part
         self._held = held
         self._waiting: Iterable[_SourceRow] = ()
@@ -51,17 +55,17 @@ class PageWork:
             folder = stack.enter_context(places.output(batch))
             if already_saved(folder, page, batch.generation):
                 # A late attempt, or a run started again after Temporal lost its state: nothing is left to call.
-                return cls(batch.id, None, stack.pop_all())
+                return cls(request, folder, None, stack.pop_all())
             part = PartFile.open(folder, page.number, generation=batch.generation)
             stack.callback(part.close)
             if batch.generation > 1:
                 rows = fallback_rows(folder, page, batch.generation)
-                work = cls(batch.id, part, stack.pop_all())
+                work = cls(request, folder, part, stack.pop_all())
                 work._waiting = [(row.number, row.source) for row in rows if row.number not in part.done]
                 return work
             with places.source(batch) as source:
                 columns, records = source.dialect.columns, source.read_page(page)
-            work = cls(batch.id, part, stack.pop_all())
+            work = cls(request, folder, part, stack.pop_all())
         work._take(columns, records)
         return work
 
@@ -80,6 +84,14 @@ class PageWork:
             body = orjson.dumps(source)
             self._called[number] = body, source
             yield CallRow(number=number, key=f"{self._batch_id}-{number}", body=body)
+
+    def answered_row(self) -> CallRow | None:
+        """Return a row of this batch that the API has answered before; None where a short look finds none."""
+        if self._part is None:
+            return None
+        number, generation = self._request.page.number, self._request.batch.generation
+        before = [(number, generation - 1)] if generation > 1 else []
+        return answered_row(self._folder, self._batch_id, self._part, [*before, (max(1, number - 1), 1), (1, 1)])
 
     def keep(self, outcome: RowOutcome) -> None:
         """Make the answer of one row durable against a kill of this process."""

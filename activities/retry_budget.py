@@ -11,7 +11,7 @@ DEPOSIT = 0.18
 """Retries earned by a first call: ten failures in a hundred calls need eleven."""
 
 RESERVE = 10.0
-MOST = 100.0
+"""What a worker starts with, and the most it saves up."""
 
 
 class RetryBudget:
@@ -22,7 +22,7 @@ class RetryBudget:
 
     def earn(self) -> None:
         """Note a first call."""
-        self._tokens = min(MOST, self._tokens + DEPOSIT)
+        self._tokens = min(RESERVE, self._tokens + DEPOSIT)
 
     def spend(self) -> bool:
         """Take a retry; False where there is none left."""

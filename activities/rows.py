@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from activities.answers import Meaning, Reply
 
 
 @dataclass(slots=True)
@@ -40,3 +43,23 @@ class PageOutcome:
 
 
 DONE = PageOutcome("done")
+
+
+@dataclass(frozen=True, slots=True)
+class PageRows:
+    """The rows of a page that are to be called, pulled one by one.
+
+    `probe`: the first one asks whether the API is back, with a single call. `answered` is a row that the API has
+    answered before, if one is known: asked again, it tells an outage from rows that are bad themselves.
+    """
+
+    rows: Iterable[CallRow]
+    probe: bool = False
+    answered: CallRow | None = None
+
+
+def outcome_of(row: CallRow, statuses: tuple[str, ...], reply: Reply) -> RowOutcome:
+    """Return the final answer for a row that its last reply gives: enriched, or a fallback row."""
+    if reply.meaning is Meaning.DONE:
+        return RowOutcome(row.number, reply.answer, None, statuses, reply.latency_ms)
+    return RowOutcome(row.number, None, reply.code, statuses)

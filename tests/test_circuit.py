@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from activities.circuit import FAILURES_TO_OPEN, LONGEST_PROBE_S, Circuit
+from activities.circuit import FAILURES_IN_A_ROW, LONGEST_PROBE_S, Circuit
 
 
 class Clock:
@@ -27,25 +27,42 @@ def circuit(clock: Clock) -> Circuit:
     return Circuit(clock, Random(1))
 
 
-def test_many_failures_in_a_row_open_it_and_one_success_between_starts_the_count_anew(circuit: Circuit) -> None:
-    for _ in range(FAILURES_TO_OPEN - 1):
-        circuit.failed("http_500")
+def test_many_failures_in_a_row_are_suspect_and_one_success_between_starts_the_count_anew(circuit: Circuit) -> None:
+    for _ in range(FAILURES_IN_A_ROW - 1):
+        circuit.failed()
     circuit.succeeded()
-    for _ in range(FAILURES_TO_OPEN - 1):
-        circuit.failed("http_500")
+    for _ in range(FAILURES_IN_A_ROW - 1):
+        circuit.failed()
+    assert not circuit.is_suspect
+    circuit.failed()
+    assert circuit.is_suspect
+    assert not circuit.is_open, "that is for somebody to say who asked"
+
+
+def test_four_failures_in_five_calls_are_suspect_even_with_answers_between(circuit: Circuit) -> None:
+    for _ in range(10):
+        circuit.succeeded()
+        for _ in range(4):
+            circuit.failed()
+    assert circuit.is_suspect
+
+
+def test_three_failures_in_five_calls_are_a_bad_day(circuit: Circuit) -> None:
+    for _ in range(100):
+        for _ in range(2):
+            circuit.succeeded()
+        for _ in range(3):
+            circuit.failed()
+    assert not circuit.is_suspect
+
+
+def test_an_answer_to_a_call_made_before_it_opened_does_not_close_it(circuit: Circuit, clock: Clock) -> None:
+    circuit.open("http_503")
+    clock.now += 0.5
+    circuit.succeeded(took_s=1.0)
+    assert circuit.is_open
+    circuit.succeeded(took_s=0.2)
     assert not circuit.is_open
-    circuit.failed("http_500")
-    assert circuit.is_open
-
-
-@pytest.mark.parametrize("code", ["connect", "timeout", "http_502", "http_503", "http_504"])
-def test_one_row_that_cannot_reach_the_api_is_enough(circuit: Circuit, code: str) -> None:
-    assert circuit.exhausted(code)
-    assert circuit.is_open
-
-
-def test_a_row_that_the_api_chokes_on_is_no_outage_but_three_of_them_without_a_success_are(circuit: Circuit) -> None:
-    assert [circuit.exhausted("http_500") for _ in range(3)] == [False, False, True]
 
 
 def test_an_answer_counts_from_when_its_call_was_made(circuit: Circuit, clock: Clock) -> None:
@@ -58,7 +75,7 @@ def test_an_answer_counts_from_when_its_call_was_made(circuit: Circuit, clock: C
 def test_one_probe_at_a_time_ever_more_rarely_and_never_rarer_than_every_15_seconds(
     circuit: Circuit, clock: Clock
 ) -> None:
-    assert circuit.exhausted("connect")
+    circuit.open("connect")
     waits = []
     for _ in range(10):
         assert not circuit.take_probe(), "not yet due"
@@ -84,7 +101,7 @@ def test_a_probe_waits_as_long_as_the_api_asked_for_but_not_longer_than_25_secon
 
 
 def test_a_probe_that_gets_through_closes_it(circuit: Circuit, clock: Clock) -> None:
-    circuit.exhausted("connect")
+    circuit.open("connect")
     clock.now += 2
     assert circuit.take_probe()
     circuit.succeeded()
@@ -92,7 +109,7 @@ def test_a_probe_that_gets_through_closes_it(circuit: Circuit, clock: Clock) -> 
 
 
 def test_a_probe_that_was_given_up_can_be_taken_by_another(circuit: Circuit, clock: Clock) -> None:
-    circuit.exhausted("connect")
+    circuit.open("connect")
     clock.now += 2
     assert circuit.take_probe()
     circuit.probe_given_up()

@@ -23,13 +23,15 @@ class Api:
         most: int = 64,
         rejects_beyond: int = 0,
         error_share: float = 0.0,
+        rejected_share: float = 0.0,
         client_s: float = 0.0,
     ) -> None:
         self.now = 0.0
         self.answered = 0
         self.limit = AdaptiveLimit(most, lambda: self.now)
         self._latency = latency
-        self._rejects_beyond = rejects_beyond
+        self.rejects_beyond = rejects_beyond
+        self._rejected_share = rejected_share
         self._error_share = error_share
         self._client_s = client_s
         self._client_busy_until = 0.0
@@ -49,7 +51,8 @@ class Api:
 
     def _start(self) -> None:
         number = len(self._in_flight) + 1
-        rejected = bool(self._rejects_beyond) and number > self._rejects_beyond
+        rejected = bool(self.rejects_beyond) and number > self.rejects_beyond
+        rejected = rejected or self._chance.random() < self._rejected_share
         took_s = 0.001 if rejected else self._latency(number, self._chance)
         if self._client_s:
             self._client_busy_until = max(self._client_busy_until, self.now) + self._client_s
@@ -59,7 +62,7 @@ class Api:
     def _finish(self) -> None:
         self.now, rejected, took_s, saturated = heapq.heappop(self._in_flight)
         if rejected:
-            self.limit.rejected()
+            self.limit.rejected(took_s)
         elif self._chance.random() >= self._error_share:
             self.answered += 1
             self.limit.succeeded(took_s, saturated=saturated)
@@ -116,6 +119,28 @@ def test_timeouts_lower_the_limit() -> None:
     for _ in range(10):
         api.limit.timed_out()
     assert api.limit.value < 64
+
+
+def test_after_a_burst_of_rejections_it_comes_back() -> None:
+    api = Api(flat(0.02))
+    api.run(5)
+    for _ in range(1_000):
+        api.now += 0.01
+        api.limit.rejected(0.001)
+    assert api.limit.value == 1
+    assert api.run(30)[-1] == 64
+
+
+def test_a_few_rejections_by_chance_do_not_stifle_it() -> None:
+    api = Api(flat(0.02), rejected_share=0.02)
+    assert min(api.run(30)[10:]) >= 32
+
+
+def test_it_follows_an_api_that_takes_fewer_calls_than_before() -> None:
+    api = Api(flat(0.02), rejects_beyond=64)
+    api.run(5)
+    api.rejects_beyond = 8
+    assert max(api.run(10)[10:]) <= 10
 
 
 def test_after_an_outage_it_starts_low_again() -> None:

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from installation import Installation, api
 
-from activities.enrichment import ApiOptions, CallRow, Caps, EnrichmentClient, PageOutcome, RowOutcome
+from activities.enrichment import ApiOptions, CallRow, Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 
 Make = Callable[..., Installation]
 
@@ -36,8 +36,10 @@ async def client(base: str, **options: object) -> AsyncIterator[EnrichmentClient
         yield made
 
 
-def rows(count: int, first: int = 1, batch: str = "users") -> list[CallRow]:
-    return [CallRow(number, f"{batch}-{number}", b'{"country":"US"}') for number in range(first, first + count)]
+def rows(count: int, first: int = 1, batch: str = "users") -> PageRows:
+    return PageRows(
+        [CallRow(number, f"{batch}-{number}", b'{"country":"US"}') for number in range(first, first + count)]
+    )
 
 
 async def enriched(
@@ -114,7 +116,7 @@ async def test_an_outage_turns_no_row_into_a_fallback_and_ends_when_the_api_is_b
         while outcome.outcome == "api_down":
             await asyncio.sleep(min(outcome.retry_after_s, 0.2))
             done = {each.number for each in kept}
-            left = [each for each in rows(500) if each.number not in done]
+            left = PageRows([each for each in rows(500).rows if each.number not in done])
             outcome = await made.enrich("users", left, keep=kept.append)
     assert sorted(each.number for each in kept) == list(range(1, 501))
     assert [each for each in kept if each.error] == []
@@ -136,16 +138,6 @@ async def test_an_outage_that_begins_among_answers_turns_no_row_into_a_fallback(
     assert [each for each in kept if each.error] == []
 
 
-@pytest.mark.parametrize("status", [500, 503])
-async def test_the_last_row_of_a_file_that_always_fails_is_no_outage(base: str, status: int) -> None:
-    async with client(base, concurrency=1) as made:
-        await enriched(made, 20)
-        api(base, "/faults", {"kind": "status", "status": status, "calls": 3})
-        outcome, kept = await enriched(made, 1, batch="last")
-    assert (outcome.outcome, [each.error for each in kept]) == ("done", [f"http_{status}"])
-    assert api(base, "/calls")["total"] == 20 + 3 + 1, "a row that had been answered showed that the API is up"
-
-
 async def test_by_setting_an_outage_makes_fallback_rows_at_no_more_than_1_2_calls_a_row(base: str) -> None:
     api(base, "/faults", {"kind": "status", "status": 500, "share": 1.0})
     async with client(base, outage="fallback") as made:
@@ -153,6 +145,35 @@ async def test_by_setting_an_outage_makes_fallback_rows_at_no_more_than_1_2_call
     assert outcome.outcome == "done"
     assert {each.error for each in kept} == {"http_500"}
     assert api(base, "/calls")["total"] <= 1_200
+
+
+async def test_by_setting_an_outage_stops_no_page_and_no_later_one(base: str) -> None:
+    api(base, "/faults", {"kind": "status", "status": 500, "share": 1.0})
+    async with client(base, outage="fallback") as made:
+        found = await asyncio.gather(*(enriched(made, 50, batch=f"b{number}") for number in range(6)))
+    assert [outcome.outcome for outcome, _ in found] == ["done"] * 6
+    assert sum(len(kept) for _, kept in found) == 300
+
+
+async def test_an_api_that_allows_few_calls_a_second_costs_no_row(base: str) -> None:
+    api(base, "/faults", {"kind": "status", "status": 429, "share": 0.5})
+    async with client(base) as made:
+        outcome, kept = await enriched(made, 40)
+        while outcome.outcome == "api_down":
+            await asyncio.sleep(min(outcome.retry_after_s, 0.2))
+            done = {each.number for each in kept}
+            left = PageRows([each for each in rows(40).rows if each.number not in done])
+            outcome = await made.enrich("users", left, keep=kept.append)
+    assert sorted(each.number for each in kept) == list(range(1, 41))
+    assert [each for each in kept if each.error] == []
+
+
+async def test_a_long_retry_after_is_an_outage_that_the_api_announced(base: str) -> None:
+    api(base, "/faults", {"kind": "status", "status": 503, "retry_after": 20, "calls": 1})
+    async with client(base, concurrency=1) as made:
+        outcome, kept = await enriched(made, 10)
+    assert (outcome.outcome, kept) == ("api_down", [])
+    assert 19 < outcome.retry_after_s < 21
 
 
 async def test_a_small_file_beside_a_huge_one_gets_its_share_of_the_gate(base: str) -> None:

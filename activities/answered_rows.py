@@ -1,0 +1,53 @@
+"""A row of the batch that the API has answered before, as the output folder remembers it.
+
+A worker that has just started has had no answer yet. Such a row, asked again under its own key, tells it an outage from
+rows that are bad themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import orjson
+
+from activities.elements import elements_of
+from activities.folder import Folder
+from activities.output_names import chunk_name
+from activities.parts import PartFile
+from activities.rows import CallRow
+
+LOOKED_AT_ROWS = 50
+
+
+def answered_row(folder: Folder, batch_id: str, part: PartFile, pages: Iterable[tuple[int, int]]) -> CallRow | None:
+    """Return a row that was enriched, from `part` or from the chunks of `pages`; None where a short look finds none.
+
+    Args:
+        folder: the output folder.
+        batch_id: the batch, for the row's key.
+        part: the part file of the page that is asked for.
+        pages: number and generation of chunks that may be there, the likeliest first.
+    """
+    durable = (row.element for row in part if row.kind == "E")
+    chunks = (each for number, generation in pages for each in _elements(folder, chunk_name(number, generation)))
+    for found in (durable, chunks):
+        for element in islice(found, LOOKED_AT_ROWS):
+            row = orjson.loads(element)
+            if row.get("enriched") is True:
+                return _call(batch_id, row)
+    return None
+
+
+def _elements(folder: Folder, name: str) -> Iterator[bytes]:
+    file = folder.reading(name)
+    if file is None:
+        return
+    with file:
+        yield from islice(elements_of(file), LOOKED_AT_ROWS)
+
+
+def _call(batch_id: str, row: dict[str, object]) -> CallRow:
+    names = list(row)
+    source = {name: row[name] for name in names[: names.index("_row")]}  # what the API added stands behind
+    return CallRow(number=int(str(row["_row"])), key=f"{batch_id}-{row['_row']}", body=orjson.dumps(source))

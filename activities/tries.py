@@ -1,0 +1,39 @@
+"""The calls made for one row so far, and how long it rests before the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import NamedTuple
+
+from activities.answers import STALE, Reply
+from activities.rows import CallRow
+
+FIRST_BACKOFF_S = 0.05
+FIRST_SLOW_DOWN_S = 1.0
+PATIENT_S = 1.0
+LONGEST_BACKOFF_S = 10.0
+
+
+class Try(NamedTuple):
+    """A row that is due for a call.
+
+    `statuses` are what its calls have come to. `last`: it used up its attempts, and this call decides.
+    """
+
+    row: CallRow
+    statuses: tuple[str, ...] = ()
+    last: bool = False
+
+    def attempts(self, without: Container[str]) -> int:
+        """Return how many calls there were, but for those that ended in one of `without`."""
+        return sum(status not in without for status in self.statuses)
+
+    def rest_s(self, reply: Reply, jitter: Callable[[float], float], *, patient: bool = False) -> float:
+        """Return for how long to rest after `reply`: full jitter, longer with each call.
+
+        `patient`: the retry budget is used up, so others go first. A call that the API never saw needs no rest.
+        """
+        if reply.status == STALE:
+            return 0.0
+        first_s = PATIENT_S if patient else FIRST_SLOW_DOWN_S if reply.slow_down else FIRST_BACKOFF_S
+        return jitter(min(LONGEST_BACKOFF_S, first_s * 2 ** (len(self.statuses) - 1)))
