@@ -11,6 +11,7 @@ import orjson
 from activities.disk_errors import disk_errors
 from activities.folder import Folder
 from activities.journal import FileFacts, SavedPage
+from activities.manifest_shape import misshapen
 from activities.output_names import generation_of_manifest, manifest_name
 from workflows.errors import OutputRefused
 from workflows.models import Counts, Page
@@ -20,21 +21,24 @@ _RESULT_KEYS = (b'"status"', b'"counts"')
 
 
 def read_manifest(folder: Folder, generation: int) -> dict[str, Any]:
-    """Return a generation's manifest.
+    """Return a generation's manifest, which has every key it must have, each with a value of its type.
 
     Raises:
-        OutputRefused: it is missing or not JSON.
+        OutputRefused: it is missing, not JSON, or not of that shape.
     """
     name = manifest_name(generation)
     content = folder.read(name)
     if content is None:
         raise OutputRefused(f"{folder.path} holds no {name}")
     try:
-        manifest = orjson.loads(content)
+        manifest: dict[str, Any] = orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise OutputRefused(f"{folder.path / name} is damaged: {error}") from error
-    if not isinstance(manifest, dict):
-        raise OutputRefused(f"{folder.path / name} is damaged: it is no JSON object")
+        raise _damaged(folder, name, f"it is no JSON: {error}") from error
+    wrong = next(misshapen(manifest), None)
+    if wrong is None and manifest["generation"] != generation:
+        wrong = f"it says it is generation {manifest['generation']}"
+    if wrong is not None:
+        raise _damaged(folder, name, wrong)
     return manifest
 
 
@@ -57,10 +61,13 @@ def read_result(folder: Folder, generation: int) -> WrittenManifest:
         raise OutputRefused(f"{folder.path / manifest_name(generation)} is damaged: no status or counts") from error
 
 
-def digest_of(manifest: Mapping[str, Any]) -> str:
-    """Return the digest that the `integrity` of a manifest must hold."""
+def digest_of(manifest: Mapping[str, Any]) -> str | None:
+    """Return the digest that the `integrity` of a manifest must hold; None where it is too deep to have one."""
     rest = {key: value for key, value in manifest.items() if key != "integrity"}
-    return hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    try:
+        return hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    except TypeError:  # what can be read may be nested four times as deep as what can be written
+        return None
 
 
 def saved_pages(manifest: Mapping[str, Any]) -> list[SavedPage]:
@@ -94,6 +101,10 @@ def listed_columns(folder: Folder, generation: int) -> tuple[str, ...]:
     for raw in _lines(folder, generation, b'"dialect":'):
         return tuple(orjson.loads(raw.removeprefix(b'"dialect":'))["columns"])
     raise OutputRefused(f"{folder.path / manifest_name(generation)} names no columns")
+
+
+def _damaged(folder: Folder, name: str, why: str) -> OutputRefused:
+    return OutputRefused(f"{folder.path / name} is damaged: {why}; 'batchctl verify {folder.path}' tells all of it")
 
 
 def _lines(folder: Folder, generation: int, start: bytes | tuple[bytes, ...]) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ Reason = Literal[
 ]
 """Why a record was rejected. `bad_quote`: text between a closing quote and the next delimiter."""
 
-_MAX_FIELD_CHARS = 67_108_864
+MAX_FIELD_CHARS = 67_108_864
 """Python's own limit on a field is set to this, the largest cap on a record there can be; ours applies first."""
 
 _BYTES_PER_CHAR = 4
@@ -54,7 +54,7 @@ class FieldSplitter:
     """Splits the text of one whole record, without its line end, into its field values."""
 
     def __init__(self, delimiter: str) -> None:
-        csv.field_size_limit(_MAX_FIELD_CHARS)
+        csv.field_size_limit(MAX_FIELD_CHARS)
         self._delimiter = delimiter
         self._texts: deque[str] = deque()
         self._parser = csv.reader(iter(self._texts.popleft, None), delimiter=delimiter, strict=True)

@@ -6,8 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from activities.records import MAX_FIELD_CHARS
 from activities.source_file import Record, Rejected, SourceFile
-from workflows.errors import SourceChanged
+from activities.text_encodings import readable
+from workflows.errors import OutputRefused, SourceChanged
 from workflows.models import CsvOptions, Page
 
 
@@ -23,17 +25,10 @@ class SourceComparison:
         """Open the source of a manifest.
 
         Raises:
-            SourceError: it cannot be read, or it is another file than the one the manifest names.
+            OutputRefused: the manifest names an encoding or a limit that no batch is made with.
+            SourceError: the source cannot be read, or is another file than the one the manifest names.
         """
-        dialect, settings = manifest["dialect"], manifest["settings"]
-        limits = CsvOptions()
-        options = CsvOptions(
-            encoding=dialect["encoding"],
-            delimiter=dialect["delimiter"],
-            max_record_bytes=settings.get("max_record_bytes", limits.max_record_bytes),
-            max_field_bytes=settings.get("max_field_bytes", limits.max_field_bytes),
-        )
-        file = SourceFile.open(path, options)
+        file = SourceFile.open(path, _options(manifest))
         try:
             _check_same(path, file, manifest)
             return cls(file, file.dialect.columns)
@@ -47,7 +42,15 @@ class SourceComparison:
         Raises:
             SourceError: there is no such page in the file.
         """
-        return PageInSource({each.number: each for each in self._file.read_page(page)}, self._columns)
+        inside = self._file.dialect.data_start <= page.source_start < page.source_end <= self._file.size_bytes
+        if not inside:
+            raise SourceChanged("the source has no such bytes")
+        try:
+            records = self._file.read_page(page)
+        except SourceChanged as error:
+            self._file.check_unchanged()
+            raise SourceChanged("the source has other records there") from error
+        return PageInSource({each.number: each for each in records}, self._columns)
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +83,17 @@ class PageInSource:
             return "the source has a valid row there"
         found = (row.get("line"), row.get("reason"))
         return None if found == (record.line, record.reason) else "line or reason differ from the source"
+
+
+def _options(manifest: dict[str, Any]) -> CsvOptions:
+    dialect, settings, usual = manifest["dialect"], manifest["settings"], CsvOptions()
+    if readable(dialect["encoding"]) is None:
+        raise OutputRefused(f"the manifest names the encoding {dialect['encoding']!a}, in which no file is read")
+    limits = {name: settings.get(name, getattr(usual, name)) for name in ("max_record_bytes", "max_field_bytes")}
+    for name, limit_bytes in limits.items():
+        if not 0 < limit_bytes <= MAX_FIELD_CHARS:
+            raise OutputRefused(f"the manifest says {name} is {limit_bytes}, which it cannot have been")
+    return CsvOptions(encoding=dialect["encoding"], delimiter=dialect["delimiter"], **limits)
 
 
 def _check_same(path: Path, file: SourceFile, manifest: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ several may read one file at once.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -144,7 +145,8 @@ class SourceFile:
         walk = self._borders(page.source_start, page.line)
         walk.expect(page.source_end - page.source_start)
         numbers = range(page.first_row, page.first_row + page.records)
-        rows = [self._row(walk, reader, number) for number in numbers if walk.find_record()]
+        inside = takewhile(lambda _: walk.find_record() and walk.offset < page.source_end, numbers)
+        rows = [self._row(walk, reader, number) for number in inside]
         walk.find_record()
         if len(rows) != page.records or walk.offset != page.source_end:
             self.check_unchanged()

@@ -27,7 +27,7 @@ from activities.page_verification import FILES, PageVerification
 from activities.source_comparison import SourceComparison
 from activities.storage import OutputFolder, is_hidden_of_ours
 from activities.verdict import Findings, Verdict
-from workflows.errors import SourceError
+from workflows.errors import OutputRefused, SourceError
 
 NOTHING_ELSE, PERMISSIONS, SOURCE = "nothing else", "permissions", "source"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -115,7 +115,7 @@ class _Verification:
         self._findings.checked(SOURCE)
         try:
             return stack.enter_context(SourceComparison.open(source, manifest))
-        except SourceError as error:
+        except (SourceError, OutputRefused) as error:
             self._findings.problem(SOURCE, str(error))
             return None
 

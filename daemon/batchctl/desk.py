@@ -41,6 +41,7 @@ class Desk:
         """Return the state of a batch from all that know of it.
 
         Raises:
+            OutputRefused: its newest manifest is damaged.
             TemporalUnreachable: the batch has not ended as far as is known here, and Temporal does not answer.
         """
         receipt = self.receipts.read(batch_id)

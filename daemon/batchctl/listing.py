@@ -16,7 +16,7 @@ from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
 from daemon.batchctl.words import put, put_json, put_table, say, shown_bytes, shown_time
 from daemon.explain import waiting_files
 from daemon.settings import Settings
-from workflows.errors import TemporalUnreachable
+from workflows.errors import OutputRefused, TemporalUnreachable
 from workflows.models import State
 
 SHOWN = 50
@@ -72,7 +72,11 @@ async def _reports(desk: Desk, state: State | None, limit: int) -> tuple[list[St
         if receipt.ended or code == UNREACHABLE:
             return from_receipt(desk, receipt)
         async with room:
-            return await desk.report(receipt.id)
+            try:
+                return await desk.report(receipt.id)
+            except OutputRefused as error:
+                say(str(error))
+                return from_receipt(desk, receipt)
 
     reports = await asyncio.gather(*(report(each) for each in newest))
     matching = [each for each in reports if state is None or each.state == state]

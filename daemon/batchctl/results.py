@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from activities.folder import Folder
 from activities.journal import entries
 from activities.manifest_reading import newest_generation, read_manifest
 from activities.output_names import manifest_name
 from activities.storage import OutputFolder
-from workflows.errors import BatchdError, OutputRefused
+from workflows.errors import BatchdError, OutputRefused, TransientError
 from workflows.models import Counts
 
 
@@ -27,21 +29,30 @@ class Result:
         return int(self.manifest["generation"])
 
     @property
+    def counts(self) -> Counts:
+        """Return the rows by what became of them."""
+        told = self.manifest["counts"]
+        return Counts(**{field.name: told[field.name] for field in fields(Counts)})
+
+    @property
     def cancelled(self) -> bool:
         """Tell whether the batch was cancelled before its end."""
         return bool(self.manifest["status"] == "cancelled")
 
 
 def result_in(directory: Path) -> Result | None:
-    """Return the result in an output folder; None where there is none yet, or the folder may not be read."""
+    """Return the result in an output folder; None where there is none yet, or it may not be read.
+
+    Raises:
+        OutputRefused: the newest manifest is damaged.
+    """
     try:
-        with OutputFolder.look(directory) as folder:
-            generation = newest_generation(folder)
-            if not generation:
-                return None
-            return Result(path=directory / manifest_name(generation), manifest=read_manifest(folder, generation))
-    except BatchdError:
+        folder = OutputFolder.look(directory)
+    except OutputRefused:
         return None
+    with folder, suppress(TransientError):
+        return _newest(folder)
+    return None
 
 
 def finished_result(directory: Path) -> Result:
@@ -51,10 +62,17 @@ def finished_result(directory: Path) -> Result:
         OutputRefused: there is none, or it cannot be read.
     """
     with OutputFolder.look(directory) as folder:
-        generation = newest_generation(folder)
-        if not generation:
-            raise OutputRefused(f"{directory} holds no manifest: the batch is not complete")
-        return Result(path=directory / manifest_name(generation), manifest=read_manifest(folder, generation))
+        newest = _newest(folder)
+    if newest is None:
+        raise OutputRefused(f"{directory} holds no manifest: the batch is not complete")
+    return newest
+
+
+def _newest(folder: Folder) -> Result | None:
+    generation = newest_generation(folder)
+    if not generation:
+        return None
+    return Result(path=folder.path / manifest_name(generation), manifest=read_manifest(folder, generation))
 
 
 def saved_work(directory: Path) -> tuple[int, Counts]:

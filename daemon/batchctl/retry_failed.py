@@ -24,7 +24,7 @@ from daemon.batchctl.words import put, say
 from daemon.connection import unreachable
 from daemon.settings import Settings
 from workflows.ids import workflow_id
-from workflows.models import CsvOptions, Identity, Shape, Source
+from workflows.models import Identity, Shape, Source
 from workflows.retry_failed import RetryFailedWorkflow
 from workflows.state import BatchRequest
 
@@ -85,16 +85,12 @@ def retry_request(settings: Settings, before: Result) -> BatchRequest:
 
 
 def _shape(settings: Settings, kept: dict[str, Any]) -> Shape:
-    """Return the settings of the batch as its manifest kept them; what it does not name is as it is now."""
+    """Return the settings as they are now, with the pages of the batch: a retry does not read the source again."""
     now = settings.shape()
-    csv = {key: value for key, value in kept.get("csv", {}).items() if hasattr(now.csv, key)}
-    if "required_columns" in csv:
-        csv["required_columns"] = tuple(csv["required_columns"])
     # The work of later generations starts from settled rows: they were accepted, so nobody is asked again.
     return dataclasses.replace(
         now,
-        page_rows=int(kept.get("page_rows", now.page_rows)),
-        csv=CsvOptions(**{**dataclasses.asdict(now.csv), **csv}),
+        page_rows=kept.get("page_rows", now.page_rows),
         max_fallback="100%",
         max_rejected="100%",
     )

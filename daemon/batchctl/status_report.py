@@ -167,7 +167,7 @@ def _waiting_on(known: Known, state: State) -> str | None:
 def _counts(known: Known, state: State) -> tuple[Counts, int | None]:
     """Return the rows done, and all rows of the file where that number is known."""
     if known.result and state in {"completed", "cancelled"}:
-        counts = Counts(**known.result.manifest["counts"])
+        counts = known.result.counts
         return counts, counts.records if state == "completed" else None
     if known.progress:
         return known.progress.counts, known.progress.total_rows
