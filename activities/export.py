@@ -14,13 +14,15 @@ from typing import Any, BinaryIO, Literal
 
 import orjson
 
+from activities.disk_errors import disk_errors
 from activities.elements import elements_of
 from activities.folder import Folder
-from activities.journal import SavedPage
-from activities.manifest_reading import newest_generation, read_manifest, saved_pages
+from activities.hashed_lines import HashedLines
+from activities.journal import FileFacts, SavedPage
+from activities.manifest_reading import digest_of, newest_generation, read_manifest, saved_pages
+from activities.output_names import manifest_name
 from activities.retried_page import damaged
 from activities.storage import OutputFolder
-from workflows.errors import OutputRefused
 
 Format = Literal["csv", "jsonl"]
 
@@ -45,10 +47,14 @@ def export_rows(directory: Path, out: BinaryIO, fmt: Format, *, formula_safe: bo
             `= + - @`, tab or CR, and is no plain number).
 
     Raises:
-        OutputRefused: there is no finished result, or a chunk is missing or damaged.
+        OutputRefused: there is no finished result, or a chunk is missing or not what the manifest says. The latter
+            is known only when the chunk has been read, so some of its rows may have been written.
     """
     with OutputFolder.look(directory) as folder:
-        manifest = read_manifest(folder, newest_generation(folder) or 1)
+        generation = newest_generation(folder) or 1
+        manifest = read_manifest(folder, generation)
+        if digest_of(manifest) != manifest["integrity"]["digest"]:
+            raise damaged(folder, manifest_name(generation))
         rows = _Rows(folder, saved_pages(manifest))
         if fmt == "jsonl":
             return _write_lines(rows, out)
@@ -65,21 +71,37 @@ class _Rows:
     def raw(self) -> Iterator[bytes]:
         """Yield each row as the bytes it is in its chunk."""
         for saved in self._pages:
-            file = self._folder.reading(saved.chunk.file)
-            if file is None:
-                raise damaged(self._folder, saved.chunk.file)
-            with file:
-                try:
-                    yield from elements_of(file)
-                except ValueError as error:
-                    raise damaged(self._folder, saved.chunk.file) from error
+            yield from self._elements(saved.chunk)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for raw in self.raw():
+        for saved in self._pages:
+            for raw in self._elements(saved.chunk):
+                row = _parsed(raw)
+                if row is None:
+                    raise damaged(self._folder, saved.chunk.file)
+                yield row
+
+    def _elements(self, chunk: FileFacts) -> Iterator[bytes]:
+        """Yield the rows of a chunk; at its end it must have been the file that the manifest lists."""
+        file = self._folder.reading(chunk.file)
+        if file is None:
+            raise damaged(self._folder, chunk.file)
+        with file, disk_errors(f"reading {self._folder.path / chunk.file}"):
+            lines = HashedLines(file)
             try:
-                yield orjson.loads(raw)
+                yield from elements_of(lines)
             except ValueError as error:
-                raise OutputRefused(f"{self._folder.path}: a row is damaged; see `batchctl verify`") from error
+                raise damaged(self._folder, chunk.file) from error
+            if not lines.are(size_bytes=chunk.bytes, sha256=chunk.sha256):
+                raise damaged(self._folder, chunk.file)
+
+
+def _parsed(raw: bytes) -> dict[str, Any] | None:
+    try:
+        row = orjson.loads(raw)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def _write_lines(rows: _Rows, out: BinaryIO) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ import orjson
 
 from activities.elements import FALLBACK_REGION, elements_of, free_name
 from activities.folder import Folder
+from activities.hashed_lines import HashedLines
 from activities.journal import FileFacts, SavedPage
 from activities.verdict import Findings
 
@@ -101,17 +101,16 @@ class PageVerification:
         if file is None:
             self._findings.problem(FILES, f"{facts.file} is missing or no plain file")
             return False
-        digest = Hashing(file)
+        lines = HashedLines(file)
         wrong = ""
         with file:
             try:
-                for element in elements_of(digest):
+                for element in elements_of(lines):
                     take(orjson.loads(element))
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 wrong = str(error) or type(error).__name__
-            for _ in digest:
-                pass
-        if (digest.size_bytes, digest.sha256()) != (facts.bytes, facts.sha256):
+            unchanged = lines.are(size_bytes=facts.bytes, sha256=facts.sha256)
+        if not unchanged:
             self._findings.problem(FILES, f"{facts.file} is not the file the manifest lists (sha256 or size differ)")
             return False
         if wrong:
@@ -126,22 +125,3 @@ class PageVerification:
         in_chunk = numbers[: saved.chunk.rows]
         if in_chunk != sorted(in_chunk):
             self._findings.problem(ROWS, f"{saved.chunk.file} is not in source order")
-
-
-class Hashing:
-    """Lines of a file, hashed as they are read."""
-
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self._lines = iter(lines)
-        self._digest = hashlib.sha256()
-        self.size_bytes = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        for raw in self._lines:
-            self._digest.update(raw)
-            self.size_bytes += len(raw)
-            yield raw
-
-    def sha256(self) -> str:
-        """Return the digest of what was read so far."""
-        return self._digest.hexdigest()

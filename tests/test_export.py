@@ -97,3 +97,45 @@ def test_a_result_that_is_not_whole_is_not_exported_as_if_it_were(tmp_path: Path
     chunk.unlink()
     with pytest.raises(OutputRefused, match="chunk-000002"):
         exported(work, fmt)
+
+
+@pytest.mark.parametrize("fmt", ["csv", "jsonl"])
+@pytest.mark.parametrize("generation", [1, 2])
+def test_a_chunk_that_is_not_what_the_manifest_lists_is_named_when_it_has_been_read(
+    tmp_path: Path, fmt: str, generation: int
+) -> None:
+    work = FinishedWork(tmp_path)
+    work.run()
+    if generation > 1:
+        work.retry()
+    chunk = work.directory / ("chunk-000002.json" if generation == 1 else "chunk-000002-g2.json")
+    chunk.write_bytes(chunk.read_bytes().replace("Zoë".encode(), b"Zoe!"))
+    with pytest.raises(OutputRefused, match=chunk.name):
+        exported(work, fmt)
+
+
+def test_a_chunk_of_an_older_generation_does_not_matter(tmp_path: Path) -> None:
+    work = FinishedWork(tmp_path)
+    work.run()
+    work.retry()
+    (work.directory / "chunk-000002.json").unlink()
+    assert len(exported(work, "jsonl").splitlines()) == 6
+
+
+@pytest.mark.parametrize("fmt", ["csv", "jsonl"])
+def test_a_manifest_that_is_not_what_its_own_digest_says_is_not_exported(tmp_path: Path, fmt: str) -> None:
+    work = FinishedWork(tmp_path)
+    work.run()
+    manifest = work.directory / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"name","country"', b'"country","name"'))
+    with pytest.raises(OutputRefused, match=r"manifest\.json"):
+        exported(work, fmt)
+
+
+@pytest.mark.parametrize("fmt", ["csv", "jsonl"])
+def test_a_list_of_something_else_than_rows_is_refused(tmp_path: Path, fmt: str) -> None:
+    work = FinishedWork(tmp_path)
+    work.run()
+    (work.directory / "chunk-000001.json").write_bytes(b"[\n7\n]\n")
+    with pytest.raises(OutputRefused, match=r"chunk-000001\.json"):
+        exported(work, fmt)
