@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from activities.verification import verify
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, FAILED
 from daemon.batchctl.options import add_id, add_json, command
+from daemon.batchctl.output_file import output_file
 from daemon.batchctl.resolve import offline
 from daemon.batchctl.words import put, put_json, say, shown_bytes
 from daemon.settings import Settings
@@ -36,8 +36,7 @@ def add_commands(commands: Any) -> None:
     exporting.add_argument(
         "--output",
         metavar="FILE",
-        type=Path,
-        help="a file, replaced when the export is whole; standard output by default",
+        help="a file, replaced when the export is whole, or a pipe or device; standard output by default",
     )
     exporting.add_argument(
         "--formula-safe", action="store_true", help="in CSV, disarm cells that a spreadsheet would run as a formula"
@@ -64,7 +63,8 @@ def run_export(settings: Settings, parsed: argparse.Namespace) -> int:
         rows = export_rows(folder, sys.stdout.buffer, form, formula_safe=parsed.formula_safe)
         sys.stdout.buffer.flush()
     else:
-        rows = _to_file(folder, parsed.output, form, formula_safe=parsed.formula_safe)
+        with output_file(parsed.output) as out:
+            rows = export_rows(folder, out, form, formula_safe=parsed.formula_safe)
     say(f"{rows:,} rows" + (f" in {parsed.output}" if parsed.output else ""))
     return DONE
 
@@ -80,20 +80,6 @@ def result_folder(settings: Settings, name: str) -> Path:
     desk = Desk(settings)
     identity = offline(desk, name)
     return desk.output_dir(identity, desk.receipts.read(identity))
-
-
-def _to_file(folder: Path, output: Path, form: Format, *, formula_safe: bool) -> int:
-    """Export to a file that appears only when it is whole; an older one of that name is replaced."""
-    hidden = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        with hidden.open("xb") as out:
-            rows = export_rows(folder, out, form, formula_safe=formula_safe)
-            out.flush()
-            os.fsync(out.fileno())
-        hidden.replace(output)
-    finally:
-        hidden.unlink(missing_ok=True)
-    return rows
 
 
 def _shown(check: Check) -> str:
