@@ -20,8 +20,8 @@ LINE_S = 1.0
 class View(Protocol):
     """Shows the state of batches as it changes."""
 
-    def show(self, report: StatusReport) -> None:
-        """Take in the newest state of one batch."""
+    def show(self, report: StatusReport) -> bool:
+        """Take in the newest state of one batch; False where nobody looks any more."""
 
 
 @contextmanager
@@ -57,8 +57,9 @@ def told(report: StatusReport) -> str:
 
 
 class _Nothing:
-    def show(self, report: StatusReport) -> None:
+    def show(self, report: StatusReport) -> bool:  # noqa: ARG002 - nothing of it is shown
         """Show nothing."""
+        return True
 
 
 class _Lines:
@@ -67,15 +68,15 @@ class _Lines:
     def __init__(self) -> None:
         self._shown: dict[str, tuple[object, float]] = {}
 
-    def show(self, report: StatusReport) -> None:
+    def show(self, report: StatusReport) -> bool:
         """Print a line where there is news."""
         news = (report.state, report.rows, report.waiting_on, report.cancelling)
         before, at = self._shown.get(report.id, (None, 0.0))
         soon = time.monotonic() - at < LINE_S
         if news == before or (soon and not report.settled):
-            return
+            return True
         self._shown[report.id] = (news, time.monotonic())
-        put(f"{report.id}  {100 * report.progress:5.1f} %  {told(report)}")
+        return put(f"{report.id}  {100 * report.progress:5.1f} %  {told(report)}")
 
 
 class _Bars:
@@ -85,11 +86,12 @@ class _Bars:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
 
-    def show(self, report: StatusReport) -> None:
+    def show(self, report: StatusReport) -> bool:
         """Move the bar."""
         if report.id not in self._tasks:
             self._tasks[report.id] = self._progress.add_task(report.id, total=1.0, told="")
         self._progress.update(self._tasks[report.id], completed=report.progress, told=told(report))
+        return True
 
 
 def _bars(out: TextIO) -> Progress:

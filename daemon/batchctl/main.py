@@ -18,6 +18,7 @@ from importlib.metadata import version
 
 from daemon.batchctl import control, doctor, explain, limits, listing, proof, rerun, retry_failed, status, submit, wait
 from daemon.batchctl.exits import DONE, FAILED, INTERRUPTED, USAGE, exit_code
+from daemon.batchctl.streams import open_closed_ones, write
 from daemon.batchctl.words import say
 from daemon.settings import load_settings
 from workflows.errors import BatchdError
@@ -27,10 +28,11 @@ GROUPS = (listing, status, wait, control, submit, retry_failed, rerun, explain, 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `batchctl` and end the process with its exit code."""
+    open_closed_ones()
     code = run(arguments)
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
     # Temporal's native threads now and then abort the interpreter's own exit; everything is closed by now.
     os._exit(code)
 
@@ -44,7 +46,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        return DONE
+        return DONE  # of a stream of rows or of progress that its reader has left
     except Exception as error:  # noqa: BLE001 - the last resort of a program
         return _told(error)
 
@@ -68,7 +70,7 @@ def _command(arguments: Sequence[str] | None) -> int:
         return USAGE
     outcome = parsed.run(load_settings(), parsed)
     code: int = asyncio.run(outcome) if inspect.iscoroutine(outcome) else outcome
-    sys.stdout.flush()
+    write("")
     return code
 
 

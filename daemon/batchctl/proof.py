@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from daemon.batchctl.exits import DONE, FAILED
 from daemon.batchctl.options import add_id, add_json, command
 from daemon.batchctl.output_file import output_file
 from daemon.batchctl.resolve import offline
+from daemon.batchctl.streams import standard_output
 from daemon.batchctl.words import put, put_json, say, shown_bytes
 from daemon.settings import Settings
 
@@ -59,12 +59,8 @@ def run_export(settings: Settings, parsed: argparse.Namespace) -> int:
     """Write the rows to standard output or to a file."""
     folder = result_folder(settings, parsed.id)
     form: Format = parsed.form
-    if parsed.output is None:
-        rows = export_rows(folder, sys.stdout.buffer, form, formula_safe=parsed.formula_safe)
-        sys.stdout.buffer.flush()
-    else:
-        with output_file(parsed.output) as out:
-            rows = export_rows(folder, out, form, formula_safe=parsed.formula_safe)
+    with standard_output() if parsed.output is None else output_file(parsed.output) as out:
+        rows = export_rows(folder, out, form, formula_safe=parsed.formula_safe)
     say(f"{rows:,} rows" + (f" in {parsed.output}" if parsed.output else ""))
     return DONE
 

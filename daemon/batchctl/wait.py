@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from daemon.batchctl.awaited import Deadline, batch_of, end_of
-from daemon.batchctl.bars import progress_view
+from daemon.batchctl.bars import View, progress_view
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.ended import tell_end
 from daemon.batchctl.exits import DONE
@@ -66,7 +66,11 @@ def unended(desk: Desk) -> list[str]:
 
 
 async def _watched(desk: Desk, ids: list[str], deadline: Deadline, *, quiet: bool) -> list[StatusReport]:
-    """Show `ids` until all have ended, and return how."""
+    """Show `ids` until all have ended, and return how.
+
+    Raises:
+        BrokenPipeError: nobody looks any more, and not all have ended.
+    """
     seen: dict[str, StatusReport] = {}
     lost_looks = 0
     with progress_view(sys.stdout, quiet=quiet) as view:
@@ -75,9 +79,9 @@ async def _watched(desk: Desk, ids: list[str], deadline: Deadline, *, quiet: boo
             if not open_ids:
                 return [seen[each] for each in ids]
             try:
-                for report in await reports_of(desk, open_ids):
-                    seen[report.id] = report
-                    view.show(report)
+                reports = await reports_of(desk, open_ids)
+                seen.update({each.id: each for each in reports})
+                _show(view, reports)
                 lost_looks = 0
             except TemporalUnreachable:
                 lost_looks += 1
@@ -85,6 +89,12 @@ async def _watched(desk: Desk, ids: list[str], deadline: Deadline, *, quiet: boo
                     raise
             if not all(each.settled for each in seen.values()):
                 await deadline.pause(LOOK_S, "not all have ended")
+
+
+def _show(view: View, reports: list[StatusReport]) -> None:
+    looked_at = [view.show(each) for each in reports]
+    if not all(looked_at) and not all(each.settled for each in reports):
+        raise BrokenPipeError
 
 
 async def reports_of(desk: Desk, ids: list[str]) -> list[StatusReport]:

@@ -10,25 +10,23 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from daemon.batchctl.streams import write, write_words
 from workflows.ids import printable
 
 
 def say(text: str) -> None:
     """Write one line of words to standard error; control characters are escaped."""
-    sys.stderr.write(f"batchctl: {printable(text)}\n")
-    sys.stderr.flush()
+    write_words(f"batchctl: {printable(text)}\n")
 
 
-def put(text: str) -> None:
-    """Write one line of data to standard output; control characters are escaped."""
-    sys.stdout.write(f"{printable(text)}\n")
-    sys.stdout.flush()
+def put(text: str) -> bool:
+    """Write one line of data to standard output, control characters escaped; False where nobody reads any more."""
+    return write(f"{printable(text)}\n")
 
 
 def put_json(document: Any) -> None:
     """Write one JSON document to standard output."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n")
-    sys.stdout.flush()
+    write(json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n")
 
 
 def put_table(headings: list[str], rows: list[list[str]], *, right: frozenset[int] = frozenset()) -> None:
@@ -38,12 +36,14 @@ def put_table(headings: list[str], rows: list[list[str]], *, right: frozenset[in
         _put_on_terminal(headings, cells, right)
         return
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    lines: list[str] = []
     for row in (headings, *cells):
         aligned = (
             cell.rjust(width) if index in right else cell.ljust(width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        sys.stdout.write("  ".join(aligned).rstrip() + "\n")
+        lines.append("  ".join(aligned).rstrip() + "\n")
+    write("".join(lines))
 
 
 def _put_on_terminal(headings: list[str], rows: list[list[str]], right: frozenset[int]) -> None:
