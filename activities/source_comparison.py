@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from activities.dialect import read_dialect
 from activities.records import MAX_FIELD_CHARS
+from activities.source_bytes import SourceBytes
 from activities.source_file import Record, Rejected, SourceFile
 from activities.text_encodings import readable
-from workflows.errors import OutputRefused, SourceChanged
+from workflows.errors import InvalidCsv, OutputRefused, SourceChanged, SourceError, SourceUnreadable, SourceVanished
 from workflows.models import CsvOptions, Page
 
 
 class SourceComparison:
     """A source opened as its manifest says it was read; a context manager."""
 
-    def __init__(self, file: SourceFile, columns: tuple[str, ...]) -> None:
+    def __init__(self, file: SourceFile, path: Path) -> None:
         self._file = file
-        self._columns = columns
+        self._path = path
 
     @classmethod
     def open(cls, path: Path, manifest: dict[str, Any]) -> Self:
-        """Open the source of a manifest.
+        """Open the source of a manifest; a link to it is followed, since the operator named it.
 
         Raises:
             OutputRefused: the manifest names an encoding or a limit that no batch is made with.
             SourceError: the source cannot be read, or is another file than the one the manifest names.
         """
-        file = SourceFile.open(path, _options(manifest))
+        options = _options(manifest)
+        content = _opened(path)
         try:
-            _check_same(path, file, manifest)
-            return cls(file, file.dialect.columns)
+            _check_same(path, content, manifest["source"])
+            return cls(_as_listed(path, content, options, manifest["dialect"]), path)
         except BaseException:
-            file.close()
+            content.close()
             raise
 
     def page(self, page: Page) -> PageInSource:
@@ -47,10 +51,9 @@ class SourceComparison:
             raise SourceChanged("the source has no such bytes")
         try:
             records = self._file.read_page(page)
-        except SourceChanged as error:
-            self._file.check_unchanged()
-            raise SourceChanged("the source has other records there") from error
-        return PageInSource({each.number: each for each in records}, self._columns)
+        except SourceError as error:
+            raise SourceChanged(f"{self._path} has other records there, or has just been changed") from error
+        return PageInSource({each.number: each for each in records}, self._file.dialect.columns)
 
     def __enter__(self) -> Self:
         return self
@@ -96,12 +99,33 @@ def _options(manifest: dict[str, Any]) -> CsvOptions:
     return CsvOptions(encoding=dialect["encoding"], delimiter=dialect["delimiter"], **limits)
 
 
-def _check_same(path: Path, file: SourceFile, manifest: dict[str, Any]) -> None:
-    dialect = manifest["dialect"]
-    listed_bytes = manifest["source"]["bytes"]
-    if file.size_bytes != listed_bytes:
-        raise SourceChanged(f"{path} has {file.size_bytes} bytes, the manifest says {listed_bytes}")
-    if file.sha256() != manifest["source"]["sha256"]:
+def _opened(path: Path) -> SourceBytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise SourceUnreadable(f"{path} is not a regular file; save it to one and give that")
+        return SourceBytes.open(path.resolve())
+    except (FileNotFoundError, SourceVanished) as error:
+        raise SourceVanished(f"{path} does not exist") from error
+    except OSError as error:
+        raise SourceUnreadable(f"{path}: {error.strerror}") from error
+
+
+def _check_same(path: Path, content: SourceBytes, listed: dict[str, Any]) -> None:
+    if content.size_bytes != listed["bytes"]:
+        raise SourceChanged(f"{path} has {content.size_bytes} bytes, the manifest says {listed['bytes']}")
+    try:
+        sha256 = content.sha256()
+    except SourceError as error:
+        raise SourceChanged(f"{path} was changed while it was read") from error
+    if sha256 != listed["sha256"]:
         raise SourceChanged(f"{path} is not the file this batch was made from: its sha256 is another one")
-    if list(file.dialect.columns) != dialect["columns"] or file.dialect.data_start != dialect["data_start"]:
+
+
+def _as_listed(path: Path, content: SourceBytes, options: CsvOptions, listed: dict[str, Any]) -> SourceFile:
+    try:
+        dialect = read_dialect(content, options)
+    except InvalidCsv:
+        dialect = None
+    if dialect is None or (list(dialect.columns), dialect.data_start) != (listed["columns"], listed["data_start"]):
         raise SourceChanged(f"{path}: its header is not read as the manifest says")
+    return SourceFile(content, dialect, options)

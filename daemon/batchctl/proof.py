@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from activities.export import Format, export_rows
 from activities.verdict import Check, Verdict
 from activities.verification import verify
 from daemon.batchctl.desk import Desk
-from daemon.batchctl.exits import DONE, FAILED
+from daemon.batchctl.exits import DONE, FAILED, NoSuchBatch
 from daemon.batchctl.options import add_id, add_json, command
 from daemon.batchctl.output_file import output_file
 from daemon.batchctl.resolve import offline
 from daemon.batchctl.streams import standard_output
 from daemon.batchctl.words import put, put_json, say, shown_bytes
 from daemon.settings import Settings
+from workflows.errors import shortened
 
 ID_OR_DIR = "batch (id, beginning or file name), or a folder with a result"
 
@@ -71,8 +73,10 @@ def result_folder(settings: Settings, name: str) -> Path:
     Raises:
         NoSuchBatch: it is neither.
     """
-    if "/" in name or Path(name).is_dir():
+    if os.path.isdir(name):  # noqa: PTH112 - an empty name is no folder, and one that is too long no error
         return Path(name)
+    if "/" in name or not name:
+        raise NoSuchBatch(f"no batch {shortened(ascii(name), 120)}: there is no such folder, or it may not be read")
     desk = Desk(settings)
     identity = offline(desk, name)
     return desk.output_dir(identity, desk.receipts.read(identity))
