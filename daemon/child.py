@@ -15,7 +15,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from workflows.errors import shortened
+from workflows.errors import SettingsError, shortened
+
+BAD_SETTINGS = 2
+"""The exit code of our own programs for a setting that is wrong."""
 
 FIRST_BACKOFF_S = 0.2
 MAX_BACKOFF_S = 10.0
@@ -39,6 +42,8 @@ class Child:
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._reader: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+        self._ever_ready = False
+        self._refusal = ""
         self._stopping = False
 
     @property
@@ -65,20 +70,34 @@ class Child:
         self._reader = asyncio.create_task(self._read_output(self._process))
 
     async def ready(self) -> None:
-        """Return once the child has printed `ready` on its standard output."""
+        """Return once the child has printed `ready` on its standard output.
+
+        Raises:
+            SettingsError: it ended because of a bad setting before it was ever ready; it is not started again.
+        """
         await self._ready.wait()
+        if self._refusal:
+            raise SettingsError(self._refusal)
+
+    def count_as_ready(self) -> None:
+        """Take the child as ready, where it is not one of ours that says so itself."""
+        self._ever_ready = True
+        self._ready.set()
 
     def last_words(self) -> str:
         """Return the end of what the child printed."""
         return shortened(" / ".join(self._lines), 500)
 
     async def keep_running(self, on_restart: Callable[[Child], None] | None = None) -> None:
-        """Start the child again whenever it ends, ever more slowly while it keeps ending. Runs until cancelled."""
+        """Start the child again whenever it ends, ever more slowly while it keeps ending.
+
+        Runs until cancelled, or until the child refuses its settings: it was never ready and trying again cannot help.
+        """
         backoff_s = FIRST_BACKOFF_S
         while self._process is not None:
             started = time.monotonic()
             code = await self._process.wait()
-            if self._asked_to_stop():
+            if self._asked_to_stop() or await self._refuses(code):
                 return
             backoff_s = FIRST_BACKOFF_S if time.monotonic() - started > STEADY_S else backoff_s
             fields = {"child": self.name, "code": code, "again_in_s": backoff_s, "said": self.last_words()}
@@ -109,6 +128,16 @@ class Child:
         if self._reader is not None:
             await self._reader
 
+    async def _refuses(self, code: int) -> bool:
+        """Tell whether the child ended because of a bad setting before it was ever ready, and note its last words."""
+        if code != BAD_SETTINGS or self._reader is None:
+            return False
+        await self._reader
+        if not self._ever_ready:
+            self._refusal = f"{self.name} cannot use its settings: {self.last_words() or 'its last words are above'}"
+            self._ready.set()
+        return not self._ever_ready
+
     def _asked_to_stop(self) -> bool:
         return self._stopping
 
@@ -118,4 +147,4 @@ class Child:
             text = line.decode(errors="replace").rstrip()
             self._lines.append(text)
             if text == "ready":
-                self._ready.set()
+                self.count_as_ready()

@@ -13,7 +13,9 @@ from daemon.settings import PREFIX, Settings
 INTRODUCTION = """# Configuration
 
 Every setting is an environment variable. An unknown `BATCH_*` name is an error that suggests the right one, so a typing
-mistake never goes unnoticed. This page is generated from the settings class by `make docs`.
+mistake never goes unnoticed. A value that cannot work (an address with a bad port, a token file without a token) ends
+`batchd` before anything is started, with exit code 2 and the setting named. This page is generated from the settings
+class by `make docs`.
 
 Temporal's own address, namespace, TLS and API key are Temporal's own `TEMPORAL_*` variables and profiles
 (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS_*`, `TEMPORAL_CONFIG_FILE`,

@@ -43,17 +43,21 @@ def _run(parsed: argparse.Namespace) -> int:
         set_up_logging(settings)
         uvloop.run(_until_stopped(parsed, settings))
     except SettingsError as error:
-        return _said(error, EXIT_SETTINGS)
+        return _said(parsed, error, EXIT_SETTINGS)
     except TemporalUnreachable as error:
-        return _said(error, EXIT_UNREACHABLE)
+        return _said(parsed, error, EXIT_UNREACHABLE)
     except Exception:
         logger.exception("daemon.crashed")
         return EXIT_CRASH
     return 0
 
 
-def _said(error: Exception, code: int) -> int:
-    sys.stderr.write(f"batchd: {error}\n")
+def _said(parsed: argparse.Namespace, error: Exception, code: int) -> int:
+    """Say why this ends: to people, or where this is a child, to the parent, which says it on."""
+    if parsed.command == "work" and parsed.process_of:
+        sys.stdout.write(f"{error}\n")
+    else:
+        sys.stderr.write(f"batchd: {error}\n")
     return code
 
 

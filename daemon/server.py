@@ -59,6 +59,7 @@ class EmbeddedServer:
         self._child = Child("temporal", self._command(), quiet=True)
         await self._child.start()
         await self._until_it_answers()
+        self._child.count_as_ready()
         self._record(self._child.pid)
         logger.info("server.started", extra={"fields": {"address": self._address, "ui": self._ui()}})
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Coroutine
 
 from daemon import intake
+from daemon.api_token import api_token
 from daemon.child import Child
 from daemon.connection import connect, outside_server
 from daemon.health import health_endpoint
@@ -45,7 +46,7 @@ class Service:
         """Run until `stop` is set.
 
         Raises:
-            SettingsError: a folder or a port cannot be used.
+            SettingsError: a folder, a port or the token of the API cannot be used.
             TemporalUnreachable: no server answered within the start timeout.
         """
         started = time.monotonic()
@@ -61,6 +62,7 @@ class Service:
 
     async def _start_up(self, stop: asyncio.Event) -> None:
         prepare_folders(self._settings)
+        api_token(self._settings)
         if self._mock:
             await self._mock.start()
             self._keep(self._mock.keep_running())
@@ -107,6 +109,7 @@ async def watch(settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[
 async def work_all(settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
     """Work the task queue until `stop` is set, in as many processes as the settings say."""
     prepare_folders(settings)
+    api_token(settings)
     if settings.worker_processes() == 1:
         await work(settings, stop, on_ready=on_ready)
         return
@@ -144,7 +147,12 @@ def prepare_folders(settings: Settings) -> None:
 
 
 async def _until_ready(children: list[Child], stop: asyncio.Event, settings: Settings) -> None:
-    """Wait until all children are ready or the service is stopped, whichever is first."""
+    """Wait until all children are ready or the service is stopped, whichever is first.
+
+    Raises:
+        SettingsError: a child cannot use its settings.
+        TemporalUnreachable: they are not ready within the start timeout.
+    """
     everyone = asyncio.create_task(_all_ready(children))
     stopped = asyncio.create_task(stop.wait())
     waiting: set[asyncio.Task[object]] = {everyone, stopped}
@@ -152,6 +160,8 @@ async def _until_ready(children: list[Child], stop: asyncio.Event, settings: Set
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
+    if everyone in done:
+        everyone.result()
     if not done:
         words = "; ".join(f"{child.name}: {child.last_words() or 'no word'}" for child in children)
         raise TemporalUnreachable(f"not ready within {settings.start_timeout_s:g} s: {words}")

@@ -8,50 +8,20 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from activities.text_encodings import known, readable
+from daemon.setting_values import Address, HttpUrl, SecretToken, Share
 from workflows.errors import SettingsError
 from workflows.ids import IdentityPolicy
 from workflows.models import CsvOptions, Shape
 
 PREFIX = "BATCH_"
-_SHARE = re.compile(r"(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)%|\d{1,12}")
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-        raise ValueError("must be an http:// or https:// address")
-    return value
-
-
-def _share(value: str) -> str:
-    if _SHARE.fullmatch(value) is None:
-        raise ValueError("must be a count such as 500 or a share such as 5%")
-    return value
-
-
-def _address(value: str) -> str:
-    if value:
-        host, _, port = value.rpartition(":")
-        ip_address(host.strip("[]"))
-        if not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 - the highest port there is
-            raise ValueError("must be IP:PORT, such as 127.0.0.1:9464")
-    return value
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Share = Annotated[str, AfterValidator(_share)]
-Address = Annotated[str, AfterValidator(_address)]
 
 
 class Settings(BaseSettings):
@@ -140,7 +110,7 @@ class Settings(BaseSettings):
     )
     api_bulk_url: HttpUrl = Field("", description="Address that takes many rows in one call; empty: none.")
     api_bulk_size: int = Field(50, ge=2, le=1_000, description="Rows in one bulk call.")
-    api_token: SecretStr = Field(
+    api_token: SecretToken = Field(
         SecretStr(""), description="Bearer token for the API; empty: none. Prefer `BATCH_API_TOKEN_FILE`."
     )
     api_token_file: Path | None = Field(None, description="File that holds the bearer token for the API.")

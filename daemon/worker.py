@@ -20,10 +20,10 @@ from activities.enrichment import ApiOptions, EnrichmentClient
 from activities.places import Places
 from activities.receipts import Receipts
 from activities.standstill import Standstill
+from daemon.api_token import api_token
 from daemon.connection import connect
 from daemon.settings import Settings
 from workflows.cursor import CursorBatchWorkflow
-from workflows.errors import SettingsError
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.load_chunks import LoadChunksWorkflow
 from workflows.retry_failed import RetryFailedWorkflow
@@ -50,10 +50,12 @@ async def work(
     What is in flight then may finish or is handed back. Metrics are on the port that follows the process before.
 
     Raises:
+        SettingsError: the token of the API cannot be used.
         TemporalUnreachable: no server answered within the start timeout.
     """
+    options = api_options(settings, processes)
     client = await connect(settings, timeout_s=settings.start_timeout_s, metrics_of=number)
-    async with EnrichmentClient(api_options(settings, processes)) as enrichment, Standstill() as standstill:
+    async with EnrichmentClient(options) as enrichment, Standstill() as standstill:
         worker = build_worker(settings, client, enrichment, standstill)
         async with worker:
             logger.info("worker.ready", extra={"fields": {"task_queue": settings.task_queue}})
@@ -94,7 +96,7 @@ def api_options(settings: Settings, processes: int = 1) -> ApiOptions:
         url=settings.api_url,
         bulk_url=settings.api_bulk_url,
         bulk_size=settings.api_bulk_size,
-        token=_token(settings),
+        token=api_token(settings),
         concurrency=settings.api_concurrency,
         rate=settings.api_rate,
         timeout_s=settings.api_timeout_s,
@@ -119,14 +121,3 @@ def _shaping(settings: Settings) -> dict[str, object]:
     return settings.model_dump(
         mode="json", include={"identity", "api_concurrency", "api_rate", "api_timeout_s", "api_attempts", "api_outage"}
     )
-
-
-def _token(settings: Settings) -> str:
-    if settings.api_token_file is None:
-        return settings.api_token.get_secret_value()
-    try:
-        return settings.api_token_file.read_text().strip()
-    except OSError as error:
-        raise SettingsError(
-            f"BATCH_API_TOKEN_FILE: {settings.api_token_file} cannot be read: {error.strerror}"
-        ) from error

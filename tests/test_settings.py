@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from daemon.api_token import api_token
 from daemon.settings import Settings, load_settings
 from workflows.errors import SettingsError
 
@@ -39,6 +41,19 @@ def test_an_unknown_name_is_an_error_that_suggests_the_right_one() -> None:
         ("BATCH_IDENTITY", "size"),
         ("BATCH_API_URL", "ftp://example.org"),
         ("BATCH_API_URL", ""),
+        ("BATCH_API_URL", "http://127.0.0.1:99999/x"),
+        ("BATCH_API_URL", "http://127.0.0.1:0/x"),
+        ("BATCH_API_URL", "http://127.0.0.1:abc/x"),
+        ("BATCH_API_URL", "http://[::1/x"),
+        ("BATCH_API_URL", "http://example.org/caf\u00e9"),
+        ("BATCH_API_URL", "http://example.org/a b"),
+        ("BATCH_API_URL", "http://example.org/a\nb"),
+        ("BATCH_API_BULK_URL", "http://127.0.0.1:99999/x"),
+        ("BATCH_API_BULK_URL", "http://127.0.0.1:abc/x"),
+        ("BATCH_API_BULK_URL", "http://example.org/caf\u00e9"),
+        ("BATCH_API_TOKEN", "hunter2\nX-Other: 1"),
+        ("BATCH_API_TOKEN", "hunter 2"),
+        ("BATCH_API_TOKEN", "h\u00fcnter2"),
         ("BATCH_MAX_FALLBACK", "101%"),
         ("BATCH_MAX_FALLBACK", "few"),
         ("BATCH_WORKERS", "0"),
@@ -56,6 +71,43 @@ def test_a_value_out_of_bounds_is_an_error_that_names_the_setting(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name):
         load_settings()
+
+
+def test_an_address_outside_ascii_is_told_to_be_percent_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCH_API_URL", "http://example.org/caf\u00e9")
+    with pytest.raises(SettingsError, match="percent-encode"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"hunter2\nhunter3\n", "holds 2 lines"),
+        (b"hunter2 hunter3", "without spaces"),
+        (b"hunter2\x00", "visible ASCII"),
+        ("h\u00fcnter2".encode(), "outside ASCII"),
+        (b"\xff\xfehunter2", "outside ASCII"),
+        (b"h" * 70_000, "too long"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_token_file_that_holds_no_token_is_an_error_that_names_the_file_and_not_its_content(
+    tmp_path: Path, content: bytes | None, word: str
+) -> None:
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError, match=word) as told:
+        api_token(Settings(api_token_file=path))
+    assert str(path) in str(told.value)
+    assert "hunter" not in str(told.value)
+
+
+def test_a_token_file_may_end_in_a_line_break_and_goes_before_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hunter2\r\n")
+    assert api_token(Settings(api_token_file=tmp_path / "token", api_token=SecretStr("other"))) == "hunter2"
 
 
 def test_a_secret_stays_out_of_messages_and_of_the_settings_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError
 
+from daemon.api_token import api_token
 from daemon.batchctl.findings import Finding, fail, ok, warn
 from daemon.batchctl.live import RPC_TIMEOUT, LiveBatches
 from daemon.batchctl.words import shown_duration
 from daemon.connection import target
 from daemon.settings import Settings
-from workflows.errors import BatchdError, shortened
+from workflows.errors import BatchdError, SettingsError, shortened
 
 API_TIMEOUT_S = 3.0
 DAY_S = 86_400
@@ -31,9 +31,10 @@ async def _api(settings: Settings) -> list[Finding]:
     findings = [await _reachable("api", settings.api_url)]
     if settings.api_bulk_url:
         findings.append(await _reachable("bulk api", settings.api_bulk_url))
-    if settings.api_token_file and not os.access(settings.api_token_file, os.R_OK):
-        todo = "let the user of the service read it"
-        findings.append(fail("api token", f"BATCH_API_TOKEN_FILE {settings.api_token_file} cannot be read", todo))
+    try:
+        api_token(settings)
+    except SettingsError as error:
+        findings.append(fail("api token", str(error), "mend the file, and let the user of the service read it"))
     return findings
 
 
@@ -44,7 +45,7 @@ async def _reachable(check: str, url: str) -> Finding:
     try:
         async with httpx2.AsyncClient(timeout=API_TIMEOUT_S, follow_redirects=False) as client:
             answer = await client.head(origin)
-    except httpx2.HTTPError as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         why = shortened(str(error), 120) or type(error).__name__
         return fail(check, f"{origin} does not answer ({why})", "start it, or set BATCH_API_URL; batches wait for it")
     return ok(check, f"{origin} answers (HTTP {answer.status_code} to HEAD)")

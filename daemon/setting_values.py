@@ -1,0 +1,77 @@
+"""What a setting may hold beyond its type: addresses, shares, tokens. A check says what is wrong, never the value."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, SecretStr
+
+HIGHEST_PORT = 65_535
+_SHARE = re.compile(r"(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)%|\d{1,12}")
+_VISIBLE = re.compile(r"[!-~]*")
+"""Visible ASCII: what a header or the target of a request may hold (RFC 9110 section 5.5, RFC 3986 section 2)."""
+
+
+def http_url(value: str) -> str:
+    """Return `value` where the API can be called there as it stands, or where it is empty.
+
+    Raises:
+        ValueError: it is no http address, or its host, port or characters cannot be used.
+    """
+    if _VISIBLE.fullmatch(value) is None:
+        raise ValueError(
+            "must hold no spaces and no characters outside ASCII; percent-encode them in the path (%20 for a space), "
+            "and write such a host name in its xn-- form"
+        )
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname
+    except ValueError:  # its text may quote the value
+        raise ValueError("must be an http:// or https:// address; its host cannot be read") from None
+    if value and (parts.scheme not in {"http", "https"} or not host):
+        raise ValueError("must be an http:// or https:// address")
+    try:
+        usable = parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"the port must be a number from 1 to {HIGHEST_PORT}")
+    return value
+
+
+def share(value: str) -> str:
+    """Return `value` where it is a count or a share."""
+    if _SHARE.fullmatch(value) is None:
+        raise ValueError("must be a count such as 500 or a share such as 5%")
+    return value
+
+
+def address(value: str) -> str:
+    """Return `value` where it is IP:PORT or empty."""
+    if value:
+        host, _, port = value.rpartition(":")
+        ip_address(host.strip("[]"))
+        if not port.isdigit() or int(port) > HIGHEST_PORT:
+            raise ValueError("must be IP:PORT, such as 127.0.0.1:9464")
+    return value
+
+
+def token(value: str) -> str:
+    """Return `value` where a header may hold it as a bearer token."""
+    if _VISIBLE.fullmatch(value) is None:
+        raise ValueError("the token must be visible ASCII characters, without spaces or line breaks")
+    return value
+
+
+def _secret_token(value: SecretStr) -> SecretStr:
+    token(value.get_secret_value())
+    return value
+
+
+HttpUrl = Annotated[str, AfterValidator(http_url)]
+Share = Annotated[str, AfterValidator(share)]
+Address = Annotated[str, AfterValidator(address)]
+SecretToken = Annotated[SecretStr, AfterValidator(_secret_token)]
