@@ -11,6 +11,7 @@ from pydantic import AfterValidator, SecretStr
 
 HIGHEST_PORT = 65_535
 _SHARE = re.compile(r"(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)%|\d{1,12}")
+_USER_INFO = re.compile(r"[^/?#]*//[^/?#]*@")
 _VISIBLE = re.compile(r"[!-~]*")
 """Visible ASCII: what a header or the target of a request may hold (RFC 9110 section 5.5, RFC 3986 section 2)."""
 
@@ -19,8 +20,13 @@ def http_url(value: str) -> str:
     """Return `value` where the API can be called there as it stands, or where it is empty.
 
     Raises:
-        ValueError: it is no http address, or its host, port or characters cannot be used.
+        ValueError: it is no http address, its host, port or characters cannot be used, or it holds credentials.
     """
+    if _USER_INFO.match(value):
+        raise ValueError(
+            "must hold no user and password, which an address shows to everybody; set BATCH_API_TOKEN or "
+            "BATCH_API_TOKEN_FILE instead"
+        )
     if _VISIBLE.fullmatch(value) is None:
         raise ValueError(
             "must hold no spaces and no characters outside ASCII; percent-encode them in the path (%20 for a space), "

@@ -106,7 +106,9 @@ class Settings(BaseSettings):
         "judged at its end.",
     )
     api_url: HttpUrl = Field(
-        "http://127.0.0.1:3001/enrich", min_length=1, description="Address that each row is posted to."
+        "http://127.0.0.1:3001/enrich",
+        min_length=1,
+        description="Address that each row is posted to, without user or password.",
     )
     api_bulk_url: HttpUrl = Field("", description="Address that takes many rows in one call; empty: none.")
     api_bulk_size: int = Field(50, ge=2, le=1_000, description="Rows in one bulk call.")
@@ -250,5 +252,6 @@ def _told(error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if not field:
         return message
-    shown = "" if "token" in field else f" (it is {error['input']!r})"
+    secret = "token" in field or field.endswith("_url")  # an address may hold a key in its query
+    shown = "" if secret else f" (it is {error['input']!r})"
     return f"{PREFIX}{field.upper()}: {message}{shown}"

@@ -79,6 +79,45 @@ def test_an_address_outside_ascii_is_told_to_be_percent_encoded(monkeypatch: pyt
         load_settings()
 
 
+@pytest.mark.parametrize("name", ["BATCH_API_URL", "BATCH_API_BULK_URL"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://user:s3cr3t@example.org/x",
+        "http://s3cr3t@example.org/x",
+        "http://@s3cr3t.example.org/x",
+        "ftp://user:s3cr3t@example.org/x",
+        "http://user:s3cr3t@example.org:abc/x",
+        "http://user:s3cr3t@[::1/x",
+        "http://user:s3cr3t@example.org/caf\u00e9",
+    ],
+)
+def test_credentials_in_an_address_are_refused_and_never_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name}: .*BATCH_API_TOKEN or BATCH_API_TOKEN_FILE") as told:
+        load_settings()
+    assert "s3cr3t" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BATCH_API_URL", "ftp://example.org/x?key=s3cr3t"),
+        ("BATCH_API_URL", "http://example.org:abc/x?key=s3cr3t"),
+        ("BATCH_API_TOKEN", "s3cr3t s3cr3t"),
+    ],
+)
+def test_the_value_of_an_address_or_a_token_stays_out_of_errors(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name) as told:
+        load_settings()
+    assert "s3cr3t" not in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("content", "word"),
     [
