@@ -123,7 +123,10 @@ class Settings(BaseSettings):
         description="Most API calls in flight, over all batches and workers of this service.",
     )
     api_rate: float = Field(
-        0.0, ge=0, description="Most API calls a second, over all batches and workers; 0: no limit."
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Most API calls a second, over all batches and workers; 0: no limit.",
     )
     api_timeout_s: float = Field(
         10.0,

@@ -59,6 +59,15 @@ def test_without_arguments_help_is_shown_with_exit_code_2(desk: Desk) -> None:
         (["wait", "x", "--timeout", "nan"], "number of seconds"),
         (["set", "x", "speed=3"], "speed is no limit"),
         (["set", "concurrency=3"], "one ID, or --all"),
+        (["set", "x"], "concurrency=N or rate=R"),
+        (["set", "--all"], "concurrency=N or rate=R"),
+        (["set", "x", "rate=-1"], "rate must be 0 (no limit) or more calls a second"),
+        (["set", "x", "rate=nan"], "rate must be 0 (no limit) or more calls a second"),
+        (["set", "x", "rate=inf"], "rate must be 0 (no limit) or more calls a second"),
+        (["set", "x", "rate=fast"], "rate must be 0 (no limit) or more calls a second"),
+        (["set", "x", "concurrency=0"], "concurrency must be a whole number from 1 to 4096"),
+        (["set", "x", "concurrency=4097"], "concurrency must be a whole number from 1 to 4096"),
+        (["set", "x", "concurrency=2.5"], "concurrency must be a whole number from 1 to 4096"),
         (["rerun", "x"], "--reason"),
     ],
 )
@@ -166,6 +175,12 @@ def test_what_has_ended_cannot_be_steered_and_says_so(desk: Desk, command: str) 
     receipt = desk.completed()
     answer = desk.batchctl(command, receipt.id)
     assert (answer.code, f"{receipt.id} is completed and cannot be" in answer.err) == (1, True)
+
+
+def test_set_all_says_that_no_batch_is_running(desk: Desk) -> None:
+    desk.completed()
+    answer = desk.batchctl("set", "--all", "rate=5")
+    assert (answer.code, answer.err) == (0, "batchctl: no batch is running\n")
 
 
 def test_list_shows_the_newest_first_and_can_be_narrowed(desk: Desk) -> None:

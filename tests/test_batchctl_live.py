@@ -19,7 +19,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.receipts import Receipt
+from daemon.batchctl.exits import NotPossible
+from daemon.batchctl.live import LiveBatches
 from workflows.cursor import CursorBatchWorkflow
+from workflows.models import LimitsChange
 from workflows.requests import EnrichedPage, EnrichPage
 from workflows.state import BatchRequest
 
@@ -194,7 +197,7 @@ async def test_an_outage_of_the_api_is_shown_with_since_when_and_until_when(desk
         await handle.terminate()
 
 
-async def test_set_changes_the_limits_of_a_running_batch_and_refuses_nonsense(desk: Desk, batches: Batches) -> None:
+async def test_set_changes_the_limits_of_one_running_batch_or_of_all(desk: Desk, batches: Batches) -> None:
     stub = held()
     async with batches.worker(stub):
         receipt, handle = await batches.started()
@@ -202,10 +205,35 @@ async def test_set_changes_the_limits_of_a_running_batch_and_refuses_nonsense(de
         assert (done.code, "concurrency 8, rate 2.5 calls/s" in done.err) == (0, True), done.err
         progress = await handle.query(CursorBatchWorkflow.progress)
         assert (progress.limits.concurrency, progress.limits.rate) == (8, 2.5)
-        refused = await desk.ask("set", "--all", "concurrency=0")
-        assert (refused.code, "concurrency must be 1 to" in refused.err) == (1, True)
+        everyone = await desk.ask("set", "--all", "rate=0")
+        assert (everyone.code, f"{receipt.id}: concurrency 8, rate no limit" in everyone.err) == (0, True)
         stub.gate.set()
         await handle.result()
+
+
+async def test_set_without_a_worker_says_that_nothing_was_changed_and_leaves_nothing_behind(
+    desk: Desk, batches: Batches
+) -> None:
+    receipt, handle = await batches.started()
+    for which in (receipt.id, "--all"):
+        refused = await desk.ask("set", which, "concurrency=8")
+        assert (refused.code, f"{receipt.id}: no worker answers, so nothing was changed" in refused.err) == (1, True)
+        assert "Traceback" not in refused.err
+    async with batches.worker(StubActivities()):
+        await handle.result()
+        progress = await handle.query(CursorBatchWorkflow.progress)
+    assert progress.limits.concurrency is None
+
+
+async def test_a_change_that_no_worker_takes_in_time_is_told_to_be_uncertain(
+    batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.batchctl.live.RPC_TIMEOUT", timedelta(seconds=0.5))
+    receipt, handle = await batches.started()
+    live = LiveBatches(batches.client, batches.queue)
+    with pytest.raises(NotPossible, match="did not answer in time; the change may still take hold"):
+        await live.set_limits(receipt.id, LimitsChange(rate=5))
+    await handle.terminate()
 
 
 async def test_a_batch_that_has_no_receipt_here_is_found_by_temporal(desk: Desk, batches: Batches) -> None:

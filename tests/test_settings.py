@@ -53,6 +53,8 @@ def test_an_unknown_name_is_an_error_that_suggests_the_right_one() -> None:
         ("BATCH_API_BULK_URL", "http://example.org/caf\u00e9"),
         ("BATCH_API_TOKEN", "hunter2\nX-Other: 1"),
         ("BATCH_API_TOKEN", "hunter 2"),
+        ("BATCH_API_RATE", "inf"),
+        ("BATCH_API_RATE", "nan"),
         ("BATCH_API_TOKEN", "h\u00fcnter2"),
         ("BATCH_MAX_FALLBACK", "101%"),
         ("BATCH_MAX_FALLBACK", "few"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
+import math
 from typing import Any
 
 from daemon.batchctl.control import said_by
@@ -10,17 +13,20 @@ from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, FAILED, NotPossible
 from daemon.batchctl.options import ID_HELP, add_reason, command
 from daemon.batchctl.resolve import resolved
-from daemon.batchctl.status_report import ENDED
+from daemon.batchctl.status_report import ENDED, NOT_STARTED
 from daemon.batchctl.words import say
 from daemon.settings import Settings
+from workflows.control import MAX_CONCURRENCY
 from workflows.errors import SettingsError
 from workflows.models import LimitsChange
+
+ASKED_AT_ONCE = 8
 
 
 def add_commands(commands: Any) -> None:
     """Add `set`."""
     limits = command(commands, "set", run_set, help_text="change the API limits of one running batch, or of all")
-    limits.add_argument("arguments", nargs="+", metavar="ID | NAME=VALUE", help=f"{ID_HELP}; concurrency=N, rate=R")
+    limits.add_argument("arguments", nargs="*", metavar="ID | NAME=VALUE", help=f"{ID_HELP}; concurrency=N, rate=R")
     limits.add_argument("--all", action="store_true", help="every batch that has not ended")
     add_reason(limits)
 
@@ -32,44 +38,83 @@ async def run_set(settings: Settings, parsed: argparse.Namespace) -> int:
     if parsed.all == bool(names) or len(names) > 1:
         raise SettingsError("set: give one ID, or --all, and then concurrency=N or rate=R")
     change = _change([each for each in parsed.arguments if "=" in each], parsed.reason)
-    if not parsed.all:
-        await _set(desk, await resolved(desk, names[0]), change)
+    if parsed.all:
+        return await _set_all(desk, change)
+    say(await _set(desk, await resolved(desk, names[0]), change))
+    return DONE
+
+
+async def _set_all(desk: Desk, change: LimitsChange) -> int:
+    running = [each.id for each in desk.receipts.newest_first() if not each.ended]
+    if not running:
+        say("no batch is running")
         return DONE
-    failed = 0
-    for receipt in [each for each in desk.receipts.newest_first() if not each.ended]:
-        try:
-            await _set(desk, receipt.id, change)
-        except NotPossible as error:
-            say(str(error))
-            failed += 1
-    return FAILED if failed else DONE
+    await desk.live()
+    room = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def told(identity: str) -> tuple[bool, str]:
+        async with room:
+            try:
+                return True, await _set(desk, identity, change)
+            except NotPossible as error:
+                return False, str(error)
+
+    outcomes = await asyncio.gather(*(told(each) for each in running))
+    for _, words in outcomes:
+        say(words)
+    return DONE if all(done for done, _ in outcomes) else FAILED
 
 
-async def _set(desk: Desk, identity: str, change: LimitsChange) -> None:
+async def _set(desk: Desk, identity: str, change: LimitsChange) -> str:
+    """Change the limits of one batch and return what to say.
+
+    Raises:
+        NotPossible: it does not run, or no worker answers. An update that nobody takes would wait at the server and
+            take hold some day, so it is not even sent.
+    """
     report = await desk.report(identity)
     if report.state in ENDED:
         raise NotPossible(f"{identity} is {report.state}; there is nothing to limit")
+    if report.waiting_on == NOT_STARTED:
+        raise NotPossible(f"{identity} has not been started yet, so nothing was changed; try again in a moment")
+    if not report.answered:
+        todo = "start 'batchd run' or 'batchd work', then set it again"
+        raise NotPossible(f"{identity}: no worker answers, so nothing was changed; {todo}")
     limits = await (await desk.live()).set_limits(identity, change)
     concurrency = "as the service" if limits.concurrency is None else limits.concurrency
     rate = "as the service" if limits.rate is None else f"{limits.rate:g} calls/s" if limits.rate else "no limit"
-    say(f"{identity}: concurrency {concurrency}, rate {rate}")
+    return f"{identity}: concurrency {concurrency}, rate {rate}"
 
 
 def _change(assignments: list[str], reason: str) -> LimitsChange:
-    values: dict[str, float] = {}
-    for each in assignments:
-        name, _, text = each.partition("=")
-        if name not in {"concurrency", "rate"}:
-            raise SettingsError(f"set: {name} is no limit; there are concurrency and rate")
-        try:
-            values[name] = int(text) if name == "concurrency" else float(text)
-        except ValueError:
-            raise SettingsError(f"set: {name} must be a number, it is {text!r}") from None
+    """Return the change that `NAME=VALUE` arguments mean.
+
+    Raises:
+        SettingsError: there are none, or one is out of bounds.
+    """
+    if not assignments:
+        raise SettingsError("set: nothing to set; give concurrency=N or rate=R, or both")
+    values = dict(each.split("=", 1) for each in assignments)
+    if unknown := values.keys() - {"concurrency", "rate"}:
+        raise SettingsError(f"set: {min(unknown)} is no limit; there are concurrency and rate")
     control = said_by(reason)
-    concurrency = values.get("concurrency")
     return LimitsChange(
-        concurrency=None if concurrency is None else int(concurrency),
-        rate=values.get("rate"),
+        concurrency=_concurrency(values["concurrency"]) if "concurrency" in values else None,
+        rate=_rate(values["rate"]) if "rate" in values else None,
         by=control.by,
         reason=control.reason,
     )
+
+
+def _concurrency(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if 1 <= int(text) <= MAX_CONCURRENCY:
+            return int(text)
+    raise SettingsError(f"set: concurrency must be a whole number from 1 to {MAX_CONCURRENCY}, it is {text!r}")
+
+
+def _rate(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) < math.inf:
+            return float(text)
+    raise SettingsError(f"set: rate must be 0 (no limit) or more calls a second, it is {text!r}")

@@ -21,7 +21,12 @@ from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryReverseRequest,
     ListWorkflowExecutionsRequest,
 )
-from temporalio.client import Client, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.batchctl.exits import NotPossible
@@ -126,7 +131,7 @@ class LiveBatches:
         """Change the limits of a running batch and return them.
 
         Raises:
-            NotPossible: the batch did not take the change, or no worker answered.
+            NotPossible: the batch did not take the change, or no worker answered in time.
         """
         handle = self.client.get_workflow_handle(workflow_id(batch_id))
         try:
@@ -134,6 +139,10 @@ class LiveBatches:
                 return await handle.execute_update(BatchControl.set_limits, change, rpc_timeout=RPC_TIMEOUT)
         except WorkflowUpdateFailedError as error:
             raise NotPossible(f"{batch_id} refused the change: {error.cause}") from error
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            raise NotPossible(
+                f"{batch_id} did not answer in time; the change may still take hold, so set it again to be sure"
+            ) from error
         except _Unknown as error:
             raise NotPossible(f"{batch_id} has just ended") from error
 

@@ -51,7 +51,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReport:
-    """The fields of `status --json`, `waiting` for people, and `settled`: nothing more will happen to the batch."""
+    """The fields of `status --json`, and what commands go by.
+
+    `answered` tells whether a worker said how far the batch is; `settled` that nothing more will happen to it.
+    """
 
     id: str
     state: State
@@ -66,6 +69,7 @@ class StatusReport:
     waiting: Waiting | None = None
     paused: Pause | None = None
     cancelling: bool = False
+    answered: bool = False
     started_at: str | None = None
     finished_at: str | None = None
     output_dir: str = ""
@@ -128,6 +132,7 @@ def report_of(known: Known) -> StatusReport:
         waiting=progress.waiting if progress and state == "waiting" else None,
         paused=progress.paused if progress and state == "paused" else None,
         cancelling=bool(progress and progress.cancelling and state in {"running", "waiting"}),
+        answered=progress is not None,
         started_at=started_at,
         finished_at=finished_at,
         output_dir=str(known.output_dir),
