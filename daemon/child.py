@@ -13,7 +13,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from workflows.errors import SettingsError, shortened
 
@@ -57,6 +57,11 @@ class Child:
         """Whether the process is gone."""
         return self._process is None or self._process.returncode is not None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process runs and has said that it is ready."""
+        return self._ready.is_set() and not self.ended
+
     async def start(self) -> None:
         """Start the process."""
         self._ready.clear()
@@ -88,7 +93,7 @@ class Child:
         """Return the end of what the child printed."""
         return shortened(" / ".join(self._lines), 500)
 
-    async def keep_running(self, on_restart: Callable[[Child], None] | None = None) -> None:
+    async def keep_running(self, on_restart: Callable[[Child], Awaitable[None]] | None = None) -> None:
         """Start the child again whenever it ends, ever more slowly while it keeps ending.
 
         Runs until cancelled, or until the child refuses its settings: it was never ready and trying again cannot help.
@@ -108,7 +113,7 @@ class Child:
             backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
             await self.start()
             if on_restart is not None:
-                on_restart(self)
+                await on_restart(self)
 
     async def stop(self, timeout_s: float) -> None:
         """Ask the child to end, and end it after `timeout_s` seconds."""

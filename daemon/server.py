@@ -80,7 +80,21 @@ class EmbeddedServer:
             self._adopted_pid = None
             await self.start()
         if self._child is not None:
-            await self._child.keep_running(on_restart=lambda child: self._record(child.pid))
+            await self._child.keep_running(on_restart=self._restarted)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the server runs and answers, as far as is known here; one of somebody else's is taken to."""
+        if self._child is not None:
+            return self._child.is_ready
+        return self._adopted_pid is None or _alive(self._adopted_pid)
+
+    async def _restarted(self, child: Child) -> None:
+        self._record(child.pid)
+        while not child.ended and not await _is_temporal(self._address):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.05)
+        if not child.ended:
+            child.count_as_ready()
 
     async def _use_what_is_there(self) -> None:
         if not await _is_temporal(self._address):

@@ -50,7 +50,7 @@ class Service:
             TemporalUnreachable: no server answered within the start timeout.
         """
         started = time.monotonic()
-        async with health_endpoint(self._settings.health_address, lambda: self._ready):
+        async with health_endpoint(self._settings.health_address, self._is_ready):
             try:
                 await self._start_up(stop)
                 await self._watch(stop, started)
@@ -94,6 +94,12 @@ class Service:
             await self._mock.stop(MOCK_STOP_S)
         if self._server:
             await self._server.stop()
+
+    def _is_ready(self) -> bool:
+        """Tell whether the service is ready, and every process of it is right now."""
+        children = [*self._workers, *([self._mock] if self._mock else [])]
+        served = self._server is None or self._server.is_ready
+        return self._ready and served and all(child.is_ready for child in children)
 
     def _keep(self, keeping: Coroutine[None, None, None]) -> None:
         self._keepers.append(asyncio.create_task(keeping))

@@ -170,7 +170,11 @@ class Settings(BaseSettings):
         description="IP:PORT where the first worker process serves Prometheus metrics, each further one a port higher; "
         "empty: none.",
     )
-    health_address: Address = Field("", description="IP:PORT where `/healthz` and `/readyz` answer; empty: none.")
+    health_address: Address = Field(
+        "",
+        description="IP:PORT where `/healthz` answers while `batchd run` runs, and `/readyz` while it and each of its "
+        "processes is ready (else 503); empty: none.",
+    )
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="Form of log lines; `auto`: text on a terminal, JSON elsewhere."
     )
