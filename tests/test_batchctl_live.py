@@ -197,6 +197,27 @@ async def test_an_outage_of_the_api_is_shown_with_since_when_and_until_when(desk
         await handle.terminate()
 
 
+async def test_a_pause_keeps_what_to_do_at_the_end_of_a_long_reason_and_is_bounded(
+    desk: Desk, batches: Batches
+) -> None:
+    reason = f"the API at http://example.org/{'long/' * 60} answered 401; mend BATCH_API_TOKEN, restart, then resume"
+
+    def refused(_: EnrichPage, __: int) -> EnrichedPage:
+        return EnrichedPage(outcome="api_refused", detail=reason)
+
+    async with batches.worker(StubActivities(pages=1, answer=refused)):
+        receipt, handle = await batches.started()
+        status = await eventually(lambda: desk.ask("status", receipt.id, "--json"), lambda it: it["paused"])
+        assert status["paused"]["reason"] == reason
+        await handle.terminate()
+    async with batches.worker(held()):
+        receipt, handle = await batches.started()
+        await desk.ask("pause", receipt.id, "--reason", "x" * 10_000)
+        status = (await desk.ask("status", receipt.id, "--json")).json()
+        assert len(status["paused"]["reason"]) == 500
+        await handle.terminate()
+
+
 async def test_set_changes_the_limits_of_one_running_batch_or_of_all(desk: Desk, batches: Batches) -> None:
     stub = held()
     async with batches.worker(stub):

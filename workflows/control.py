@@ -20,7 +20,8 @@ KEPT_PAUSES = 100
 KEPT_CHANGES = 100
 SERVICE = "batchd"
 MAX_CONCURRENCY = 4_096
-MAX_WORD_CHARS = 200
+MAX_WORD_CHARS = 500
+"""Texts are cut to this, to keep the history small; what to do stands at the end of a reason, after an address."""
 
 
 class BatchControl:
