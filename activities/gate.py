@@ -97,7 +97,7 @@ class Gate:
         batch = self._batches.setdefault(name, _Batch())
         batch.users += 1
         if batch.caps != caps:
-            batch.caps = caps
+            batch.caps = NO_CAPS if caps == NO_CAPS else caps
             batch.bucket = TokenBucket(caps.rate, self._clock) if caps.rate else None
 
     def go(self, name: str) -> None:
@@ -186,9 +186,13 @@ class Gate:
 
     def _delay_s(self, batch: _Batch) -> float | None:
         """Return 0 where a call of `batch` may go now, the seconds to wait, or None: wait until a call ends."""
+        if batch.caps is NO_CAPS and self._bucket is None and not self._held_until:
+            return 0.0
         if batch.caps.concurrency is not None and batch.in_flight >= batch.caps.concurrency:
             return None
         delay_s = max(0.0, self._held_until - self._clock()) if self._held_until else 0.0
+        if delay_s == 0.0:
+            self._held_until = 0.0
         for bucket in (self._bucket, batch.bucket):
             if bucket is not None:
                 delay_s = max(delay_s, bucket.wait_s())

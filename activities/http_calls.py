@@ -158,15 +158,15 @@ class _Pool:
     ) -> None:
         now = time.perf_counter()
         del self._busy[connection]
-        if isinstance(outcome, StaleConnection):
-            self._close_idle()  # what the server did to one it has most likely done to all
         if connection.usable:
             connection.idle_since = now
             self._idle.append(connection)
         if isinstance(outcome, Answer):
             replied(_reply(outcome, (now - started) * 1_000, self._options))
-        else:
-            replied(_no_answer(outcome, self._options))
+            return
+        if isinstance(outcome, StaleConnection):
+            self._close_idle()  # what the server did to one it has most likely done to all
+        replied(_no_answer(outcome, self._options))
 
     def _watch(self) -> None:
         """End the calls whose time is up, and look again soon: one timer for all costs less than one for each."""

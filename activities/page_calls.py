@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from activities.answers import NO_ATTEMPTS, STALE, Meaning, Reply
 from activities.bulk import bulk_answers, bulk_body
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 GRACE_S = 1.0
 """Calls in flight may finish for this long when the page is called off."""
+
+
+T = TypeVar("T")
 
 
 class PageCalls:
@@ -120,21 +123,21 @@ class PageCalls:
 
     def _replied(self, due: Try, saturated: bool, reply: Reply) -> None:
         self._client.learn(reply, saturated=saturated)
-        self._ended(partial(self._settle, due, reply))
+        self._ended(self._settle, due, reply)
 
-    def _ended(self, settle: Callable[[], None]) -> None:
+    def _ended(self, settle: Callable[[T, Reply], None], called: T, reply: Reply) -> None:
         """Act on a reply, then let the next call begin: what came is durable before another one is on its way."""
         self._calls -= 1
         try:
             if not self._abandoned:
-                settle()
+                settle(called, reply)
         except Exception as error:  # noqa: BLE001 - whatever it is, `run` raises it
             self._fail(error)
         self._client.gate.leave(self._batch_id)
         self._check_over()
 
     def _settle(self, due: Try, reply: Reply) -> None:
-        tried = due._replace(statuses=(*due.statuses, reply.status))
+        tried = Try(due.row, (*due.statuses, reply.status), due.last)
         if reply.meaning is Meaning.REFUSED:
             self._stop(PageOutcome("api_refused", reply.detail))
         elif reply.meaning is not Meaning.RETRY:
@@ -195,7 +198,7 @@ class PageCalls:
 
     def _bulk_replied(self, rows: list[CallRow], saturated: bool, reply: Reply) -> None:
         self._client.learn(reply, saturated=saturated)
-        self._ended(partial(self._settle_bulk, rows, reply))
+        self._ended(self._settle_bulk, rows, reply)
 
     def _settle_bulk(self, rows: list[CallRow], reply: Reply) -> None:
         """Keep the answers of a bulk call; the rows without one get a call of their own."""
