@@ -124,6 +124,7 @@ class Folder:
 
         Raises:
             StorageFull: there is no room; nothing of the attempt stays.
+            TransientError: what existed was removed before it could be hashed.
         """
         temporary = f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
         with disk_errors(f"writing {self.path / name}"):
@@ -138,6 +139,8 @@ class Folder:
         if first:
             return offered
         there = self.stored(name)
+        if there is None and not self.exists(name):
+            raise TransientError(f"{self.path / name} was removed while it was being made")
         if there is None:
             raise _not_plain(self.path / name)
         return there._replace(same=there == offered)

@@ -102,7 +102,9 @@ class OutputFolder(Folder):
 
     def _mark(self, batch_id: str) -> None:
         failpoint("marker.before")
-        self.remove(MARKER)
+        # A mark without an id is one that a power cut tore; any other one was made by another page just now.
+        if self.exists(MARKER) and self._marked_for() is None:
+            self.remove(MARKER)
         self.write_once(MARKER, [f"{batch_id}\n".encode()])
         failpoint("marker.after")
 

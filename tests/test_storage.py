@@ -320,3 +320,32 @@ def test_failpoints_are_armed_by_the_environment() -> None:
     env = {**os.environ, "BATCHD_FAILPOINTS": "b:1:kill"}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (-9, "")
+
+
+def test_a_mark_that_another_page_has_just_made_stays(tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def meanwhile(name: str) -> None:
+        if name == "marker.before" and not (tmp_path / NAME / ".batchd").exists():
+            with watched(lambda _: None):
+                opened(tmp_path).close()
+            made.append(os.open(tmp_path / NAME / ".batchd", os.O_RDONLY))
+
+    with watched(meanwhile):
+        opened(tmp_path).close()
+    [marker] = made
+    assert os.fstat(marker).st_nlink == 1
+    os.close(marker)
+
+
+def test_a_file_that_goes_while_it_is_adopted_is_tried_again_and_no_refusal(tmp_path: Path) -> None:
+    path = tmp_path / NAME / "chunk-000001.json"
+
+    def vanish(name: str) -> None:
+        if name == "link.before":
+            path.touch()
+        elif name == "folder.sync.before":
+            path.unlink()
+
+    with opened(tmp_path) as folder, watched(vanish), pytest.raises(TransientError, match="chunk-000001"):
+        folder.write_once("chunk-000001.json", [b"[]\n"])
