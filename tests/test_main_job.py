@@ -8,7 +8,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from installation import Installation, api, eventually, free_port, manifest_of, rows_of, users
+from nasty_files import NASTY_FILES
+
+from daemon.batchctl.main import run as batchctl
 
 Make = Callable[..., Installation]
 
@@ -40,20 +44,37 @@ def test_a_dropped_file_becomes_a_verified_manifest_and_the_source_is_archived(i
     assert site.batchctl("verify", "users.csv").returncode == 0
 
 
-def test_both_workflows_give_byte_identical_chunks_for_the_same_file(installation: Make) -> None:
-    folders = {}
-    for mode, limit in (("cursor", "0"), ("in-memory", "262144")):
-        site = installation(mode, BATCH_IN_MEMORY_MAX_BYTES=limit, BATCH_PAGE_ROWS="7")
-        site.mock_api()
-        site.batchd()
-        site.drop("users.csv", users(40) + 'ragged\n"quoted, comma",b,US\n')
-        [folder] = site.finished()
-        assert manifest_of(folder)["mode"] == mode
-        folders[mode] = {
-            each.name: each.read_bytes() for each in folder.iterdir() if not each.name.startswith("manifest")
-        }
-    assert folders["cursor"] == folders["in-memory"]
-    assert len(folders["cursor"]) == 7, "six chunks and one file of rejected records"
+def test_both_workflows_give_byte_identical_chunks_for_the_same_file(
+    installation: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = {"cursor": "0", "in-memory": "262144"}
+    sites = {mode: installation(mode, BATCH_IN_MEMORY_MAX_BYTES=limits[mode], BATCH_PAGE_ROWS="3") for mode in limits}
+    base = sites["cursor"].mock_api()
+    for site in sites.values():
+        site.set(BATCH_API_URL=f"{base}/enrich")
+        site.batchd(ready=False)
+        for name, nasty in NASTY_FILES.items():
+            site.drop(name, nasty.content)
+    results = {mode: results_by_name(site.finished(len(NASTY_FILES))) for mode, site in sites.items()}
+
+    for name, nasty in NASTY_FILES.items():
+        assert data_files(results["cursor"][name]) == data_files(results["in-memory"][name]), name
+        for mode, site in sites.items():
+            folder = results[mode][name]
+            manifest = manifest_of(folder)
+            found = (manifest["mode"], manifest["counts"]["records"], manifest["counts"]["rejected"])
+            assert found == (mode, nasty.records, nasty.rejected), name
+            source = site.inbox / manifest["source"]["archived_as"]
+            assert source.read_bytes() == nasty.content
+            assert batchctl(["verify", str(folder), "--source", str(source)]) == 0, (name, capsys.readouterr().out)
+
+
+def results_by_name(folders: list[Path]) -> dict[str, Path]:
+    return {manifest_of(each)["source"]["name"]: each for each in folders}
+
+
+def data_files(folder: Path) -> dict[str, bytes]:
+    return {each.name: each.read_bytes() for each in folder.iterdir() if not each.name.startswith("manifest")}
 
 
 def test_the_same_file_again_is_a_duplicate_with_a_receipt_and_no_second_workflow(installation: Make) -> None:
