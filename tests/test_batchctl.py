@@ -24,8 +24,8 @@ from workflows.models import Source
 USERS = "id,name\n1,Anna\n2,Bob\n"
 BATCHCTL = Path(sys.executable).parent / "batchctl"
 STATUS_FIELDS = (
-    "id workflow_id run_id state mode source rows progress rows_per_s eta_s waiting_on paused started_at finished_at "
-    "output_dir manifest error"
+    "id workflow_id run_id state mode source rows progress rows_per_s eta_s waiting_on waiting paused started_at "
+    "finished_at output_dir manifest error"
 )
 
 
@@ -137,6 +137,7 @@ def test_a_finished_batch_is_answered_from_its_receipt_with_temporal_unreachable
         "rows_per_s": 10.0,
         "eta_s": None,
         "waiting_on": None,
+        "waiting": None,
         "paused": None,
         "started_at": "2026-01-01T10:00:00.000+00:00",
         "finished_at": "2026-01-01T10:00:10.000+00:00",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -163,6 +163,7 @@ async def test_without_a_worker_a_batch_waits_for_one_and_a_pause_is_recorded(de
     receipt, handle = await batches.started()
     status = (await desk.ask("status", receipt.id, "--json")).json()
     assert (status["state"], status["waiting_on"]) == ("waiting", "worker")
+    assert status["waiting"] == {"on": "worker", "since": None, "until": None, "detail": None}
     paused = await desk.ask("pause", receipt.id)
     assert (paused.code, "takes hold when one is back" in paused.err) == (0, True)
     async with batches.worker(StubActivities()):
@@ -178,6 +179,7 @@ async def test_an_activity_that_keeps_failing_is_what_the_batch_waits_for(desk: 
         receipt, handle = await batches.started()
         status = await eventually(lambda: desk.ask("status", receipt.id, "--json"), lambda it: it["waiting_on"])
         assert (status["state"], status["waiting_on"]) == ("waiting", "disk: no space left on /out")
+        assert status["waiting"] == {"on": "disk", "since": None, "until": None, "detail": "no space left on /out"}
         await handle.terminate()
 
 
@@ -189,6 +191,9 @@ async def test_an_outage_of_the_api_is_shown_with_since_when_and_until_when(desk
         receipt, handle = await batches.started()
         status = await eventually(lambda: desk.ask("status", receipt.id, "--json"), lambda it: it["waiting_on"])
         assert (status["state"], status["waiting_on"]) == ("waiting", "api")
+        assert (status["waiting"]["on"], status["waiting"]["detail"]) == ("api", "503")
+        since, until = (datetime.fromisoformat(status["waiting"][each]) for each in ("since", "until"))
+        assert since < until
         shown = (await desk.ask("status", receipt.id)).out
         assert "waiting for the api since" in shown
         assert "asks again at" in shown

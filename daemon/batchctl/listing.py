@@ -12,6 +12,7 @@ from activities.receipts import Receipt
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, UNREACHABLE
 from daemon.batchctl.options import add_json, command
+from daemon.batchctl.status_document import document_of
 from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
 from daemon.batchctl.words import put, put_json, put_table, say, shown_bytes, shown_time
 from daemon.explain import waiting_files
@@ -96,7 +97,7 @@ def from_receipt(desk: Desk, receipt: Receipt) -> StatusReport:
 def _document(report: StatusReport) -> dict[str, Any]:
     """Return the fields of `status --json` that a list can afford."""
     left_out = {"run_id", "manifest"}
-    return {key: value for key, value in report.document().items() if key not in left_out}
+    return {key: value for key, value in document_of(report).items() if key not in left_out}
 
 
 def _row(report: StatusReport) -> list[str]:

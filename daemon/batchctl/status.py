@@ -9,6 +9,7 @@ from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE
 from daemon.batchctl.options import add_id, add_json, command
 from daemon.batchctl.resolve import resolved
+from daemon.batchctl.status_document import document_of
 from daemon.batchctl.status_report import StatusReport
 from daemon.batchctl.words import (
     put_facts,
@@ -42,7 +43,7 @@ async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:
         _say_what_is_known(desk, identity)
         raise
     if parsed.json:
-        put_json(report.document())
+        put_json(document_of(report))
     else:
         put_facts(_facts(report))
     return DONE

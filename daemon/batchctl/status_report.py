@@ -6,7 +6,7 @@ has not, Temporal says whether it runs and the workflow says how far it is.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from activities.receipts import Receipt
 from daemon.batchctl.results import Result, saved_work
 from daemon.batchctl.runs import Ending, Run
 from daemon.batchctl.words import seconds_between
-from workflows.ids import workflow_id
 from workflows.models import Counts, Mode, Pause, State
 from workflows.state import Progress, Waiting
 
@@ -76,29 +75,6 @@ class StatusReport:
     manifest: str | None = None
     error: str | None = None
     settled: bool = False
-
-    def document(self) -> dict[str, Any]:
-        """Return the document of `status --json`."""
-        paused = self.paused and {"by": self.paused.by, "reason": self.paused.reason, "since": self.paused.since}
-        return {
-            "id": self.id,
-            "workflow_id": workflow_id(self.id),
-            "run_id": self.run_id,
-            "state": self.state,
-            "mode": self.mode,
-            "source": self.source,
-            "rows": asdict(self.rows),
-            "progress": self.progress,
-            "rows_per_s": self.rows_per_s,
-            "eta_s": self.eta_s,
-            "waiting_on": self.waiting_on,
-            "paused": paused,
-            "started_at": self.started_at,
-            "finished_at": self.finished_at,
-            "output_dir": self.output_dir,
-            "manifest": self.manifest,
-            "error": self.error,
-        }
 
 
 def report_of(known: Known) -> StatusReport:

@@ -13,6 +13,7 @@ from daemon.batchctl.desk import Desk
 from daemon.batchctl.ended import tell_end
 from daemon.batchctl.exits import DONE
 from daemon.batchctl.options import add_id, add_json, add_timeout, command
+from daemon.batchctl.status_document import document_of
 from daemon.batchctl.status_report import StatusReport
 from daemon.batchctl.words import put_json, say
 from daemon.settings import Settings
@@ -41,7 +42,7 @@ async def run_wait(settings: Settings, parsed: argparse.Namespace) -> int:
     identity = await batch_of(desk, parsed.id, deadline)
     report = await end_of(desk, identity, deadline)
     if parsed.json:
-        put_json(report.document())
+        put_json(document_of(report))
     return tell_end(report)
 
 
@@ -53,7 +54,7 @@ async def run_watch(settings: Settings, parsed: argparse.Namespace) -> int:
         say("nothing is running; 'batchctl list' shows what has ended")
     reports = await _watched(desk, ids, deadline, quiet=parsed.json)
     if parsed.json:
-        put_json({"batches": [each.document() for each in reports]})
+        put_json({"batches": [document_of(each) for each in reports]})
     return max((tell_end(each) for each in reports), default=DONE)
 
 
