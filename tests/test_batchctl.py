@@ -25,7 +25,7 @@ USERS = "id,name\n1,Anna\n2,Bob\n"
 BATCHCTL = Path(sys.executable).parent / "batchctl"
 STATUS_FIELDS = (
     "id workflow_id run_id state mode source rows progress rows_per_s eta_s waiting_on waiting paused started_at "
-    "finished_at output_dir manifest error"
+    "finished_at output_dir manifest error retry"
 )
 
 
@@ -144,6 +144,7 @@ def test_a_finished_batch_is_answered_from_its_receipt_with_temporal_unreachable
         "output_dir": receipt.output_dir,
         "manifest": None,
         "error": None,
+        "retry": None,
     }
 
 

@@ -1,4 +1,7 @@
-"""`pause`, `resume`, `cancel`: each repeats without harm, and returns when it has taken hold."""
+"""`pause`, `resume`, `cancel`: each repeats without harm, and returns when it has taken hold.
+
+Where a batch has ended they act on the retry of its fallback rows, if one is running.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from daemon.batchctl.exits import DONE, NotPossible
 from daemon.batchctl.live import LiveBatches
 from daemon.batchctl.options import add_id, add_reason, command
 from daemon.batchctl.resolve import resolved
+from daemon.batchctl.retries import end_of_retry, steered
 from daemon.batchctl.status_report import ENDED, NO_WORKER, NOT_STARTED, StatusReport
 from daemon.batchctl.words import say
 from daemon.settings import Settings
@@ -25,6 +29,7 @@ from workflows.models import Control
 
 TAKES_HOLD_S = 5.0
 LOOK_S = 0.1
+SOURCE_FILED = "its source is filed under failed/"
 
 
 def add_commands(commands: Any) -> None:
@@ -45,19 +50,19 @@ async def run_pause(settings: Settings, parsed: argparse.Namespace) -> int:
     desk = Desk(settings)
     report = await _open_batch(desk, parsed.id, "paused")
     if report.paused:
-        say(f"{report.id} is already paused")
+        say(f"{report.name} is already paused")
         return DONE
     if report.cancelling:
-        raise NotPossible(f"{report.id} is being cancelled and cannot be paused")
+        raise NotPossible(f"{report.name} is being cancelled and cannot be paused")
     live = await desk.live()
-    await live.signal(report.id, "pause", said_by(parsed.reason))
+    await live.signal(report.id, "pause", said_by(parsed.reason), suffix=report.suffix)
     if report.waiting_on == NO_WORKER:
-        say(f"{report.id}: recorded; no worker answers, so it takes hold when one is back")
-    elif await _within(TAKES_HOLD_S, lambda: _is_quiet(live, report.id)):
-        _refuse_ended(await desk.report(report.id), "paused")
-        say(f"{report.id} is paused")
+        say(f"{report.name}: recorded; no worker answers, so it takes hold when one is back")
+    elif await _within(TAKES_HOLD_S, lambda: _is_quiet(live, report)):
+        _refuse_ended(await steered(desk, report.id), "paused")
+        say(f"{report.name} is paused")
     else:
-        say(f"{report.id}: recorded; calls in flight are still being finished")
+        say(f"{report.name}: recorded; calls in flight are still being finished")
     return DONE
 
 
@@ -67,16 +72,16 @@ async def run_resume(settings: Settings, parsed: argparse.Namespace) -> int:
     report = await _open_batch(desk, parsed.id, "resumed")
     if not report.paused and report.waiting_on != NO_WORKER:
         waits = f" (it waits for: {report.waiting_on})" if report.waiting_on else ""
-        say(f"{report.id} is already running{waits}")
+        say(f"{report.name} is already running{waits}")
         return DONE
     live = await desk.live()
-    await live.signal(report.id, "resume", said_by(parsed.reason))
+    await live.signal(report.id, "resume", said_by(parsed.reason), suffix=report.suffix)
     if report.waiting_on == NO_WORKER:
-        say(f"{report.id}: recorded; no worker answers, so it takes hold when one is back")
-    elif await _within(TAKES_HOLD_S, lambda: _is_going_on(live, report.id)):
-        say(f"{report.id} is running")
+        say(f"{report.name}: recorded; no worker answers, so it takes hold when one is back")
+    elif await _within(TAKES_HOLD_S, lambda: _is_going_on(live, report)):
+        say(f"{report.name} is running")
     else:
-        say(f"{report.id}: recorded; it takes hold as soon as a worker answers")
+        say(f"{report.name}: recorded; it takes hold as soon as a worker answers")
     return DONE
 
 
@@ -84,19 +89,26 @@ async def run_cancel(settings: Settings, parsed: argparse.Namespace) -> int:
     """Cancel a batch; with `--wait`, return when it has ended."""
     desk = Desk(settings)
     identity = await resolved(desk, parsed.id)
-    report = await desk.report(identity)
+    report = await steered(desk, identity)
     if report.state == "cancelled":
         say(f"{identity} is already cancelled")
         return DONE
     _refuse_ended(report, "cancelled")
     if report.cancelling:
-        say(f"{identity} is already being cancelled")
+        say(f"{report.name} is already being cancelled")
     else:
-        await (await desk.live()).signal(identity, "cancel", said_by(parsed.reason))
-        say(f"{identity}: cancelling; open chunks are finished first, then its source is filed under failed/")
-    if not parsed.wait:
-        return DONE
-    ended = await end_of(desk, identity, Deadline(None))
+        await (await desk.live()).signal(identity, "cancel", said_by(parsed.reason), suffix=report.suffix)
+        then = f"what is done becomes generation {report.generation}" if report.suffix else SOURCE_FILED
+        say(f"{report.name}: cancelling; open chunks are finished first, then {then}")
+    return await _until_cancelled(desk, report) if parsed.wait else DONE
+
+
+async def _until_cancelled(desk: Desk, report: StatusReport) -> int:
+    if report.suffix:
+        if await end_of_retry(desk, report):
+            return DONE
+        raise NotPossible(f"{report.name} has failed meanwhile; 'batchctl retry-failed {report.id}' tries again")
+    ended = await end_of(desk, report.id, Deadline(None))
     return DONE if ended.state == "cancelled" else tell_end(ended)
 
 
@@ -110,9 +122,9 @@ def said_by(reason: str) -> Control:
 
 
 async def _open_batch(desk: Desk, name: str, done: str) -> StatusReport:
-    """Return the state of a batch that has begun and not ended."""
+    """Return the state of a batch that has begun and not ended, or of its retry."""
     identity = await resolved(desk, name)
-    report = await desk.report(identity)
+    report = await steered(desk, identity)
     _refuse_ended(report, done)
     if report.waiting_on == NOT_STARTED:
         raise NotPossible(f"{identity} has not been started yet, so it cannot be {done}; try again in a moment")
@@ -124,17 +136,17 @@ def _refuse_ended(report: StatusReport, done: str) -> None:
         raise NotPossible(f"{report.id} is {report.state} and cannot be {done}")
 
 
-async def _is_quiet(live: LiveBatches, identity: str) -> bool:
+async def _is_quiet(live: LiveBatches, report: StatusReport) -> bool:
     """Tell whether the workflow has taken the pause and no page is being enriched."""
-    progress = await live.progress(identity)
+    progress = await live.progress(report.id, suffix=report.suffix)
     if progress is None or not (progress.paused or progress.state in ENDED):
         return False
-    run = await live.run_of(identity)
+    run = await live.run_of(report.id, suffix=report.suffix)
     return run is None or run.open_pages == 0
 
 
-async def _is_going_on(live: LiveBatches, identity: str) -> bool:
-    progress = await live.progress(identity)
+async def _is_going_on(live: LiveBatches, report: StatusReport) -> bool:
+    progress = await live.progress(report.id, suffix=report.suffix)
     return progress is not None and progress.paused is None
 
 

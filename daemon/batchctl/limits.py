@@ -13,6 +13,7 @@ from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, FAILED, NotPossible
 from daemon.batchctl.options import ID_HELP, add_reason, command
 from daemon.batchctl.resolve import resolved
+from daemon.batchctl.retries import steered
 from daemon.batchctl.status_report import ENDED, NOT_STARTED
 from daemon.batchctl.words import say
 from daemon.settings import Settings
@@ -66,24 +67,24 @@ async def _set_all(desk: Desk, change: LimitsChange) -> int:
 
 
 async def _set(desk: Desk, identity: str, change: LimitsChange) -> str:
-    """Change the limits of one batch and return what to say.
+    """Change the limits of one batch, or of its retry, and return what to say.
 
     Raises:
         NotPossible: it does not run, or no worker answers. An update that nobody takes would wait at the server and
             take hold some day, so it is not even sent.
     """
-    report = await desk.report(identity)
+    report = await steered(desk, identity)
     if report.state in ENDED:
         raise NotPossible(f"{identity} is {report.state}; there is nothing to limit")
     if report.waiting_on == NOT_STARTED:
         raise NotPossible(f"{identity} has not been started yet, so nothing was changed; try again in a moment")
     if not report.answered:
         todo = "start 'batchd run' or 'batchd work', then set it again"
-        raise NotPossible(f"{identity}: no worker answers, so nothing was changed; {todo}")
-    limits = await (await desk.live()).set_limits(identity, change)
+        raise NotPossible(f"{report.name}: no worker answers, so nothing was changed; {todo}")
+    limits = await (await desk.live()).set_limits(identity, change, suffix=report.suffix)
     concurrency = "as the service" if limits.concurrency is None else limits.concurrency
     rate = "as the service" if limits.rate is None else f"{limits.rate:g} calls/s" if limits.rate else "no limit"
-    return f"{identity}: concurrency {concurrency}, rate {rate}"
+    return f"{report.name}: concurrency {concurrency}, rate {rate}"
 
 
 def _change(assignments: list[str], reason: str) -> LimitsChange:

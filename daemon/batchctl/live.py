@@ -58,7 +58,10 @@ class Poller:
 
 
 class LiveBatches:
-    """Batches as Temporal knows them. Every method raises TemporalUnreachable when the server does not answer."""
+    """Batches as Temporal knows them. Every method raises TemporalUnreachable when the server does not answer.
+
+    A `suffix` such as `-g2` means, instead of the batch itself, the retry that makes this generation of its result.
+    """
 
     def __init__(self, client: Client, task_queue: str) -> None:
         self.client = client
@@ -81,11 +84,11 @@ class LiveBatches:
             return None
         return described_run(answer)
 
-    async def progress(self, batch_id: str, *, patient: bool = False) -> Progress | None:
+    async def progress(self, batch_id: str, *, suffix: str = "", patient: bool = False) -> Progress | None:
         """Return how far a batch is; None where no worker answers in time. A patient caller asks twice."""
-        answer = await self._query(workflow_id(batch_id))
+        answer = await self._query(workflow_id(batch_id) + suffix)
         if answer is None and patient:
-            answer = await self._query(workflow_id(batch_id))
+            answer = await self._query(workflow_id(batch_id) + suffix)
         return answer
 
     async def ending(self, batch_id: str, *, suffix: str = "") -> Ending:
@@ -113,7 +116,7 @@ class LiveBatches:
             return Ending(error="timed out in Temporal")
         return Ending()
 
-    async def signal(self, batch_id: str, name: str, control: Control) -> None:
+    async def signal(self, batch_id: str, name: str, control: Control, *, suffix: str = "") -> None:
         """Send `pause`, `resume` or `cancel`.
 
         Raises:
@@ -121,19 +124,18 @@ class LiveBatches:
         """
         try:
             async with self._answering():
-                await self.client.get_workflow_handle(workflow_id(batch_id)).signal(
-                    name, control, rpc_timeout=RPC_TIMEOUT
-                )
+                handle = self.client.get_workflow_handle(workflow_id(batch_id) + suffix)
+                await handle.signal(name, control, rpc_timeout=RPC_TIMEOUT)
         except _Unknown as error:
             raise NotPossible(f"{batch_id} has just ended") from error
 
-    async def set_limits(self, batch_id: str, change: LimitsChange) -> CallLimits:
+    async def set_limits(self, batch_id: str, change: LimitsChange, *, suffix: str = "") -> CallLimits:
         """Change the limits of a running batch and return them.
 
         Raises:
             NotPossible: the batch did not take the change, or no worker answered in time.
         """
-        handle = self.client.get_workflow_handle(workflow_id(batch_id))
+        handle = self.client.get_workflow_handle(workflow_id(batch_id) + suffix)
         try:
             async with self._answering():
                 return await handle.execute_update(BatchControl.set_limits, change, rpc_timeout=RPC_TIMEOUT)

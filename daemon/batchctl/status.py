@@ -9,7 +9,8 @@ from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE
 from daemon.batchctl.options import add_id, add_json, command
 from daemon.batchctl.resolve import resolved
-from daemon.batchctl.status_document import document_of
+from daemon.batchctl.retries import running_retry, say_unknown
+from daemon.batchctl.status_document import document_of, retry_document
 from daemon.batchctl.status_report import StatusReport
 from daemon.batchctl.words import (
     put_facts,
@@ -34,7 +35,7 @@ def add_commands(commands: Any) -> None:
 
 
 async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:
-    """Print the state of a batch. Temporal is asked only about a batch that has not ended."""
+    """Print the state of a batch. Temporal is asked only about what may be running: the batch, or a retry."""
     desk = Desk(settings)
     identity = await resolved(desk, parsed.id)
     try:
@@ -42,11 +43,20 @@ async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:
     except TemporalUnreachable:
         _say_what_is_known(desk, identity)
         raise
+    retry = await _retry(desk, report)
     if parsed.json:
-        put_json(document_of(report))
+        put_json({**document_of(report), "retry": retry_document(retry)})
     else:
-        put_facts(_facts(report))
+        put_facts([*_facts(report), *([("retry", _shown_retry(retry))] if retry else [])])
     return DONE
+
+
+async def _retry(desk: Desk, report: StatusReport) -> StatusReport | None:
+    try:
+        return await running_retry(desk, report)
+    except TemporalUnreachable:
+        say_unknown(report)
+        return None
 
 
 def _say_what_is_known(desk: Desk, identity: str) -> None:
@@ -76,6 +86,11 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
         ("manifest", report.manifest or "not written yet"),
     ]
     return [*facts, *([("error", report.error)] if report.error else [])]
+
+
+def _shown_retry(retry: StatusReport) -> str:
+    rows = retry.rows
+    return f"generation {retry.generation}: {shown_state(retry)}, {rows.done:,} of {rows.total:,} rows"
 
 
 def shown_state(report: StatusReport) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 
 from daemon.batchctl.status_report import StatusReport
 from workflows.ids import workflow_id
+from workflows.models import Pause
 from workflows.state import Waiting
 
 
 def document_of(report: StatusReport) -> dict[str, Any]:
-    """Return the document of `status --json`."""
-    paused = report.paused and {"by": report.paused.by, "reason": report.paused.reason, "since": report.paused.since}
+    """Return the document of `status --json`, but for `retry`."""
     return {
         "id": report.id,
         "workflow_id": workflow_id(report.id),
@@ -26,13 +26,35 @@ def document_of(report: StatusReport) -> dict[str, Any]:
         "eta_s": report.eta_s,
         "waiting_on": report.waiting_on,
         "waiting": _wait(report.waiting_on, report.waiting),
-        "paused": paused,
+        "paused": _pause(report.paused),
         "started_at": report.started_at,
         "finished_at": report.finished_at,
         "output_dir": report.output_dir,
         "manifest": report.manifest,
         "error": report.error,
     }
+
+
+def retry_document(retry: StatusReport | None) -> dict[str, Any] | None:
+    """Return the key `retry` of `status --json`; null where none runs."""
+    if retry is None:
+        return None
+    return {
+        "generation": retry.generation,
+        "workflow_id": workflow_id(retry.id) + retry.suffix,
+        "run_id": retry.run_id,
+        "state": retry.state,
+        "rows": {"total": retry.rows.total, "done": retry.rows.done},
+        "waiting_on": retry.waiting_on,
+        "waiting": _wait(retry.waiting_on, retry.waiting),
+        "paused": _pause(retry.paused),
+        "cancelling": retry.cancelling,
+        "started_at": retry.started_at,
+    }
+
+
+def _pause(pause: Pause | None) -> dict[str, str] | None:
+    return {"by": pause.by, "reason": pause.reason, "since": pause.since} if pause else None
 
 
 def _wait(waiting_on: str | None, waiting: Waiting | None) -> dict[str, str | None] | None:

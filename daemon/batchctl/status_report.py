@@ -53,9 +53,11 @@ class StatusReport:
     """The fields of `status --json`, and what commands go by.
 
     `answered` tells whether a worker said how far the batch is; `settled` that nothing more will happen to it.
+    `generation` is 2 or more where this is the state of a retry of a batch's fallback rows.
     """
 
     id: str
+    generation: int = 1
     state: State
     run_id: str | None = None
     mode: Mode | None = None
@@ -75,6 +77,16 @@ class StatusReport:
     manifest: str | None = None
     error: str | None = None
     settled: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """What follows the batch's workflow ID in that of a retry."""
+        return f"-g{self.generation}" if self.generation > 1 else ""
+
+    @property
+    def name(self) -> str:
+        """The batch, or the retry of it, in words."""
+        return f"{self.id} (retry, generation {self.generation})" if self.generation > 1 else self.id
 
 
 def report_of(known: Known) -> StatusReport:
