@@ -87,7 +87,7 @@ def sweep(make: Make, steps: range) -> int:
 
 @pytest.mark.timeout(400)
 def test_a_worker_killed_at_a_handful_of_steps_leaves_nothing_to_do(installation: Make) -> None:
-    for nth in (1, 5, 40, 75):
+    for nth in (5, 40):
         sweep(installation, range(nth, nth + 1))
 
 

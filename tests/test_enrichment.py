@@ -156,15 +156,15 @@ async def test_by_setting_an_outage_stops_no_page_and_no_later_one(base: str) ->
 
 
 async def test_an_api_that_allows_few_calls_a_second_costs_no_row(base: str) -> None:
-    api(base, "/faults", {"kind": "status", "status": 429, "share": 0.5})
+    api(base, "/faults", {"kind": "status", "status": 429, "share": 0.4})
     async with client(base) as made:
-        outcome, kept = await enriched(made, 40)
+        outcome, kept = await enriched(made, 15)
         while outcome.outcome == "api_down":
             await asyncio.sleep(min(outcome.retry_after_s, 0.2))
             done = {each.number for each in kept}
-            left = PageRows([each for each in rows(40).rows if each.number not in done])
+            left = PageRows([each for each in rows(15).rows if each.number not in done])
             outcome = await made.enrich("users", left, keep=kept.append)
-    assert sorted(each.number for each in kept) == list(range(1, 41))
+    assert sorted(each.number for each in kept) == list(range(1, 16))
     assert [each for each in kept if each.error] == []
 
 
