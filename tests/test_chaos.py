@@ -142,16 +142,16 @@ def test_a_stopped_worker_that_wakes_up_beside_its_successor_changes_nothing(ins
 @pytest.mark.parametrize("damage", ["emptied", "flipped", "deleted", "torn"])
 def test_a_finished_chunk_that_is_damaged_while_paused_is_made_again(installation: Make, damage: str) -> None:
     site = installation(**SETTINGS)
-    site.mock_api(LATENCY_MIN_MS="20", LATENCY_MAX_MS="20")
+    site.mock_api(LATENCY_MIN_MS="40", LATENCY_MAX_MS="40")
     site.batchd()
-    site.drop("users.csv", users(400))
+    site.drop("users.csv", users(1_000))
     first = eventually(lambda: next(iter(site.output_root.glob("batch-*/chunk-000001.json")), None), "a chunk")
     assert site.batchctl("pause", "users.csv").returncode == 0
     _damage(first, damage)
     assert site.batchctl("resume", "users.csv").returncode == 0
 
     [folder] = site.finished()
-    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 401))
+    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 1_001))
     assert site.batchctl("verify", str(folder)).returncode == 0
 
 

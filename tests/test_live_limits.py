@@ -10,10 +10,10 @@ Make = Callable[..., Installation]
 
 
 def test_a_limit_takes_hold_in_the_middle_of_a_page_and_can_be_lifted_again(installation: Make) -> None:
-    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_API_CONCURRENCY="8", BATCH_PAGE_ROWS="600")
+    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_API_CONCURRENCY="8", BATCH_PAGE_ROWS="1500")
     base = site.mock_api(LATENCY_MIN_MS="20", LATENCY_MAX_MS="20")
     site.batchd()
-    site.drop("users.csv", users(1_200))
+    site.drop("users.csv", users(3_000))
     eventually(lambda: api(base, "/calls")["total"] > 50, "calls are made")
 
     done = site.batchctl("set", "users.csv", "concurrency=1", "--reason", "month end")
@@ -24,7 +24,7 @@ def test_a_limit_takes_hold_in_the_middle_of_a_page_and_can_be_lifted_again(inst
     assert site.batchctl("set", "--all", "concurrency=8", "rate=0").returncode == 0
 
     [folder] = site.finished()
-    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 1_201))
+    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 3_001))
     assert [(each["concurrency"], each["reason"]) for each in manifest_of(folder)["limits"]] == [
         (1, "month end"),
         (8, ""),
