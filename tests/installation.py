@@ -203,7 +203,8 @@ class Installation:
         def done() -> list[Path] | None:
             complete = [each for each in self.outputs() if (each / "manifest.json").exists()]
             # Folders go while they are looked at, which os.walk does not mind.
-            claimed = [name for _, _, names in os.walk(self.inbox / ".processing") for name in names]
+            claims = self.inbox / ".processing"
+            claimed = [name for folder, _, names in os.walk(claims) for name in names if Path(folder) != claims]
             return complete if len(complete) >= count and not claimed else None
 
         return eventually(done, f"{count} finished batches", deadline_s)
