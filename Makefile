@@ -35,7 +35,7 @@ soak: $(STAMP)  ## 20,000 files at once and ten million rows; an hour
 	$(BIN)/python -m pytest -m soak tests
 	PYTHONPATH=tests $(BIN)/python benchmarks/soak.py
 
-bench: $(STAMP)  ## measure every figure that is promised; a quarter of an hour
+bench: $(STAMP)  ## measure every figure that is promised; half an hour
 	PYTHONPATH=tests $(BIN)/python benchmarks/run.py $(ONLY)
 
 check: $(STAMP)  ## ruff, mypy --strict, import-linter
