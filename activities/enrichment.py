@@ -15,9 +15,10 @@ from types import TracebackType
 from typing import Self
 
 from activities.answers import STALE, Meaning, Reply
+from activities.api_options import ApiOptions
 from activities.circuit import Circuit
 from activities.gate import NO_CAPS, Caps, Gate
-from activities.http_calls import ApiOptions, HttpCalls
+from activities.http_calls import HttpCalls
 from activities.judging import judge_suspicion
 from activities.page_calls import PageCalls
 from activities.retry_budget import RetryBudget

@@ -10,18 +10,15 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from socket import EAI_AGAIN, gaierror
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-import orjson
-
-from activities.answers import STALE, Meaning, Reply, meaning_of_status, retry_after_s
+from activities.answers import Reply
+from activities.api_options import ApiOptions
 from activities.http_connection import Answer, ApiConnection, StaleConnection
-from workflows.errors import shortened
+from activities.http_replies import reply_of, reply_without_answer
 
 KEEPALIVE_S = 4.0
 """Idle connections are closed after this: Node.js and uvicorn close theirs after 5 seconds, others later."""
@@ -31,28 +28,6 @@ LONGEST_OVERTIME_S = 0.1
 
 Replied = Callable[[Reply], None]
 """Takes the reply to a call. Must not raise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiOptions:
-    """What the client may do.
-
-    `rate` is in calls a second, 0 for no limit; `outage` is what rows do while the API is down: `wait` or `fallback`.
-    `concurrency` and `rate` are for the whole service, whose `processes` each take an equal share.
-    """
-
-    url: str
-    bulk_url: str = ""
-    bulk_size: int = 50
-    token: str = field(default="", repr=False)
-    concurrency: int = 64
-    rate: float = 0.0
-    timeout_s: float = 10.0
-    attempts: int = 3
-    max_body_bytes: int = 1_048_576
-    outage: str = "wait"
-    user_agent: str = "batchd"
-    processes: int = 1
 
 
 class HttpCalls:
@@ -143,7 +118,7 @@ class _Pool:
             async with asyncio.timeout(self._options.timeout_s):
                 _, connection = await asyncio.get_running_loop().create_connection(make, host, port, ssl=self._tls)
         except (OSError, ValueError) as error:
-            replied(_no_answer(error, self._options))
+            replied(reply_without_answer(error, self._options))
         else:
             self._call(connection, request, started, replied)
 
@@ -162,11 +137,11 @@ class _Pool:
             connection.idle_since = now
             self._idle.append(connection)
         if isinstance(outcome, Answer):
-            replied(_reply(outcome, (now - started) * 1_000, self._options))
+            replied(reply_of(outcome, (now - started) * 1_000, self._options))
             return
         if isinstance(outcome, StaleConnection):
             self._close_idle()  # what the server did to one it has most likely done to all
-        replied(_no_answer(outcome, self._options))
+        replied(reply_without_answer(outcome, self._options))
 
     def _watch(self) -> None:
         """End the calls whose time is up, and look again soon: one timer for all costs less than one for each."""
@@ -196,56 +171,3 @@ def _head(parts: SplitResult, options: ApiOptions) -> bytes:
     if any("\r" in line or "\n" in line for line in lines):
         raise ValueError("BATCH_API_URL and the token must not hold line breaks")
     return "\r\n".join([*lines, ""]).encode("latin-1")
-
-
-def _reply(answer: Answer, latency_ms: float, options: ApiOptions) -> Reply:
-    meaning = meaning_of_status(answer.status)
-    status = str(answer.status)
-    if meaning is Meaning.DONE:
-        return _success(status, answer, latency_ms)
-    wanted_s = retry_after_s(answer.retry_after, time.time())
-    detail = f"the API answered {status}"
-    if meaning is Meaning.REFUSED:
-        detail = (
-            f"the API at {shown(options.url)} answered {status}: it does not accept the credentials; mend "
-            "BATCH_API_TOKEN or BATCH_API_TOKEN_FILE, restart, then resume"
-        )
-    return Reply(meaning, status, f"http_{status}", retry_after_s=wanted_s, latency_ms=latency_ms, detail=detail)
-
-
-def _success(status: str, answer: Answer, latency_ms: float) -> Reply:
-    if answer.body is None:
-        return Reply(Meaning.RETRY, status, "too_large", detail=f"{status} with a body over BATCH_API_MAX_BODY_BYTES")
-    try:
-        value: Any = orjson.loads(answer.body) if answer.encoding in {"", "identity"} else None
-    except orjson.JSONDecodeError:
-        value = None
-    if isinstance(value, dict):
-        return Reply(Meaning.DONE, status, "", answer=value, latency_ms=latency_ms)
-    return Reply(Meaning.RETRY, status, "bad_response", detail=f"{status} without a JSON object that can be read")
-
-
-def _no_answer(error: Exception, options: ApiOptions) -> Reply:
-    if isinstance(error, TimeoutError):
-        return Reply(Meaning.RETRY, "timeout", "timeout", detail=f"no answer within {options.timeout_s:g} s")
-    if isinstance(error, ssl.SSLError | gaierror) and not _passing(error):
-        detail = f"the API at {shown(options.url)} cannot be used: {error}; mend BATCH_API_URL, restart, then resume"
-        return Reply(Meaning.REFUSED, "settings", "settings", detail=shortened(detail, 300))
-    if isinstance(error, StaleConnection):
-        return Reply(Meaning.RETRY, STALE, "connect", detail=str(error))
-    if isinstance(error, OSError):
-        return Reply(Meaning.RETRY, "connect", "connect", detail=shortened(f"connection failed: {error}", 300))
-    return Reply(Meaning.RETRY, "broken", "bad_response", detail=shortened(str(error), 300))
-
-
-def _passing(error: OSError) -> bool:
-    """Tell whether a failure of TLS or of the name service is one of the moment: cut short, or nobody to ask."""
-    if isinstance(error, ssl.SSLError):
-        return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
-    return error.errno == EAI_AGAIN
-
-
-def shown(url: str) -> str:
-    """Return `url` without what may be secret in it: user, password, query and fragment."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

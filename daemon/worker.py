@@ -10,13 +10,13 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from importlib.metadata import version
-from urllib.parse import urlsplit, urlunsplit
 
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.adapter import BatchActivities
 from activities.enrichment import ApiOptions, EnrichmentClient
+from activities.http_replies import shown
 from activities.places import Places
 from activities.receipts import Receipts
 from activities.standstill import Standstill
@@ -70,7 +70,7 @@ def build_worker(settings: Settings, client: Client, enrichment: EnrichmentClien
         inbox=settings.inbox.absolute(),
         output_root=settings.output_root.absolute(),
         receipts=Receipts(settings.state_dir.absolute()),
-        api_url=shown_url(settings.api_url),
+        api_url=shown(settings.api_url),
         producer_version=version("batchd"),
         settings=_shaping(settings),
     )
@@ -106,14 +106,6 @@ def api_options(settings: Settings, processes: int = 1) -> ApiOptions:
         user_agent=f"batchd/{version('batchd')}",
         processes=processes,
     )
-
-
-def shown_url(url: str) -> str:
-    """Return `url` without what may be secret in it: user, password, query and fragment."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    return urlunsplit((parts.scheme, f"[{host}]{port}" if ":" in host else f"{host}{port}", parts.path, "", ""))
 
 
 def _shaping(settings: Settings) -> dict[str, object]:
