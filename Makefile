@@ -51,8 +51,8 @@ format: $(STAMP)  ## let ruff mend what it can
 docs: $(STAMP)  ## write the generated pages anew
 	$(BIN)/python -m daemon.configuration > docs/configuration.md
 
-histories: $(STAMP)  ## record the histories of the replay tests anew
-	$(BIN)/python tests/record_histories.py
+histories: $(STAMP)  ## record the histories of a new version for the replay tests; never over old ones
+	PYTHONPATH=tests $(BIN)/python tests/record_histories.py
 
 lock:  ## pin every package anew, with hashes and without addresses (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

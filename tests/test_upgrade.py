@@ -1,0 +1,58 @@
+"""A batch that one version began is ended by the next: version A is stopped in mid-batch, version B goes on."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tarfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from installation import Installation, api, eventually, rows_of, users
+
+Make = Callable[..., Installation]
+HISTORIES = Path(__file__).parent / "histories"
+EARLIER = sorted(each.parent.name for each in HISTORIES.glob("*/batchd-*.tar.xz"))
+ROWS = 600
+
+
+def unpacked(earlier: str, folder: Path) -> Path:
+    """Unpack the source of an earlier version, as it was."""
+    with tarfile.open(HISTORIES / earlier / f"batchd-{earlier}.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.mark.parametrize("earlier", EARLIER)
+@pytest.mark.parametrize(
+    ("in_memory_bytes", "ended_by"),
+    [("0", signal.SIGKILL), ("262144", signal.SIGTERM)],
+    ids=["cursor-killed", "in-memory-stopped"],
+)
+def test_a_batch_begun_by_an_earlier_version_is_ended_by_this_one(
+    installation: Make, tmp_path: Path, earlier: str, in_memory_bytes: str, ended_by: signal.Signals
+) -> None:
+    site = installation(BATCH_IN_MEMORY_MAX_BYTES=in_memory_bytes, BATCH_PAGE_ROWS="100", BATCH_API_CONCURRENCY="8")
+    base = site.mock_api(LATENCY_MIN_MS="20", LATENCY_MAX_MS="20")
+    site.temporal()
+    old_code = unpacked(earlier, tmp_path / "old")
+    old = site.start("old", [sys.executable, "-m", "daemon.main", "run"], PYTHONPATH=str(old_code), PYTHONSAFEPATH="1")
+    site.drop("users.csv", users(ROWS))
+    eventually(lambda: 150 < api(base, "/calls")["total"] < ROWS, "the old version is in mid-batch")
+    old.send(ended_by)
+    old.wait()
+    assert 0 < api(base, "/calls")["total"] < ROWS, "the batch was in its middle"
+    site.batchd()
+    [folder] = site.finished()
+    assert [row["_row"] for row in rows_of(folder)] == list(range(1, ROWS + 1))
+    assert all(row["enriched"] for row in rows_of(folder))
+    assert site.batchctl("verify", str(folder)).returncode == 0
+    repeated = api(base, "/calls")["repeated"]
+    assert sum(times - 1 for times in repeated.values()) <= 8, "no more than was in flight"
+
+
+def test_the_version_that_is_worked_on_is_none_of_those_that_are_kept() -> None:
+    """A change of a version that is out would not be seen by its own histories."""
+    assert version("batchd") not in EARLIER
