@@ -87,17 +87,13 @@ class BatchActivities(Activities):
         answers of those in flight.
         """
         lost = self._lost()
-        work = await asyncio.to_thread(PageWork.open, self._places, request)
-        try:
+        async with self._opened(request) as work, _heartbeats(lambda: work.rows_done, each=work.sync):
             answered = None if self._client.answered_row else await asyncio.to_thread(work.answered_row)
             rows = PageRows(work.rows_to_call(probe=request.probe), probe=request.probe, answered=answered)
-            async with _heartbeats(lambda: work.rows_done, each=work.sync):
-                outcome = await self._enrich(request, rows, work.keep, lost)
+            outcome = await self._enrich(request, rows, work.keep, lost)
             if lost():
                 raise ApplicationError("this worker stood still; another one has the page", type="StoodStill")
             return await asyncio.to_thread(work.result, outcome, probe=request.probe)
-        finally:
-            await asyncio.to_thread(work.close)
 
     @activity.defn(name="save_chunk")
     async def save_chunk(self, request: SavePage) -> SavedChunk:
@@ -117,6 +113,21 @@ class BatchActivities(Activities):
     def _save(self, request: SavePage) -> SavedChunk:
         with self._places.output(request.batch) as folder:
             return save_chunk(folder, request)
+
+    @contextlib.asynccontextmanager
+    async def _opened(self, request: EnrichPage) -> AsyncIterator[PageWork]:
+        """Open the page, which may be long to read, with heartbeats; called off meanwhile, no file stays open."""
+        async with _heartbeats(lambda: 0):
+            opening = asyncio.ensure_future(asyncio.to_thread(PageWork.open, self._places, request))
+            try:
+                work = await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                (await opening).close()
+                raise
+        try:
+            yield work
+        finally:
+            await asyncio.to_thread(work.close)
 
     def _lost(self) -> Callable[[], bool]:
         """Return what tells whether the activity that asks has been given to another worker meanwhile."""
@@ -150,7 +161,10 @@ class BatchActivities(Activities):
 
 @contextlib.asynccontextmanager
 async def _heartbeats(detail: Callable[[], int], *, each: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
-    """Heartbeat with `detail` until the block ends, calling the blocking `each` in a thread every time."""
+    """Heartbeat with `detail` until the block ends, calling the blocking `each` in a thread every time.
+
+    Heartbeats and block end together: where a beat or `each` fails, the block is cancelled and that error is raised.
+    """
 
     async def beat() -> None:
         while True:
@@ -159,12 +173,18 @@ async def _heartbeats(detail: Callable[[], int], *, each: Callable[[], None] = l
             activity.heartbeat(detail())
             await asyncio.to_thread(each)
 
-    beating = asyncio.create_task(beat())
     try:
-        yield
-    finally:
-        beating.cancel()
-        await asyncio.wait({beating})
+        async with asyncio.TaskGroup() as together:
+            beating = together.create_task(beat())
+            try:
+                yield
+            finally:
+                beating.cancel()
+    except BaseExceptionGroup as failed:
+        first = failed.exceptions[0]
+    else:
+        return
+    raise first
 
 
 async def _in_thread(function: Callable[..., T], *arguments: object) -> T:

@@ -1,0 +1,91 @@
+"""One claimed file and the activities of a worker beside it, without Temporal."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from installation import eventually, users
+from temporalio.testing import ActivityEnvironment
+
+from activities.adapter import BatchActivities
+from activities.enrichment import ApiOptions, EnrichmentClient
+from activities.places import Places
+from activities.receipts import Receipts
+from activities.standstill import Standstill
+from workflows.ids import batch_id
+from workflows.models import BatchRef, CsvOptions, Cursor, Source
+from workflows.requests import EnrichedPage, EnrichPage
+
+NAME = "users.csv"
+
+
+class PageSite:
+    """A claimed file in `root`, all of it one page, and where its rows go."""
+
+    def __init__(self, root: Path, csv: str | bytes | None = None) -> None:
+        self.content = users(500).encode() if csv is None else csv.encode() if isinstance(csv, str) else csv
+        self.id = batch_id(NAME.encode(), "key")
+        self.places = Places(
+            inbox=root / "inbox",
+            output_root=root / "out",
+            receipts=Receipts(root / "state"),
+            api_url="http://127.0.0.1/",
+            producer_version="0",
+        )
+        self.places.output_root.mkdir(parents=True, exist_ok=True)
+        self.batch = BatchRef(id=self.id, csv=CsvOptions(), source=self._claimed())
+        with self.places.source(self.batch) as source:
+            [self.page] = source.find_pages(Cursor(), page_rows=100_000, max_pages=10).pages
+        self.beats: list[int] = []
+
+    @property
+    def part(self) -> Path:
+        """The part file of the page."""
+        return self.places.output_root / f"batch-{self.id}" / ".part-000001"
+
+    @asynccontextmanager
+    async def activities(self, url: str, **options: object) -> AsyncIterator[BatchActivities]:
+        """The activities of a worker process that calls `url`."""
+        made = ApiOptions(**{"url": url, **options})  # type: ignore[arg-type]
+        async with EnrichmentClient(made) as client, Standstill() as standstill:
+            yield BatchActivities(self.places, client, standstill)
+
+    def environment(self) -> ActivityEnvironment:
+        """Return where an activity runs: its heartbeats are counted in `beats`."""
+        made = ActivityEnvironment()
+        made.info = replace(made.info, heartbeat_timeout=timedelta(seconds=60))
+        made.on_heartbeat = lambda *details: self.beats.append(int(details[0]))
+        return made
+
+    def enrich(self, activities: BatchActivities, where: ActivityEnvironment) -> asyncio.Task[EnrichedPage]:
+        """Start the work on the page."""
+
+        async def run() -> EnrichedPage:
+            return await where.run(activities.enrich_chunk, EnrichPage(batch=self.batch, page=self.page))
+
+        return asyncio.create_task(run())
+
+    def _claimed(self) -> Source:
+        path = self.places.inbox / ".processing" / self.id / NAME
+        path.parent.mkdir(parents=True)
+        path.write_bytes(self.content)
+        status = path.stat()
+        return Source(
+            file=NAME,
+            name=NAME,
+            size_bytes=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            inode=status.st_ino,
+            sha256=hashlib.sha256(self.content).hexdigest(),
+        )
+
+
+async def soon(check: Callable[[], object], what: str, deadline_s: float = 20.0) -> None:
+    """Wait in the event loop until `check` is true."""
+    await asyncio.to_thread(eventually, check, what, deadline_s)
