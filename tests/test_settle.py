@@ -192,6 +192,17 @@ async def test_what_a_ready_marker_says_is_verified(make_site: MakeSite, marker:
         assert "ready marker says" in refused[0].read_text()
 
 
+@pytest.mark.parametrize(
+    "marker", [b"[" * 4_096, b'{"size":' * 500, b'{"size": ' + b"[" * 900 + b"]" * 900 + b"}", '{"size": "²"}'.encode()]
+)
+async def test_a_ready_marker_of_nonsense_says_no_more_than_ready(make_site: MakeSite, marker: bytes) -> None:
+    site = make_site(ready_marker="{name}.done")
+    site.drop("users.csv")
+    site.drop("users.csv.done", marker)
+    await site.settle()
+    assert len(site.claimed()) == 2
+
+
 async def test_a_marker_of_an_odd_shape_is_never_taken_for_a_file(make_site: MakeSite) -> None:
     site = make_site(ready_marker="ready-{name}")
     site.drop("ready-users.csv", b"")

@@ -46,8 +46,8 @@ def promise_in(marker: Path) -> Promise:
     facts = _facts(text)
     size, rows, sha256 = (facts.get(name) for name in ("size", "rows", "sha256"))
     return Promise(
-        size_bytes=int(size) if size and size.isdigit() else None,
-        rows=int(rows) if rows and rows.isdigit() else None,
+        size_bytes=int(size) if size and size.isdecimal() else None,
+        rows=int(rows) if rows and rows.isdecimal() else None,
         sha256=sha256,
     )
 
@@ -68,11 +68,12 @@ def broken_promise(promise: Promise, *, size_bytes: int, sha256: str, path: Path
 def _facts(text: str) -> dict[str, str]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested so deep that it is no marker of anybody's
         found = dict(_FACT.findall(text))
     if not isinstance(found, dict):
         found = {}
-    facts = {_NAMES.get(str(key).lower(), str(key).lower()): str(value).lower() for key, value in found.items()}
+    plain = {str(key).lower(): str(value).lower() for key, value in found.items() if not isinstance(value, dict | list)}
+    facts = {_NAMES.get(key, key): value for key, value in plain.items()}
     bare = _SHA256SUM.search(text)
     return facts if "sha256" in facts or not bare else {**facts, "sha256": bare[1].lower()}
 
