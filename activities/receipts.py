@@ -22,10 +22,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from activities.disk_errors import disk_errors
+from activities.disk_errors import disk_errors, translated
 from activities.failpoints import failpoint
 from activities.moving import TEMPORARY, make_folder, sync_folder, write_new
-from workflows.errors import InvalidBatchId
+from workflows.errors import InvalidBatchId, TransientError
 from workflows.ids import checked_id, displayed, slug
 from workflows.models import Counts, Identity, Mode, Source
 
@@ -109,17 +109,24 @@ class Receipts:
         return True
 
     def read(self, batch_id: str) -> Receipt | None:
-        """Return the receipt of a batch; None where there is none, or none that can be read.
+        """Return the receipt of a batch; None where there is none, or only a torn one.
 
         Raises:
             InvalidBatchId: `batch_id` is none.
+            TransientError: whether there is one cannot be seen: it is there and cannot be read.
         """
         return self._read(self._path(checked_id(batch_id)))
 
     def newest_first(self) -> Iterator[Receipt]:
-        """Yield every receipt, the latest claim first. Looks at each file once and opens only what is asked for."""
+        """Yield every receipt, the latest claim first. Looks at each file once and opens only what is asked for.
+
+        One that cannot be read is told of and left out: a list is better with a gap than not at all.
+        """
         for path in self._newest_paths(""):
-            receipt = self._read(path)
+            try:
+                receipt = self._read(path)
+            except TransientError:
+                continue
             if receipt is not None:
                 yield receipt
 
@@ -175,14 +182,16 @@ class Receipts:
         return [self.folder / name for _, name in sorted(found, reverse=True)]
 
     def _read(self, path: Path) -> Receipt | None:
+        """Return what stands at `path`. Whoever took an unreadable receipt for none would work a file twice."""
         try:
+            failpoint("receipt.open.before")
             with path.open("rb") as file:
                 content = file.read(MAX_RECEIPT_BYTES + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
             self._tell(path, error.strerror or str(error))
-            return None
+            raise translated(error, f"reading the receipt {path}") from error
         try:
             return _decoded(content[:MAX_RECEIPT_BYTES], path.stem)
         except (ValueError, TypeError, KeyError, RecursionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from typing import Any
 
@@ -203,3 +204,32 @@ async def test_a_torn_receipt_costs_one_more_hash_and_nothing_else(make_site: Ma
     assert site.all_receipts()[0].id == receipt.id
     assert len(site.temporal.started) == 1
     assert site.under("duplicates") == []
+
+
+@pytest.mark.parametrize("lies_in", ["inbox", ".processing"])
+async def test_while_a_receipt_cannot_be_read_its_file_waits_and_is_told_of(
+    make_site: MakeSite, caplog: pytest.LogCaptureFixture, lies_in: str
+) -> None:
+    site = make_site()
+    site.drop("users.csv")
+    await site.settle()
+    [first] = site.all_receipts()
+    if lies_in == "inbox":
+        site.end(first.id, "completed")
+        site.drop("users.csv")
+    site.new_intake()
+
+    def unreadable(name: str) -> None:
+        if name == "receipt.open.before":
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    with watched(unreadable):
+        await site.settle()
+    [event] = ["file.delayed"] if lies_in == "inbox" else ["claim.strange"]
+    [told] = events(caplog, event)
+    assert "Too many open files" in told["why"]
+    assert site.under("duplicates") == []
+    assert site.temporal.asked == [first.id]
+    await site.settle()
+    assert [each.id for each in site.all_receipts()] == [first.id]
+    assert site.under("duplicates") == (["users.csv", "users.csv.receipt.json"] if lies_in == "inbox" else [])

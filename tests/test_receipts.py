@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ from intake_site import Killed
 from activities.failpoints import watched
 from activities.moving import sweep
 from activities.receipts import Receipt, Receipts, ReceiptState
-from workflows.errors import InvalidBatchId, StorageFull
+from workflows.errors import InvalidBatchId, StorageFull, TransientError
 from workflows.ids import batch_id, displayed
 from workflows.models import Counts, Identity, Source
 
@@ -98,6 +99,25 @@ def test_a_torn_receipt_counts_as_none_and_is_told_of_once(
     assert [each.getMessage() for each in caplog.records] == ["receipt.unreadable"]
     assert receipts.write(whole)
     assert receipts.read(whole.id) == whole
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_a_receipt_that_cannot_be_read_is_not_taken_for_none_nor_overwritten(receipts: Receipts, number: int) -> None:
+    ended = receipt(state="completed")
+    receipts.write(ended)
+
+    def unreadable(name: str) -> None:
+        if name == "receipt.open.before":
+            raise OSError(number, os.strerror(number))
+
+    with watched(unreadable):
+        for ask in (receipts.read, receipts.find, receipts.latest_of):
+            with pytest.raises(TransientError, match=os.strerror(number)):
+                ask(ended.source.name if ask == receipts.latest_of else ended.id)
+        with pytest.raises(TransientError):
+            receipts.write(replace(ended, state="claimed"))
+        assert list(receipts.newest_first()) == []
+    assert receipts.read(ended.id) == ended
 
 
 def test_a_receipt_under_the_name_of_another_counts_as_none(receipts: Receipts) -> None:

@@ -18,7 +18,7 @@ from daemon.intake.entries import Dropped, Entry, entries
 from daemon.intake.launches import Outcome
 from daemon.intake.names import Names
 from daemon.settings import Settings
-from workflows.errors import InvalidBatchId
+from workflows.errors import InvalidBatchId, TransientError
 from workflows.ids import checked_id, displayed
 from workflows.models import BatchRef, Counts
 from workflows.models import Outcome as Ended
@@ -113,6 +113,8 @@ class Leftovers:
             self._adopt(identity, found)
         except OSError as error:
             self.tell(os.fsencode(identity), f"it cannot be read: {error.strerror or error}")
+        except TransientError as error:
+            self.tell(os.fsencode(identity), f"{error}; it is looked at again by itself")
 
     def _adopt(self, identity: str, found: Found) -> None:
         receipt = self._receipts.read(identity)
