@@ -12,6 +12,9 @@ from workflows.ids import batch_id, identity_key, workflow_id
 RERUN = "\nrerun:"
 """Stands between the identity of a batch and the number of its deliberate rerun."""
 
+COLLISION = "\ncollision:"
+"""Stands between the identity of a batch and a number, where the id without one was taken by another identity."""
+
 _NUMBER = re.compile(r"[1-9][0-9]*")
 
 
@@ -35,7 +38,9 @@ def identity_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_key_of(key: str, whole: str) -> bool:
-    if key == whole:
+    collided = _NUMBER.match(key, len(whole + COLLISION)) if key.startswith(whole + COLLISION) else None
+    own = key[: collided.end()] if collided else whole
+    if key == own:
         return True
-    root = whole.partition(RERUN)[0] + RERUN
+    root = own.partition(RERUN)[0] + RERUN
     return key.startswith(root) and _NUMBER.fullmatch(key, len(root)) is not None

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from intake_site import CSV
 
 from activities.failpoints import watched
+from activities.identity_proof import COLLISION
 from activities.receipts import Receipts
 from daemon.intake.claim import Claimed, Claims, Duplicate
 from daemon.intake.entries import Dropped, look_at
 from daemon.intake.identify import Identified, identify
 from daemon.settings import Settings
+from workflows.ids import batch_id, checked_id
+from workflows.models import Identity
 
 
 class Desk:
@@ -185,3 +189,34 @@ def test_under_the_policy_content_the_first_name_gives_the_id(tmp_path: Path) ->
     assert isinstance(second, Duplicate)
     assert first.receipt.id.startswith("b-")
     assert second.first == first.receipt
+
+
+@pytest.mark.parametrize("identity", ["name+content", "content", "name"])
+def test_a_file_whose_id_another_identity_has_gets_the_next_id_and_keeps_it(tmp_path: Path, identity: str) -> None:
+    desk = Desk(tmp_path, identity=identity)
+    first = desk.claims.claim(*desk.drop())
+    assert isinstance(first, Claimed)
+    taken = [first.receipt.id]
+    for number in (1, 2):
+        for each in taken:
+            known = desk.receipts.read(each)
+            assert known
+            desk.receipts.write(replace(known, identity=Identity(policy="name", key="another")))
+        claimed = desk.daemon().claim(*desk.drop())
+        assert isinstance(claimed, Claimed)
+        receipt = claimed.receipt
+        assert receipt.id not in taken
+        assert receipt.id == checked_id(receipt.id) == batch_id(b"users.csv", receipt.identity.key)
+        assert receipt.identity.key.endswith(f"{COLLISION}{number}")
+        again = desk.daemon().claim(*desk.drop())
+        assert isinstance(again, Duplicate)
+        assert again.first == receipt
+        taken.append(receipt.id)
+    assert len(desk.files()) == 4
+
+
+def test_a_receipt_that_was_made_up_for_a_lost_one_is_known_by_its_source(desk: Desk) -> None:
+    first = desk.claims.claim(*desk.drop())
+    assert isinstance(first, Claimed)
+    desk.receipts.write(replace(first.receipt, identity=Identity(policy="", key="")))
+    assert isinstance(desk.daemon().claim(*desk.drop()), Duplicate)

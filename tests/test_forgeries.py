@@ -9,9 +9,9 @@ import pytest
 from finished_work import NAME, FinishedWork
 from test_verification import failed, forge
 
+from activities.identity_proof import COLLISION, RERUN
 from activities.manifest_facts import gaps
 from activities.manifest_reading import newest_generation, saved_pages
-from daemon.rerun import RERUN
 from workflows.ids import IdentityPolicy, batch_id, identity_key
 from workflows.models import Control
 
@@ -171,7 +171,7 @@ def test_a_name_that_does_not_follow_from_the_source_is_found(
 
 
 @pytest.mark.parametrize("policy", ["name+content", "content", "name"])
-@pytest.mark.parametrize("rerun", ["", f"{RERUN}1", f"{RERUN}12"])
+@pytest.mark.parametrize("rerun", ["", f"{RERUN}1", f"{RERUN}12", f"{COLLISION}1", f"{COLLISION}2{RERUN}1"])
 def test_every_way_to_name_a_batch_holds_and_no_other_identity_does(
     work: FinishedWork, policy: IdentityPolicy, rerun: str
 ) -> None:
@@ -185,7 +185,7 @@ def test_every_way_to_name_a_batch_holds_and_no_other_identity_does(
 
     forge(work, lambda manifest: claim(manifest, key))
     assert failed(work) == {}
-    for other in (f"{key}x", f"{key}{RERUN}", f"x{key}", key.partition(":")[2]):
+    for other in (f"{key}x", f"{key}{RERUN}", f"{key}{COLLISION}", f"x{key}", key.partition(":")[2]):
         forge(work, lambda manifest, other=other: claim(manifest, other))
         assert f"its identity is not that of its source by {policy}" in failed(work)["manifest"]
 

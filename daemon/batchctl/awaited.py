@@ -15,9 +15,9 @@ from daemon.batchctl.resolve import resolved
 from daemon.batchctl.status_report import StatusReport
 from daemon.batchctl.words import say
 from daemon.explain import explain
-from daemon.intake.identities import known_identity
+from daemon.intake.identities import Identities
 from workflows.errors import InvalidBatchId, TemporalUnreachable
-from workflows.ids import batch_id, identity_key, printable
+from workflows.ids import printable
 
 LOOK_S = 0.2
 SLOW_LOOK_S = 1.0
@@ -84,9 +84,8 @@ async def submitted_batch(desk: Desk, name: str, sha256: str, deadline: Deadline
         TimedOut: it has not become a batch in time.
     """
     gone_at: float | None = None
-    key = identity_key(desk.settings.identity, name=os.fsencode(name), sha256=sha256)
     while True:
-        identity = _receipted(desk, name, key)
+        identity = _receipted(desk, name, sha256)
         if identity:
             return identity
         if is_pending(desk, name):
@@ -118,12 +117,10 @@ def became(desk: Desk, name: str) -> str | None:
     return last.batch_id
 
 
-def _receipted(desk: Desk, name: str, key: str) -> str | None:
+def _receipted(desk: Desk, name: str, sha256: str) -> str | None:
     """Return the batch with this identity that has a receipt; its name may be another where content alone counts."""
-    identity = batch_id(os.fsencode(name), key)
-    if desk.settings.identity == "content":
-        identity = known_identity(desk.settings.state_dir, key) or identity
-    return identity if desk.receipts.read(identity) else None
+    first = Identities(desk.settings, desk.receipts).identified(os.fsencode(name), sha256).first
+    return first.id if first else None
 
 
 def is_pending(desk: Desk, name: str) -> bool:

@@ -26,7 +26,7 @@ from daemon.intake.identify import Identified
 from daemon.intake.identities import Identities
 from daemon.intake.names import Names
 from daemon.settings import Settings
-from workflows.ids import batch_id, displayed, identity_key, workflow_id
+from workflows.ids import displayed, workflow_id
 from workflows.models import Identity, Source
 
 
@@ -52,7 +52,7 @@ class Claims:
         self._receipts = receipts
         self._inbox = settings.inbox.absolute()
         self._names = Names(settings)
-        self._identities = Identities(settings.state_dir)
+        self._identities = Identities(settings, receipts)
         self._being_claimed: set[str] = set()
         self._lock = threading.Lock()
 
@@ -68,19 +68,18 @@ class Claims:
             OSError: the folders of the inbox cannot be written.
             TransientError: the state folder cannot be written.
         """
-        key = identity_key(self._settings.identity, name=dropped.name, sha256=identified.sha256)
-        identity = batch_id(dropped.name, key)
-        if self._settings.identity == "content":
-            identity = self._identities.first_with(key, identity)
-        with self._alone_with(identity) as alone:
+        found = self._identities.first_identified(dropped.name, identified.sha256)
+        with self._alone_with(found.id) as alone:
             if not alone:
                 return None
-            known = self._receipts.read(identity)
-            if known and dropped.folder == self._inbox / PROCESSING / identity:
-                return Claimed(known)  # another daemon has just finished the same leftover
-            if known and not self._was_never_claimed(known):
-                return Duplicate(known)
-            return self._claim(dropped, identified, identity, key)
+            now = self._identities.identified(dropped.name, identified.sha256)
+            if now.id != found.id:
+                return None  # another identity has just taken this id
+            if now.first and dropped.folder == self._inbox / PROCESSING / now.id:
+                return Claimed(now.first)  # another daemon has just finished the same leftover
+            if now.first and not self._was_never_claimed(now.first):
+                return Duplicate(now.first)
+            return self._claim(dropped, identified, now.id, now.key)
 
     def _claim(self, dropped: Dropped, identified: Identified, identity: str, key: str) -> Claimed | None:
         folder = self._inbox / PROCESSING / identity

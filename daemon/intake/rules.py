@@ -17,7 +17,7 @@ from activities.receipts import Receipts
 from daemon.intake.duplicates import what_next
 from daemon.intake.entries import Dropped, Entry, look_at
 from daemon.intake.identify import Identified, identify
-from daemon.intake.identities import known_identity
+from daemon.intake.identities import Identities
 from daemon.intake.leader import is_watched
 from daemon.intake.markers import broken_promise, promise_in
 from daemon.intake.names import Names
@@ -27,7 +27,7 @@ from daemon.intake.settle import EMPTY_PATIENCE_S
 from daemon.intake.writers import Writer, writers_of
 from daemon.settings import Settings
 from workflows.errors import SourceError
-from workflows.ids import batch_id, displayed, identity_key, printable
+from workflows.ids import displayed, printable
 
 RuleState = Literal["ignored", "left", "settling", "held", "refused", "duplicate", "waiting"]
 """What becomes of a file that breaks a rule: how it stands until something changes."""
@@ -55,7 +55,7 @@ class Rules:
         self._settings = settings
         self._inbox = settings.inbox.absolute()
         self._names = Names(settings)
-        self._receipts = Receipts(settings.state_dir.absolute())
+        self._identities = Identities(settings, Receipts(settings.state_dir.absolute()))
 
     def of_name(self, name: bytes) -> Iterator[Rule]:
         """Yield the rules that the name alone decides."""
@@ -138,14 +138,11 @@ class Rules:
         if marker is not None:
             yield _refused("promise", self._broken(dropped, found, marker), "it is what its marker says")
         policy = self._settings.identity
-        key = identity_key(policy, name=dropped.name, sha256=found.sha256)
-        identity = batch_id(dropped.name, key)
-        if policy == "content":
-            identity = known_identity(self._settings.state_dir.absolute(), key) or identity
-        first = self._receipts.read(identity)
+        identified = self._identities.identified(dropped.name, found.sha256)
+        first = identified.first
         known = None if first is None else f"batch {first.id} ({first.state}) was made of the same file ({policy})"
         todo = "" if first is None else what_next(first)
-        yield _rule("new", known, f"no batch of this identity ({policy}); it becomes {identity}", todo,
+        yield _rule("new", known, f"no batch of this identity ({policy}); it becomes {identified.id}", todo,
                     leads_to="duplicate")  # fmt: skip
 
     def _broken(self, dropped: Dropped, found: Identified, marker: bytes) -> Refusal | None:
