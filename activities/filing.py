@@ -17,7 +17,8 @@ from pathlib import Path
 
 from activities.disk_errors import disk_errors
 from activities.failpoints import failpoint
-from activities.moving import make_folder, move_where_free, sweep, sync_folder
+from activities.inbox import check_any_here, make_in
+from activities.moving import move_where_free, sweep, sync_folder
 from activities.places import PROCESSING
 from activities.reasons import Reason, mend_of, place_in, write_reason
 from activities.receipts import Receipt, Receipts
@@ -34,10 +35,12 @@ logger = logging.getLogger(__name__)
 def file_source(inbox: Path, receipts: Receipts, request: FileSource) -> None:
     """Move the claimed file to where finished sources go and close the receipt. Blocking and idempotent.
 
-    A source that is gone is no error here: the outcome stands, and the receipt says that no source was filed. A later
-    generation has no source to move; when it ends well, the receipt names its manifest, else nothing changes.
+    A source that was taken out of its folder is no error here: the outcome stands, and the receipt says that no source
+    was filed. A later generation has no source to move; when it ends well, the receipt names its manifest, else nothing
+    changes.
 
     Raises:
+        InboxMissing: neither the claim nor what an earlier attempt has filed is on this host now.
         StorageFull: there is no room for the reason or the receipt; nothing is lost.
         TransientError: the move failed; it is safe to try again.
     """
@@ -47,10 +50,11 @@ def file_source(inbox: Path, receipts: Receipts, request: FileSource) -> None:
         return
     shelf = ARCHIVE if request.outcome == "completed" else FAILED
     shelved = inbox / shelf / identity
+    check_any_here(inbox / PROCESSING / identity, shelved)
     receipt = receipts.read(identity) or _receipt_made_up(inbox, request)
     with disk_errors(f"filing the source of {identity} under {shelf}/"):
         failpoint("filing.begun")
-        make_folder(shelved)
+        make_in(inbox, shelf, identity)
         if request.outcome != "completed":
             write_reason(shelved, _reason(request, receipt))
         failpoint("filing.reasoned")

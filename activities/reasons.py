@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from activities.failpoints import failpoint
-from activities.moving import make_folder, write_whole
+from activities.moving import write_whole
 from workflows.errors import shortened
 from workflows.ids import printable
 
@@ -68,9 +68,8 @@ def place_in(what: str, word: Literal["row", "line"]) -> int | None:
 
 
 def write_reason(folder: Path, reason: Reason) -> None:
-    """Write both files, each at once. Repeating it leaves what once left, but for the time."""
+    """Write both files into a folder that is there, each at once. Repeating it changes nothing but the time."""
     document = {**asdict(reason), "what": shortened(reason.what), "at": reason.at or _now()}
-    make_folder(folder)
     failpoint("reason.write.before")
     write_whole(folder / REASON_JSON, (json.dumps(document, indent=1) + "\n").encode())
     write_whole(folder / REASON_TXT, _told(document).encode("utf-8", "backslashreplace"))

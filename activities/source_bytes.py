@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from workflows.errors import SourceChanged, SourceUnreadable, SourceVanished
+from activities.inbox import can_be_seen, why_missing
+from workflows.errors import SourceChanged, SourceUnreadable
 from workflows.ids import displayed, printable
 from workflows.models import Source
 
@@ -46,7 +47,8 @@ class SourceBytes:
         """Open the regular file at `path`, following no link, held against `pinned` or else against itself.
 
         Raises:
-            SourceVanished: there is no such file.
+            SourceVanished: its folder is there, and the file is not in it.
+            InboxMissing: its folder is not there, or may not be entered.
             SourceUnreadable: it is no regular file, or may not be read.
         """
         where = os.fsencode(path)
@@ -98,7 +100,8 @@ class SourceBytes:
 
         Raises:
             SourceChanged: size, time of change or inode differ, or another file stands at the path.
-            SourceVanished: no file stands at the path.
+            SourceVanished: its folder is there, and no file stands at the path.
+            InboxMissing: its folder is not there, or may not be entered.
         """
         held = os.fstat(self._descriptor)
         if _pin(held) != self._pin:
@@ -106,8 +109,8 @@ class SourceBytes:
             raise SourceChanged(f"{self.name}: the file changed after it was taken ({what}); drop it again")
         try:
             standing = os.lstat(self._path)
-        except FileNotFoundError:
-            raise SourceVanished(f"{self.name}: the file is gone; drop it again") from None
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            raise why_missing(self._path) from None
         if not os.path.samestat(standing, held):
             raise SourceChanged(f"{self.name}: another file has taken its place; drop it again")
 
@@ -118,10 +121,12 @@ def _opened(path: bytes) -> int:
         _check_regular(os.lstat(path), path)
         descriptor = os.open(path, _FLAGS)
     except (FileNotFoundError, NotADirectoryError):
-        raise SourceVanished(f"{_shown(path)}: the file is gone; drop it again") from None
+        raise why_missing(path) from None
     except OSError as error:
         if error.errno not in _UNREADABLE:
             raise
+        if not can_be_seen(path):
+            raise why_missing(path) from error
         raise SourceUnreadable(f"{_shown(path)}: {error.strerror}; let the service read it") from error
     try:
         _check_regular(os.fstat(descriptor), path)

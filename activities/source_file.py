@@ -43,7 +43,8 @@ class SourceFile:
             pinned: what was identified; without it the file is held against itself as it is now.
 
         Raises:
-            SourceVanished: there is no such file.
+            SourceVanished: there is no such file in its folder.
+            InboxMissing: its folder is not there, or may not be entered.
             SourceUnreadable: it is no regular file, or may not be read.
             SourceChanged: it is not the file that was identified.
             InvalidCsv: it is no CSV file, or has no usable header.
@@ -81,7 +82,8 @@ class SourceFile:
 
         Raises:
             SourceChanged: size, time of change or inode differ, or another file stands at the path.
-            SourceVanished: no file stands at the path.
+            SourceVanished: no file stands at the path, in a folder that is there.
+            InboxMissing: its folder is not there, or may not be entered.
         """
         self._content.check_unchanged()
 

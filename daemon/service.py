@@ -114,7 +114,7 @@ async def watch(settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[
 
 async def work_all(settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
     """Work the task queue until `stop` is set, in as many processes as the settings say."""
-    prepare_folders(settings)
+    prepare_folders(settings, makes_inbox=False)
     api_token(settings)
     if settings.worker_processes() == 1:
         await work(settings, stop, on_ready=on_ready)
@@ -135,13 +135,20 @@ async def work_all(settings: Settings, stop: asyncio.Event, *, on_ready: Callabl
         await asyncio.gather(*(worker.stop(settings.stop_timeout_s) for worker in workers))
 
 
-def prepare_folders(settings: Settings) -> None:
+def prepare_folders(settings: Settings, *, makes_inbox: bool = True) -> None:
     """Make the inbox and the state folder where they are missing.
+
+    Whoever only works makes no inbox: where none is, it may have to be mounted first, and batches wait for it.
 
     Raises:
         SettingsError: one of them cannot be made or used, or there is no output root.
     """
-    for name, folder in (("BATCH_INBOX", settings.inbox), ("BATCH_STATE_DIR", settings.state_dir)):
+    needed = [("BATCH_INBOX", settings.inbox), ("BATCH_STATE_DIR", settings.state_dir)]
+    if not makes_inbox and not settings.inbox.exists():
+        fields = {"inbox": str(settings.inbox), "why": "it is not there", "todo": "batches wait for it"}
+        logger.error("inbox.lost", extra={"fields": fields})
+        del needed[0]
+    for name, folder in needed:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -12,6 +12,7 @@
     │   │   └── InvalidCsv       the file is not a CSV file that can be read
     │   └── OutputRefused        the output folder is not ours (a symlink, another owner, foreign files)
     └── TransientError           catch it where retrying is decided: trying again may help
+        ├── InboxMissing         the inbox is not on this host at the moment, or the claimed file's folder in it is not
         └── StorageFull          the disk, its inodes or a quota are used up
 
 Temporal learns what is permanent from a list of class names, `PERMANENT`: an exception raised in an activity
@@ -73,6 +74,10 @@ class OutputRefused(PermanentError):
 
 class TransientError(BatchdError):
     """Trying again may help."""
+
+
+class InboxMissing(TransientError):
+    """The inbox is not on this host at the moment, or the folder of a claimed file is not in it."""
 
 
 class StorageFull(TransientError):

@@ -18,6 +18,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
     GetWorkflowExecutionHistoryReverseRequest,
     ListWorkflowExecutionsRequest,
 )
@@ -74,15 +75,21 @@ class LiveBatches:
 
     async def run_of(self, batch_id: str, *, suffix: str = "") -> Run | None:
         """Return the newest run of a batch; None where Temporal knows none."""
+        answer = await self._described(workflow_id(batch_id) + suffix)
+        if answer is None:
+            return None
+        children = [await self._described(each.workflow_id) for each in answer.pending_children]
+        return described_run(answer, [each for each in children if each is not None])
+
+    async def _described(self, workflow: str) -> DescribeWorkflowExecutionResponse | None:
         request = DescribeWorkflowExecutionRequest(
-            namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=workflow_id(batch_id) + suffix)
+            namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=workflow)
         )
         try:
             async with self._answering():
-                answer = await self.client.workflow_service.describe_workflow_execution(request, timeout=RPC_TIMEOUT)
+                return await self.client.workflow_service.describe_workflow_execution(request, timeout=RPC_TIMEOUT)
         except _Unknown:
             return None
-        return described_run(answer)
 
     async def progress(self, batch_id: str, *, suffix: str = "", patient: bool = False) -> Progress | None:
         """Return how far a batch is; None where no worker answers in time. A patient caller asks twice."""

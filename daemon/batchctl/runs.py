@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -56,12 +57,18 @@ _OUTCOMES: dict[int, Outcome] = {
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT: "failed",
 }
 
+_SUBJECTS = {"StorageFull": "disk", "InboxMissing": "inbox"}
+"""What a batch waits for, by the type of the error that is being tried again."""
 
-def described_run(answer: DescribeWorkflowExecutionResponse) -> Run:
-    """Return what a description says."""
+
+def described_run(
+    answer: DescribeWorkflowExecutionResponse, children: Sequence[DescribeWorkflowExecutionResponse] = ()
+) -> Run:
+    """Return what a description says, with what its children are trying again."""
     facts = answer.workflow_execution_info
     outcome = _OUTCOMES.get(facts.status)
-    troubles = [told for each in answer.pending_activities if (told := _trouble(each))]
+    pending = [each for described in (answer, *children) for each in described.pending_activities]
+    troubles = [told for each in pending if (told := _trouble(each))]
     if facts.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED:
         troubles = ["temporal: paused by Temporal's own switch; unpause it there"]
     return Run(
@@ -95,7 +102,7 @@ def _told(failure: Failure) -> str:
     if failure.HasField("timeout_failure_info"):
         return "worker: a worker went silent; its page is being tried again"
     kind = failure.application_failure_info.type
-    subject = "disk" if kind == "StorageFull" else "retry"
+    subject = _SUBJECTS.get(kind, "retry")
     return shortened(f"{subject}: {failure.message or kind}", MAX_WORD_CHARS)
 
 

@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from activities.failpoints import failpoint
-from activities.moving import make_folder, rename_where_free, sync_folder
+from activities.inbox import make_in
+from activities.moving import rename_where_free, sync_folder
 from activities.places import PROCESSING
 from activities.receipts import Receipt, Receipts
 from daemon.intake.entries import Dropped, look_at
@@ -182,7 +183,7 @@ class Claims:
 
 def _made(folder: Path) -> bool:
     """Make the folder of a batch for ourselves alone; False where somebody else is using it."""
-    make_folder(folder.parent)
+    make_in(folder.parent.parent, PROCESSING)
     for _ in range(2):
         try:
             folder.mkdir(mode=0o700)

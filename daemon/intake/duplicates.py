@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from activities.failpoints import failpoint
-from activities.moving import make_folder, move_where_free, sync_folder, write_whole
+from activities.inbox import make_in
+from activities.moving import move_where_free, sync_folder, write_whole
 from activities.receipts import Receipt
 from daemon.intake.entries import Dropped
 from daemon.intake.names import DUPLICATES
@@ -39,8 +40,7 @@ def set_aside(inbox: Path, dropped: Dropped, first: Receipt, *, sha256: str) -> 
         FileNotFoundError: the file has been taken away.
         OSError: it cannot be moved.
     """
-    folder = inbox / DUPLICATES
-    make_folder(folder)
+    folder = make_in(inbox, DUPLICATES)
     document = _document(dropped, first, sha256)
     for number in count():
         target = folder / os.fsdecode(_numbered(dropped.name, number))

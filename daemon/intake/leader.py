@@ -9,7 +9,7 @@ import logging
 import os
 from pathlib import Path
 
-from activities.moving import make_folder
+from activities.inbox import make_in
 from activities.places import PROCESSING
 
 LOCK = ".lock"
@@ -22,7 +22,8 @@ class Leadership:
     """The right to work one inbox."""
 
     def __init__(self, inbox: Path) -> None:
-        self._path = inbox.absolute() / PROCESSING / LOCK
+        self._inbox = inbox.absolute()
+        self._path = self._inbox / PROCESSING / LOCK
         self._fd = -1
 
     def holds(self) -> bool:
@@ -47,8 +48,7 @@ class Leadership:
         return False
 
     def _acquired(self) -> bool:
-        self._path.parent.parent.stat()  # an inbox that is gone is not made again: it may be a mount that comes back
-        make_folder(self._path.parent)
+        make_in(self._inbox, PROCESSING)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -16,7 +16,8 @@ from pathlib import Path
 from activities.dialect_encoding import SAMPLE_BYTES, encoding_of
 from activities.failpoints import failpoint
 from activities.filing import FAILED
-from activities.moving import make_folder, move_where_free, sweep, sync_folder
+from activities.inbox import make_in
+from activities.moving import move_where_free, sweep, sync_folder
 from activities.reasons import Reason, write_reason
 from daemon.intake.entries import Dropped, Entry, Kind
 from daemon.settings import Settings
@@ -87,7 +88,7 @@ def refuse(inbox: Path, dropped: Dropped, refusal: Refusal) -> Path:
         FileNotFoundError: the file has been taken away.
         OSError: it cannot be moved.
     """
-    folder = inbox / FAILED / refused_name(dropped)
+    folder = make_in(inbox, FAILED, refused_name(dropped))
     write_reason(
         folder,
         Reason(
@@ -115,7 +116,6 @@ def refused_name(dropped: Dropped) -> str:
 
 
 def _moved(source: Path, folder: Path) -> Path:
-    make_folder(folder)
     for number in count():
         stem, dot, suffix = source.name.rpartition(".")
         name = f"{stem}.{number}{dot}{suffix}" if number and stem else f"{source.name}.{number}"

@@ -1,0 +1,93 @@
+"""Is the inbox on this host now? It may be unmounted, moved away for a while, or not be mounted here at all.
+
+Nothing is concluded from what is missing but this: a file that is not in a folder that is there was taken out of it.
+Everything else is waited for, and nothing here or in what calls it ever makes an inbox: it would hide the one that
+comes back.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+from workflows.errors import InboxMissing, SourceVanished
+from workflows.ids import displayed, printable
+
+FOLDER_MODE = 0o700
+
+
+def make_in(root: Path, *names: str) -> Path:
+    """Make a folder in `root`, and those between the two, where they are missing, and return it. `root` is never made.
+
+    Raises:
+        FileNotFoundError: there is no `root`.
+    """
+    folder = root
+    for name in names:
+        folder /= name
+        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    return folder
+
+
+def check_any_here(*folders: Path) -> None:
+    """Return where at least one of the folders is there.
+
+    Raises:
+        InboxMissing: none is.
+    """
+    errors: list[OSError] = []
+    for folder in folders:
+        try:
+            os.close(_opened(folder))
+        except OSError as error:
+            errors.append(error)
+        else:
+            return
+    raise _out_of_reach(folders[0], errors[0])
+
+
+def why_missing(path: bytes) -> SourceVanished | InboxMissing:
+    """Return what it means that a claimed file could not be reached at its path a moment ago."""
+    folder, name = Path(os.fsdecode(os.path.dirname(path))), os.path.basename(path)  # noqa: PTH119, PTH120 - bytes
+    try:
+        entered = _opened(folder)
+    except OSError as error:
+        return _out_of_reach(folder, error)
+    try:
+        os.stat(name, dir_fd=entered, follow_symlinks=False)
+    except FileNotFoundError:
+        return SourceVanished(f"{printable(displayed(name))}: the file is gone; drop it again")
+    except OSError as error:
+        return _out_of_reach(folder, error)
+    finally:
+        os.close(entered)
+    return InboxMissing(f"{_shown(folder)} was out of reach for a moment; the batch goes on by itself")
+
+
+def can_be_seen(path: bytes) -> bool:
+    """Tell whether the folder of a file can be entered, and the file is there."""
+    try:
+        os.lstat(path)
+    except OSError:
+        return False
+    return True
+
+
+def _opened(folder: Path) -> int:
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _out_of_reach(folder: Path, error: OSError) -> InboxMissing:
+    host = socket.gethostname()
+    unseen = next((each for each in reversed((folder, *folder.parents)) if not os.path.lexists(each)), None)
+    if unseen and error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        what = f"{_shown(unseen)} is not there on {host}"
+    else:
+        what = f"{_shown(unseen.parent if unseen else folder)} cannot be entered on {host} ({error.strerror})"
+    return InboxMissing(f"{what}; the batch goes on by itself once it is back")
+
+
+def _shown(folder: Path) -> str:
+    return printable(displayed(os.fsencode(folder)))
