@@ -105,6 +105,14 @@ class Folder:
             os.fchmod(fd, FILE_MODE)
         return fd
 
+    def nameless(self) -> int:
+        """Return a descriptor of a new file that has no name and is gone when it is closed, even by a kill."""
+        name = _temporary_name()
+        with disk_errors(f"writing in {self.path}"):
+            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN_FILE, FILE_MODE, dir_fd=self.fd)
+            os.unlink(name, dir_fd=self.fd)
+        return fd
+
     def stored(self, name: str) -> Stored | None:
         """Return size and sha256 of what is on disk now; None where there is no plain file."""
         file = self.reading(name)
@@ -126,7 +134,7 @@ class Folder:
             StorageFull: there is no room; nothing of the attempt stays.
             TransientError: what existed was removed before it could be hashed.
         """
-        temporary = f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
+        temporary = _temporary_name()
         with disk_errors(f"writing {self.path / name}"):
             try:
                 offered = self._write(temporary, blocks)
@@ -216,6 +224,10 @@ class Folder:
         if error.errno in _NOT_A_PLAIN_FILE:
             return _not_plain(self.path / name)
         return translated(error, f"opening {self.path / name}")
+
+
+def _temporary_name() -> str:
+    return f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _written(fd: int, blocks: Iterable[bytes]) -> Stored:

@@ -16,10 +16,13 @@ from activities.elements import element
 from activities.enrichment import CallRow, PageOutcome, RowOutcome
 from activities.folder import Folder
 from activities.generations import fallback_rows
+from activities.output_names import part_name
 from activities.parts import DurableRow, PartFile
 from activities.places import Places
+from activities.room import Room
 from activities.source_file import Record, Rejected
 from activities.tally import tally
+from workflows.errors import StorageFull
 from workflows.requests import EnrichedPage, EnrichPage
 
 PROBE_CHOICE = 8
@@ -31,11 +34,15 @@ _SourceRow = tuple[int, dict[str, str]]
 class PageWork:
     """The rows of one page and their durable answers. Blocking, but for `keep`, which is one small write."""
 
-    def __init__(self, request: EnrichPage, folder: Folder, part: PartFile | None, held: ExitStack) -> None:
+    def __init__(
+        self, request: EnrichPage, folder: Folder, part: PartFile | None, room: Room | None, held: ExitStack
+    ) -> None:
         self._request = request
         self._batch_id = request.batch.id
         self._folder = folder
         self._part = part
+        self._room = room
+        self._full: StorageFull | None = None
         self._held = held
         self._waiting: Iterable[_SourceRow] = ()
         self._called: dict[int, tuple[bytes, dict[str, str]]] = {}
@@ -49,23 +56,26 @@ class PageWork:
         Raises:
             SourceError: the file is not the one that was identified.
             OutputRefused: the output folder is not ours.
+            StorageFull: there is no room.
         """
         batch, page = request.batch, request.page
         with ExitStack() as stack:
             folder = stack.enter_context(places.output(batch))
             if already_saved(folder, page, batch.generation):
                 # A late attempt, or a run started again after Temporal lost its state: nothing is left to call.
-                return cls(request, folder, None, stack.pop_all())
+                return cls(request, folder, None, None, stack.pop_all())
             part = PartFile.open(folder, page.number, generation=batch.generation)
             stack.callback(part.close)
+            room = Room.of(folder, part_name(page.number, batch.generation), places.missed, behind=part.size_bytes)
+            stack.callback(room.close)
             if batch.generation > 1:
                 rows = fallback_rows(folder, page, batch.generation)
-                work = cls(request, folder, part, stack.pop_all())
+                work = cls(request, folder, part, room, stack.pop_all())
                 work._waiting = [(row.number, row.source) for row in rows if row.number not in part.done]
                 return work
             with places.source(batch) as source:
                 columns, records = source.dialect.columns, source.read_page(page)
-            work = cls(request, folder, part, stack.pop_all())
+            work = cls(request, folder, part, room, stack.pop_all())
         work._take(columns, records)
         return work
 
@@ -78,10 +88,14 @@ class PageWork:
         """Yield the rows that have no durable answer; one of them for a probe.
 
         A probe takes any of the next few, so that one row that the API chokes on does not look like an outage for ever.
+
+        Raises:
+            StorageFull: the disk has no room for the answer of one row more.
         """
         waiting = _any_one(islice(self._waiting, PROBE_CHOICE)) if probe else self._waiting
         for number, source in waiting:
             body = orjson.dumps(source)
+            self._make_room(number, len(body))
             self._called[number] = body, source
             yield CallRow(number=number, key=f"{self._batch_id}-{number}", body=body)
 
@@ -95,20 +109,16 @@ class PageWork:
 
     def keep(self, outcome: RowOutcome) -> None:
         """Make the answer of one row durable against a kill of this process."""
-        assert self._part is not None, "a saved page has no rows to call"  # noqa: S101 - a broken invariant, not input
         body, source = self._called.pop(outcome.number)
-        self._part.append(
-            [
-                DurableRow(
-                    row=outcome.number,
-                    kind="F" if outcome.error else "E",
-                    error=outcome.error or "",
-                    statuses=outcome.statuses,
-                    latency_ms=outcome.latency_ms,
-                    element=element(body, source, outcome.number, outcome.added, outcome.error),
-                )
-            ]
+        row = DurableRow(
+            row=outcome.number,
+            kind="F" if outcome.error else "E",
+            error=outcome.error or "",
+            statuses=outcome.statuses,
+            latency_ms=outcome.latency_ms,
+            element=element(body, source, outcome.number, outcome.added, outcome.error),
         )
+        self._append(row, sent_bytes=len(body))
 
     def sync(self) -> None:
         """Make what is durable against a kill durable against a power cut."""
@@ -129,6 +139,28 @@ class PageWork:
     def close(self) -> None:
         """Close the files."""
         self._held.close()
+
+    def _make_room(self, number: int, sent_bytes: int) -> None:
+        if self._full:
+            raise self._full
+        assert self._room is not None, "a saved page has no rows to call"  # noqa: S101 - a broken invariant, not input
+        self._room.expect(number, sent_bytes)
+
+    def _append(self, row: DurableRow, *, sent_bytes: int) -> None:
+        """Append a row: on a full disk in the room that is held for those in flight, and no further one is called."""
+        part, room = self._part, self._room
+        assert part is not None and room is not None, "no row of a saved page is called"  # noqa: S101, PT018 - as above
+        try:
+            part.append([row])
+        except StorageFull as full:
+            self._full = full
+            room.give_up()
+            try:
+                part.append([row])
+            except StorageFull:
+                room.miss(len(row.element))
+                raise
+        room.kept(row.row, sent_bytes, len(row.element))
 
     def _take(self, columns: Sequence[str], records: list[Record | Rejected]) -> None:
         part = self._part

@@ -100,6 +100,12 @@ class PartFile:
         self.done.update([row.row for row in added])
         failpoint("part.write.after")
 
+    @property
+    def size_bytes(self) -> int:
+        """How long the file is now."""
+        with disk_errors(f"reading {self._shown}"):
+            return os.fstat(self._fd).st_size
+
     def sync(self) -> None:
         """Make the rows so far durable against a power cut. Safe beside `append` in another thread."""
         with disk_errors(f"syncing {self._shown}"):

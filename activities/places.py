@@ -27,6 +27,8 @@ class Places:
     api_url: str
     producer_version: str
     settings: dict[str, Any] = field(default_factory=dict)
+    missed: dict[str, int] = field(default_factory=dict)
+    """What found no room on the disk, see `activities.room`."""
 
     def source_path(self, batch: BatchRef) -> Path:
         """Return the path of the claimed file."""
