@@ -130,6 +130,10 @@ class Receipts:
             if receipt is not None:
                 yield receipt
 
+    def count(self) -> int:
+        """Return how many receipts there are; none is opened."""
+        return len(self._newest_paths(""))
+
     def find(self, name: str) -> Receipt | None:
         """Return the batch that `name` means, as `candidates`; None where that is none or more than one."""
         found = self.candidates(name, most=2)

@@ -5,16 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.progress import Progress, ProgressColumn, Task, TaskID
+from rich.progress_bar import ProgressBar
+from rich.text import Text
 
 from daemon.batchctl.status_report import StatusReport
+from daemon.batchctl.table import CUT, GAP, cut_middle
 from daemon.batchctl.words import put, shown_duration
 from workflows.ids import printable
 
 LINE_S = 1.0
+LEAST_NAME_CELLS = 18
+TAIL_CELLS = 13
+FACTS_CELLS = 40
+BAR_CELLS = 40
+LEAST_BAR_CELLS = 8
+LEAST_REASON_CELLS = 40
+"""Longer than any part that is a number or a state, so that only a reason is ever cut."""
 
 
 class View(Protocol):
@@ -36,15 +49,15 @@ def progress_view(out: TextIO, *, quiet: bool) -> Iterator[View]:
         yield _Lines()
 
 
-def told(report: StatusReport) -> str:
-    """Return what stands behind the bar."""
-    parts = [f"{report.rows.done:,} rows"]
+def facts(report: StatusReport) -> list[str]:
+    """Return what stands behind the bar, the most important first."""
+    parts: list[str] = []
     if report.state != "running":
-        parts.append(report.state if not report.waiting_on else f"waiting for {report.waiting_on}")
+        waits = report.waiting_on.partition(":")[0] if report.waiting_on else None
+        parts.append(f"waiting for {waits}" if waits else report.state)
+    parts.append(f"{report.rows.done:,} rows")
     if report.cancelling:
         parts.append("being cancelled")
-    if report.paused and report.paused.reason:
-        parts.append(report.paused.reason)
     if report.rows.fallback:
         parts.append(f"{report.rows.fallback:,} fallback")
     if report.rows.rejected:
@@ -53,7 +66,8 @@ def told(report: StatusReport) -> str:
         parts.append(f"{report.rows_per_s:,.0f} rows/s")
     if report.eta_s is not None:
         parts.append(f"{shown_duration(report.eta_s)} left")
-    return printable(", ".join(parts))
+    why = report.paused.reason if report.paused else (report.waiting_on or "").partition(": ")[2]
+    return [printable(each) for each in (*parts, why) if each]
 
 
 class _Nothing:
@@ -76,7 +90,7 @@ class _Lines:
         if news == before or (soon and not report.settled):
             return True
         self._shown[report.id] = (news, time.monotonic())
-        return put(f"{report.id}  {100 * report.progress:5.1f} %  {told(report)}")
+        return put(f"{report.id}  {100 * report.progress:5.1f} %  {', '.join(facts(report))}")
 
 
 class _Bars:
@@ -89,16 +103,64 @@ class _Bars:
     def show(self, report: StatusReport) -> bool:
         """Move the bar."""
         if report.id not in self._tasks:
-            self._tasks[report.id] = self._progress.add_task(report.id, total=1.0, told="")
-        self._progress.update(self._tasks[report.id], completed=report.progress, told=told(report))
+            self._tasks[report.id] = self._progress.add_task(report.id, total=1.0, facts=[])
+        self._progress.update(self._tasks[report.id], completed=report.progress, facts=facts(report))
+        for each in self._tasks.values():
+            self._progress.update(each, name_cells=max(map(len, self._tasks)))
         return True
 
 
+class _Line(ProgressColumn):
+    """Name, bar, share done and facts in one line of the window, whatever its width."""
+
+    def render(self, task: Task) -> _FittedLine:
+        """Return the line; its width is known when it is drawn."""
+        return _FittedLine(task.description, task.completed, **task.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class _FittedLine:
+    name: str
+    share: float
+    facts: list[str]
+    name_cells: int = LEAST_NAME_CELLS
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield one line: the share is whole, the name is cut, the bar is left out, then facts from the last."""
+        percent = f"{100 * self.share:5.1f} %"
+        room = options.max_width - len(percent) - 2 * len(GAP)
+        name_cells = min(self.name_cells, max(room // 3, LEAST_NAME_CELLS))
+        bar_cells = min(room - name_cells - len(GAP) - FACTS_CELLS, BAR_CELLS)
+        name = cut_middle(self.name, name_cells, tail=TAIL_CELLS)
+        line = Text(f"{name:<{name_cells}}{GAP}")
+        if bar_cells >= LEAST_BAR_CELLS:
+            _append_bar(line, self.share, bar_cells, console, options)
+        line.append(f"{percent}{GAP}")
+        yield line.append(_fitting(self.facts, options.max_width - len(line)))
+
+    def __rich_measure__(self, _: Console, options: ConsoleOptions) -> Measurement:
+        """Ask for the whole width."""
+        return Measurement(options.max_width, options.max_width)
+
+
+def _append_bar(line: Text, share: float, cells: int, console: Console, options: ConsoleOptions) -> None:
+    end = len(line) + cells
+    for piece in console.render(ProgressBar(completed=share, total=1.0, width=cells), options):
+        line.append(piece.text.rstrip("\n"), piece.style)
+    line.append(" " * (end - len(line)) + GAP)
+
+
+def _fitting(parts: list[str], cells: int) -> str:
+    """Return as many of the first parts as there is room for; a number or a state is never cut, a reason may be."""
+    kept = ""
+    for each in parts:
+        longer = f"{kept}, {each}" if kept else each
+        if cell_len(longer) > cells:
+            is_reason = each is parts[-1] and cells - cell_len(kept) > LEAST_REASON_CELLS
+            return f"{set_cell_size(longer, cells - 1)}{CUT}" if is_reason else kept
+        kept = longer
+    return kept
+
+
 def _bars(out: TextIO) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:>5.1f} %", markup=False),
-        TextColumn("{task.fields[told]}", markup=False),
-        console=Console(file=out, markup=False, highlight=False, emoji=False),
-    )
+    return Progress(_Line(), expand=True, console=Console(file=out, markup=False, highlight=False, emoji=False))

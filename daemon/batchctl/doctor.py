@@ -10,7 +10,8 @@ from daemon.batchctl.exits import DONE, FAILED
 from daemon.batchctl.host_checks import host_checks
 from daemon.batchctl.options import add_json, command
 from daemon.batchctl.outside_checks import outside_checks
-from daemon.batchctl.words import put_json, put_table
+from daemon.batchctl.table import Column, put_table
+from daemon.batchctl.words import put_json
 from daemon.settings import Settings
 
 
@@ -28,5 +29,8 @@ async def run_doctor(settings: Settings, parsed: argparse.Namespace) -> int:
             {"ok": not any(each.level == "FAIL" for each in findings), "checks": [asdict(each) for each in findings]}
         )
     else:
-        put_table(["", "CHECK", "FOUND"], [[each.level, each.check, each.told()] for each in findings])
+        put_table(
+            [Column(heading=""), Column(heading="CHECK"), Column(heading="FOUND", kind="sentence")],
+            [[each.level, each.check, each.told()] for each in findings],
+        )
     return FAILED if any(each.level == "FAIL" for each in findings) else DONE

@@ -9,12 +9,21 @@ from typing import Any
 
 from daemon.batchctl.exits import DONE, NO_SUCH_BATCH
 from daemon.batchctl.options import add_json, command
-from daemon.batchctl.words import put, put_json, put_table, shown_duration, shown_time
+from daemon.batchctl.table import Column, put_table
+from daemon.batchctl.words import put, put_json, shown_duration, shown_time
 from daemon.explain import Explanation, Fate, Rule
 from daemon.explain import explain as explained
 from daemon.settings import Settings
 
 MARKS = {True: "ok", False: "NO", None: "?"}
+RULE_COLUMNS = [Column(heading=""), Column(heading="RULE"), Column(heading="FOUND", kind="sentence")]
+FATE_COLUMNS = [
+    Column(heading="BECAME"),
+    Column(heading="AT", left_out=2),
+    Column(heading="BATCH", kind="name", tail=13, least=18),
+    Column(heading="WHERE", kind="name", tail=13, least=20, left_out=1),
+    Column(heading="WHY", kind="sentence"),
+]
 
 
 def add_commands(commands: Any) -> None:
@@ -41,10 +50,10 @@ def _put(explanation: Explanation) -> None:
         put(f"what to do: {explanation.todo}")
     if explanation.rules:
         put("")
-        put_table(["", "RULE", "FOUND"], [_rule(each) for each in explanation.rules])
+        put_table(RULE_COLUMNS, [_rule(each) for each in explanation.rules])
     if explanation.fates:
         put("")
-        put_table(["BECAME", "AT", "BATCH", "WHERE", "WHY"], [_fate(each) for each in explanation.fates])
+        put_table(FATE_COLUMNS, [_fate(each) for each in explanation.fates])
 
 
 def _rule(rule: Rule) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, get_args
 
@@ -14,14 +14,39 @@ from daemon.batchctl.exits import DONE, UNREACHABLE
 from daemon.batchctl.options import add_json, command
 from daemon.batchctl.status_document import document_of
 from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
-from daemon.batchctl.words import put, put_json, put_table, say, shown_bytes, shown_time
-from daemon.explain import waiting_files
+from daemon.batchctl.table import Column, put_table
+from daemon.batchctl.words import put, put_json, say, shown_bytes, shown_time
+from daemon.explain import MOST_REFUSED, WaitingFile, waiting_files
 from daemon.settings import Settings
 from workflows.errors import OutputRefused, TemporalUnreachable
 from workflows.models import State
 
 SHOWN = 50
 ASKED_AT_ONCE = 8
+BATCH_COLUMNS = [
+    Column(heading="BATCH", kind="name", tail=13, least=18),
+    Column(heading="FILE", kind="name", left_out=3),
+    Column(heading="SIZE", kind="number", left_out=1),
+    Column(heading="STATE"),
+    Column(heading="DONE", kind="number"),
+    Column(heading="ROWS", kind="number", left_out=6),
+    Column(heading="FALLBACK", kind="number", left_out=5),
+    Column(heading="REJECTED", kind="number", left_out=4),
+    Column(heading="STARTED", left_out=2),
+]
+FILE_COLUMNS = [
+    Column(heading="FILE", kind="name"),
+    Column(heading="STATE"),
+    Column(heading="WHY", kind="sentence"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """The batches that are shown, and how many more there are."""
+
+    reports: list[StatusReport]
+    more: int
 
 
 def add_commands(commands: Any) -> None:
@@ -36,30 +61,42 @@ def add_commands(commands: Any) -> None:
 async def run_list(settings: Settings, parsed: argparse.Namespace) -> int:
     """Print the batches. Temporal is asked only about those that have not ended."""
     desk = Desk(settings)
-    reports, code = await _reports(desk, parsed.state, parsed.limit)
+    listed, code = await _listed(desk, parsed.state, parsed.limit)
     files = waiting_files(settings) if parsed.all else []
     if parsed.json:
-        put_json({"batches": [_document(each) for each in reports], "files": [asdict(each) for each in files]})
-        return code
-    if not reports and not files:
-        say("no batches; drop a file into the inbox")
-    if reports:
-        put_table(
-            ["BATCH", "FILE", "SIZE", "STATE", "DONE", "ROWS", "FALLBACK", "REJECTED", "STARTED"],
-            [_row(each) for each in reports],
-            right=frozenset({2, 4, 5, 6, 7}),
-        )
-    if reports and files:
-        put("")
-    if files:
-        put_table(["FILE", "STATE", "WHY"], [[each.name, each.state, each.why] for each in files])
+        put_json({"batches": [_document(each) for each in listed.reports], "files": [asdict(each) for each in files]})
+    else:
+        _put(listed.reports, files)
+    _say_what_is_left_out(listed, files)
     return code
 
 
-async def _reports(desk: Desk, state: State | None, limit: int) -> tuple[list[StatusReport], int]:
+def _put(reports: list[StatusReport], files: list[WaitingFile]) -> None:
+    if not reports and not files:
+        say("no batches; drop a file into the inbox")
+    if reports:
+        put_table(BATCH_COLUMNS, [_row(each) for each in reports])
+    if reports and files:
+        put("")
+    if files:
+        put_table(FILE_COLUMNS, [[each.name, each.state, each.why] for each in files])
+
+
+def _say_what_is_left_out(listed: Listed, files: list[WaitingFile]) -> None:
+    shown = len(listed.reports)
+    if listed.more:
+        say(f"{listed.more:,} of {shown + listed.more:,} batches are not shown, the oldest; '--limit 0' shows all")
+    if sum(each.state == "refused" for each in files) >= MOST_REFUSED:
+        say(f"of refused files, only the newest {MOST_REFUSED} are shown; the inbox's failed/ holds all")
+
+
+async def _listed(desk: Desk, state: State | None, limit: int) -> tuple[Listed, int]:
     """Return the batches in `state`, newest first, and the exit code: 3 where the state of one could not be learnt."""
-    wanted = [each for each in desk.receipts.newest_first() if _may_be(each, state)] if state else None
-    newest = wanted if wanted is not None else list(islice(desk.receipts.newest_first(), limit or None))
+    if state:
+        newest, more = [each for each in desk.receipts.newest_first() if _may_be(each, state)], 0
+    else:
+        newest = list(islice(desk.receipts.newest_first(), limit or None))
+        more = max(desk.receipts.count() - limit, 0) if limit and len(newest) == limit else 0
     room = asyncio.Semaphore(ASKED_AT_ONCE)
     code = DONE
     if any(not each.ended for each in newest):
@@ -80,8 +117,10 @@ async def _reports(desk: Desk, state: State | None, limit: int) -> tuple[list[St
                 return from_receipt(desk, receipt)
 
     reports = await asyncio.gather(*(report(each) for each in newest))
-    matching = [each for each in reports if state is None or each.state == state]
-    return matching[: limit or None], code
+    if state:
+        reports = [each for each in reports if each.state == state]
+        more = max(len(reports) - limit, 0) if limit else 0
+    return Listed(reports=reports[: limit or None], more=more), code
 
 
 def _may_be(receipt: Receipt, state: State) -> bool:
@@ -107,10 +146,15 @@ def _row(report: StatusReport) -> list[str]:
         report.id,
         report.source["name"] or "-",
         "-" if size is None else shown_bytes(size),
-        f"waiting ({report.waiting_on})" if report.waiting_on else report.state,
+        _state_word(report),
         f"{100 * report.progress:.0f} %",
         f"{rows.done:,}",
         f"{rows.fallback:,}",
         f"{rows.rejected:,}",
         shown_time(report.started_at),
     ]
+
+
+def _state_word(report: StatusReport) -> str:
+    """Return the state with what a waiting batch waits for; `status` tells the whole of that."""
+    return f"waiting ({report.waiting_on.partition(':')[0]})" if report.waiting_on else report.state

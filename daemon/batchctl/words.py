@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 from daemon.batchctl.streams import write, write_words
 from workflows.ids import printable
@@ -27,32 +23,6 @@ def put(text: str) -> bool:
 def put_json(document: Any) -> None:
     """Write one JSON document to standard output."""
     write(json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n")
-
-
-def put_table(headings: list[str], rows: list[list[str]], *, right: frozenset[int] = frozenset()) -> None:
-    """Write a table; the columns with the indexes `right` are numbers. A terminal cuts what is too wide for it."""
-    cells = [[printable(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _put_on_terminal(headings, cells, right)
-        return
-    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
-    lines: list[str] = []
-    for row in (headings, *cells):
-        aligned = (
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        lines.append("  ".join(aligned).rstrip() + "\n")
-    write("".join(lines))
-
-
-def _put_on_terminal(headings: list[str], rows: list[list[str]], right: frozenset[int]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index in right else "left", no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(*row)
-    Console(markup=False, highlight=False, emoji=False).print(table)
 
 
 def put_facts(facts: list[tuple[str, str]]) -> None:

@@ -1,0 +1,139 @@
+"""batchctl in windows of every width: numbers and states whole, names cut in the middle, nothing hidden unsaid."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from batchctl_desk import Desk
+from rich.cells import cell_len
+
+from activities.receipts import Receipt
+from daemon.batchctl.table import Column, cut_middle, fitted
+from workflows.models import Source
+
+BATCHCTL = Path(sys.executable).parent / "batchctl"
+LONG = "a-very-long-name-of-a-file-" + "x" * 200 + ".csv"
+STYLES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    return Desk(tmp_path, monkeypatch, capsys)
+
+
+def in_window(columns: int, *arguments: str) -> tuple[int, list[str], str]:
+    """Run batchctl with a terminal of so many columns; return exit code, lines without styles, standard error."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    # An environment of its own: readline, which pytest loads, sets COLUMNS behind the back of `os.environ`.
+    environ = dict(os.environ)
+    command = [BATCHCTL, *arguments]
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, text=True, env=environ) as running:
+        os.close(theirs)
+        out = _all_of(ours)
+        assert running.stderr
+        err = running.stderr.read()
+    os.close(ours)
+    return running.returncode, [STYLES.sub("", each) for each in re.split(r"[\r\n]+", out)], err
+
+
+def _all_of(fd: int) -> str:
+    found = b""
+    try:
+        while block := os.read(fd, 65_536):
+            found += block
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    return found.decode()
+
+
+def long_one(desk: Desk) -> Receipt:
+    source = Source(file=LONG, name=LONG, size_bytes=1_400_000, mtime_ns=0, inode=1, sha256="5" * 64)
+    return desk.completed(id=f"{'a-very-long-name-of-a-file-xxxxxxxxxxxxxxx'[:40]}-111111111111", source=source)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_one_long_name_cuts_no_number_and_no_state_of_any_row(desk: Desk, columns: int) -> None:
+    long_one(desk)
+    desk.completed("users.csv", id="users-222222222222")
+    desk.completed("users.csv", id="users-333333333333", state="failed", reason="torn")
+    code, lines, _ = in_window(columns, "list")
+    assert code == 0
+    assert max(map(cell_len, lines)) <= columns
+    rows = {each.split()[0][-12:]: each for each in lines if re.search(r"\d{12}", each)}
+    assert set(rows) == {"111111111111", "222222222222", "333333333333"}
+    for row in (rows["111111111111"], rows["222222222222"]):
+        assert " completed " in row
+        assert " 100 %" in row
+        assert " 100 " in row
+    assert " failed " in rows["333333333333"]
+    assert "…" in rows["111111111111"]
+    if columns >= 80:
+        assert re.search(r"a-.*….*\.csv", rows["111111111111"].partition("111111111111")[2])
+
+
+def test_columns_that_have_no_room_are_named(desk: Desk) -> None:
+    long_one(desk)
+    assert "60 columns have no room for FILE, SIZE, REJECTED, STARTED; widen the window" in in_window(60, "list")[2]
+    assert in_window(200, "list")[2] == ""
+
+
+def test_list_says_how_many_batches_it_does_not_show_and_how_to_see_them(desk: Desk) -> None:
+    for number in range(60):
+        desk.completed(id=f"users-{number:012x}", state="completed" if number % 2 else "failed", reason="torn")
+    answer = desk.batchctl("list")
+    assert len(answer.out.splitlines()) == 51
+    assert answer.err == "batchctl: 10 of 60 batches are not shown, the oldest; '--limit 0' shows all\n"
+    failed = desk.batchctl("list", "--state", "failed", "--limit", "5", "--json")
+    assert "25 of 30 batches are not shown" in failed.err
+    everything = desk.batchctl("list", "--limit", "0")
+    assert (len(everything.out.splitlines()), everything.err) == (61, "")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 120])
+def test_watch_never_cuts_the_share_done_nor_the_state(desk: Desk, columns: int) -> None:
+    receipt = long_one(desk)
+    _, lines, _ = in_window(columns, "watch", receipt.id)
+    shown = [each for each in lines if "111111111111" in each]
+    assert shown
+    assert all("100.0 %" in each and "completed" in each for each in shown[1:]), shown
+    assert max(map(cell_len, lines)) <= columns
+
+
+def test_what_to_do_is_wrapped_and_never_cut(desk: Desk) -> None:
+    desk.set(BATCH_INBOX=desk.inbox / "none")
+    _, lines, _ = in_window(60, "doctor")
+    assert "start batchd here once, or set BATCH_INBOX" in " ".join(" ".join(lines).split())
+    assert max(map(cell_len, lines)) <= 60
+
+
+def test_a_name_is_cut_in_the_middle_and_counts_wide_characters_twice() -> None:
+    assert cut_middle("users.csv", 9) == "users.csv"
+    assert cut_middle("a-very-long-name.csv", 13) == "a-very…me.csv"
+    assert cut_middle("users-of-the-world-111111111111", 17, tail=13) == "use…-111111111111"
+    assert cell_len(cut_middle("顧客リスト顧客リスト.csv", 12)) <= 12
+
+
+def test_the_columns_that_matter_least_go_first_and_names_before_sentences() -> None:
+    columns = [
+        Column(heading="A", kind="name", least=4),
+        Column(heading="B", left_out=2),
+        Column(heading="C", left_out=1),
+        Column(heading="D", kind="sentence"),
+    ]
+    widths = [20, 10, 10, 100]
+    assert fitted(columns, widths, 200) == {0: 20, 1: 10, 2: 10, 3: 100}
+    assert fitted(columns, widths, 60) == {0: 10, 1: 10, 2: 10, 3: 24}
+    assert fitted(columns, widths, 50) == {0: 12, 1: 10, 3: 24}
+    assert fitted(columns, widths, 32) == {0: 6, 3: 24}
