@@ -11,19 +11,19 @@ import contextlib
 import logging
 import os
 import signal
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from daemon.supervisor import Backoff
 from workflows.errors import SettingsError, shortened
 
 BAD_SETTINGS = 2
 """The exit code of our own programs for a setting that is wrong."""
 
-FIRST_BACKOFF_S = 0.2
-MAX_BACKOFF_S = 10.0
-STEADY_S = 30.0
 KEPT_LINES = 20
+KEPT_LINE_BYTES = 8_192
+"""The rest of a longer line is read and dropped: a child whose output nobody reads stands still."""
+BLOCK_BYTES = 65_536
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,11 @@ class Child:
         return self._ready.is_set() and not self.ended
 
     async def start(self) -> None:
-        """Start the process."""
+        """Start the process.
+
+        Raises:
+            OSError: the system cannot, as for want of memory or of processes.
+        """
         self._ready.clear()
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
@@ -93,27 +97,36 @@ class Child:
         """Return the end of what the child printed."""
         return shortened(" / ".join(self._lines), 500)
 
-    async def keep_running(self, on_restart: Callable[[Child], Awaitable[None]] | None = None) -> None:
-        """Start the child again whenever it ends, ever more slowly while it keeps ending.
+    async def keep_running(self, on_start: Callable[[Child], Awaitable[None]] | None = None) -> None:
+        """Start the child, and again whenever it ends or cannot be started, ever more slowly while that goes on.
 
-        Runs until cancelled, or until the child refuses its settings: it was never ready and trying again cannot help.
+        `on_start` is called after each start, until the child is ready. Runs until cancelled, or until the child
+        refuses its settings: it was never ready and trying again cannot help.
         """
-        backoff_s = FIRST_BACKOFF_S
-        while self._process is not None:
-            started = time.monotonic()
-            code = await self._process.wait()
-            if self._asked_to_stop() or await self._refuses(code):
+        backoff = Backoff()
+        while not self._asked_to_stop():
+            backoff.begin()
+            event, fields = await self._run_once(on_start)
+            if self._asked_to_stop() or self._refusal:
                 return
-            backoff_s = FIRST_BACKOFF_S if time.monotonic() - started > STEADY_S else backoff_s
-            fields = {"child": self.name, "code": code, "again_in_s": backoff_s, "said": self.last_words()}
-            logger.error("child.ended", extra={"fields": fields})
-            await asyncio.sleep(backoff_s)
-            if self._asked_to_stop():
-                return
-            backoff_s = min(MAX_BACKOFF_S, backoff_s * 2)
-            await self.start()
-            if on_restart is not None:
-                await on_restart(self)
+            again_in_s = backoff.after_failure()
+            logger.error(event, extra={"fields": {"child": self.name, **fields, "again_in_s": again_in_s}})
+            await asyncio.sleep(again_in_s)
+
+    async def _run_once(self, on_start: Callable[[Child], Awaitable[None]] | None) -> tuple[str, dict[str, object]]:
+        """Return how it went once the process has ended, or could not be started: an event and its facts."""
+        try:
+            if self.ended:
+                await self.start()
+        except OSError as error:
+            self._lines.append(f"cannot be started: {error.strerror or error}")
+            return "child.not_started", {"error": str(error)}
+        if on_start is not None and not self.is_ready:
+            await on_start(self)
+        assert self._process is not None  # noqa: S101 - it was started
+        code = await self._process.wait()
+        await self._note_refusal(code)
+        return "child.ended", {"code": code, "said": self.last_words()}
 
     async def stop(self, timeout_s: float) -> None:
         """Ask the child to end, and end it after `timeout_s` seconds."""
@@ -133,23 +146,33 @@ class Child:
         if self._reader is not None:
             await self._reader
 
-    async def _refuses(self, code: int) -> bool:
-        """Tell whether the child ended because of a bad setting before it was ever ready, and note its last words."""
-        if code != BAD_SETTINGS or self._reader is None:
-            return False
+    async def _note_refusal(self, code: int) -> None:
+        """Keep the last words of a child that ended because of a bad setting before it was ever ready."""
+        if code != BAD_SETTINGS or self._ever_ready or self._reader is None:
+            return
         await self._reader
         if not self._ever_ready:
             self._refusal = f"{self.name} cannot use its settings: {self.last_words() or 'its last words are above'}"
             self._ready.set()
-        return not self._ever_ready
 
     def _asked_to_stop(self) -> bool:
         return self._stopping
 
     async def _read_output(self, process: asyncio.subprocess.Process) -> None:
+        """Keep the last lines of the child; whatever it prints, it is read to its end."""
         assert process.stdout is not None  # noqa: S101 - it was asked for
-        async for line in process.stdout:
-            text = line.decode(errors="replace").rstrip()
-            self._lines.append(text)
-            if text == "ready":
-                self.count_as_ready()
+        line = bytearray()
+        while block := await process.stdout.read(BLOCK_BYTES):
+            *ends, rest = block.split(b"\n")
+            for end in ends:
+                self._take_line(line + end)
+                line.clear()
+            line += rest[: KEPT_LINE_BYTES - len(line)]
+        if line:
+            self._take_line(line)
+
+    def _take_line(self, line: bytes | bytearray) -> None:
+        text = line[:KEPT_LINE_BYTES].decode(errors="replace").rstrip()
+        self._lines.append(text)
+        if text == "ready":
+            self.count_as_ready()

@@ -80,7 +80,7 @@ class EmbeddedServer:
             self._adopted_pid = None
             await self.start()
         if self._child is not None:
-            await self._child.keep_running(on_restart=self._restarted)
+            await self._child.keep_running(on_start=self._restarted)
 
     @property
     def is_ready(self) -> bool:
