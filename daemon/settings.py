@@ -172,8 +172,8 @@ class Settings(BaseSettings):
     )
     health_address: Address = Field(
         "",
-        description="IP:PORT where `/healthz` answers while `batchd run` runs, and `/readyz` while it and each of its "
-        "processes is ready (else 503); empty: none.",
+        description="IP:PORT where `/healthz` answers while `batchd run` runs, and `/readyz` while it, each of its "
+        "processes and the Temporal server is ready (else 503); empty: none.",
     )
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="Form of log lines; `auto`: text on a terminal, JSON elsewhere."

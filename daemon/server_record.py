@@ -1,0 +1,70 @@
+"""What the state folder remembers of its embedded server, so that `batchctl` and other daemons find it: `server.json`.
+
+A record counts only while the process it names runs and serves the database of this very state folder: a record that a
+killed daemon left behind must not lead to the server of another installation that took its port since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from daemon.listeners import command_of
+
+SERVER_FILE = "server.json"
+DATABASE = "temporal.db"
+DATABASE_OPTION = "--db-filename"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRecord:
+    """Where the embedded server listens (`host:port`), where its web page is, and which process it is."""
+
+    address: str
+    ui: str
+    pid: int
+
+
+def database_of(state_dir: Path) -> Path:
+    """Return where the embedded server of a state folder keeps what it knows."""
+    return (state_dir / DATABASE).absolute()
+
+
+def write_record(state_dir: Path, record: ServerRecord) -> None:
+    """Record the server of this state folder, whole or not at all."""
+    temporary = state_dir / f".{SERVER_FILE}.tmp"
+    temporary.write_text(json.dumps(asdict(record)) + "\n")
+    temporary.replace(state_dir / SERVER_FILE)
+
+
+def remove_record(state_dir: Path) -> None:
+    """Forget the server of this state folder."""
+    (state_dir / SERVER_FILE).unlink(missing_ok=True)
+
+
+def running_server(state_dir: Path) -> ServerRecord | None:
+    """Return the record of the server of this state folder where it runs, else None."""
+    try:
+        fields = json.loads((state_dir / SERVER_FILE).read_text())
+        record = ServerRecord(address=str(fields["address"]), ui=str(fields["ui"]), pid=int(fields["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return record if serves(command_of(record.pid), state_dir) else None
+
+
+def serves(command: Sequence[str], state_dir: Path) -> bool:
+    """Return whether a process with this command line is the embedded server of this state folder."""
+    database = served_database(command)
+    with contextlib.suppress(OSError):
+        return database is not None and database.name == DATABASE and database.parent.samefile(state_dir)
+    return False
+
+
+def served_database(command: Sequence[str]) -> Path | None:
+    """Return the database that a command line names; None where it is no such server's."""
+    options = dict(pairwise(command))
+    return Path(options[DATABASE_OPTION]) if DATABASE_OPTION in options else None
