@@ -19,6 +19,7 @@ from activities.chunks import save_chunk
 from activities.enrichment import Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 from activities.filing import file_source
 from activities.finishing import finish
+from activities.memory_budget import WORKER_BYTES, MemoryBudget
 from activities.page_work import PageWork
 from activities.places import Places
 from activities.standstill import Standstill
@@ -47,10 +48,13 @@ T = TypeVar("T")
 class BatchActivities(Activities):
     """The activities of one worker process. They share its enrichment client."""
 
-    def __init__(self, places: Places, client: EnrichmentClient, standstill: Standstill) -> None:
+    def __init__(
+        self, places: Places, client: EnrichmentClient, standstill: Standstill, memory_bytes: int = WORKER_BYTES
+    ) -> None:
         self._places = places
         self._client = client
         self._standstill = standstill
+        self._memory = MemoryBudget(memory_bytes)
 
     def all(self) -> list[Callable[..., Any]]:
         """Return every activity, for the worker."""
@@ -116,18 +120,19 @@ class BatchActivities(Activities):
 
     @contextlib.asynccontextmanager
     async def _opened(self, request: EnrichPage) -> AsyncIterator[PageWork]:
-        """Open the page, which may be long to read, with heartbeats; called off meanwhile, no file stays open."""
-        async with _heartbeats(lambda: 0):
-            opening = asyncio.ensure_future(asyncio.to_thread(PageWork.open, self._places, request))
-            try:
-                work = await asyncio.shield(opening)
-            except asyncio.CancelledError:
-                (await opening).close()
-                raise
-        try:
+        """Wait for memory and open the page, with heartbeats; called off meanwhile, no file stays open."""
+        page_bytes = request.page.source_end - request.page.source_start
+        async with contextlib.AsyncExitStack() as held:
+            async with _heartbeats(lambda: 0):
+                await held.enter_async_context(self._memory.share(page_bytes))
+                opening = asyncio.ensure_future(asyncio.to_thread(PageWork.open, self._places, request))
+                try:
+                    work = await asyncio.shield(opening)
+                except asyncio.CancelledError:
+                    (await opening).close()
+                    raise
+            held.push_async_callback(asyncio.to_thread, work.close)
             yield work
-        finally:
-            await asyncio.to_thread(work.close)
 
     def _lost(self) -> Callable[[], bool]:
         """Return what tells whether the activity that asks has been given to another worker meanwhile."""

@@ -7,6 +7,7 @@ proving what it proved. Neither the source nor Temporal's memory of the batch is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -45,15 +46,15 @@ def find_fallback_pages(folder: Folder, request: LoadPages) -> LoadedPages:
     return LoadedPages(pages=pages, next=Cursor(page=pages[-1].number + 1) if len(left) > len(pages) else None)
 
 
-def fallback_rows(folder: Folder, page: Page, generation: int) -> list[FallbackRow]:
-    """Return the rows of a page that generation `generation` is to try again.
+def fallback_rows(folder: Folder, page: Page, generation: int) -> Iterator[FallbackRow]:
+    """Yield the rows of a page that generation `generation` is to try again.
 
     Raises:
         OutputRefused: the page's chunk is not what its manifest says.
     """
     columns = listed_columns(folder, generation - 1)
     again = (row for row, _ in RetriedPage.of(folder, page, generation).elements() if not row["enriched"])
-    return [FallbackRow(row["_row"], {column: row[column] for column in columns}) for row in again]
+    yield from (FallbackRow(row["_row"], {column: row[column] for column in columns}) for row in again)
 
 
 def write_generation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
@@ -16,6 +17,7 @@ from activities.elements import element
 from activities.enrichment import CallRow, PageOutcome, RowOutcome
 from activities.folder import Folder
 from activities.generations import fallback_rows
+from activities.manifest_reading import listed_columns
 from activities.output_names import part_name
 from activities.parts import DurableRow, PartFile
 from activities.places import Places
@@ -27,8 +29,11 @@ from workflows.requests import EnrichedPage, EnrichPage
 
 PROBE_CHOICE = 8
 
-_SourceRow = tuple[int, dict[str, str]]
-"""A record number and the source columns."""
+_HeldRow = tuple[int, bytes]
+"""A record number and the cells of its row, one after the other. As text they would take up to four times as much."""
+
+_NUL = "\0"
+"""Stands between cells: no cell of a valid row holds it, see `activities.records.decoded`."""
 
 
 class PageWork:
@@ -44,8 +49,9 @@ class PageWork:
         self._room = room
         self._full: StorageFull | None = None
         self._held = held
-        self._waiting: Iterable[_SourceRow] = ()
-        self._called: dict[int, tuple[bytes, dict[str, str]]] = {}
+        self._columns: Sequence[str] = ()
+        self._waiting: deque[_HeldRow] = deque()
+        self._called: dict[int, tuple[bytes, bytes]] = {}
 
     @classmethod
     def open(cls, places: Places, request: EnrichPage) -> Self:
@@ -68,15 +74,12 @@ class PageWork:
             stack.callback(part.close)
             room = Room.of(folder, part_name(page.number, batch.generation), places.missed, behind=part.size_bytes)
             stack.callback(room.close)
-            if batch.generation > 1:
-                rows = fallback_rows(folder, page, batch.generation)
-                work = cls(request, folder, part, room, stack.pop_all())
-                work._waiting = [(row.number, row.source) for row in rows if row.number not in part.done]
-                return work
-            with places.source(batch) as source:
-                columns, records = source.dialect.columns, source.read_page(page)
             work = cls(request, folder, part, room, stack.pop_all())
-        work._take(columns, records)
+        try:
+            work._read(places)
+        except BaseException:
+            work.close()
+            raise
         return work
 
     @property
@@ -92,11 +95,13 @@ class PageWork:
         Raises:
             StorageFull: the disk has no room for the answer of one row more.
         """
-        waiting = _any_one(islice(self._waiting, PROBE_CHOICE)) if probe else self._waiting
-        for number, source in waiting:
-            body = orjson.dumps(source)
+        if probe:
+            self._waiting = deque(_any_one(islice(self._waiting, PROBE_CHOICE)))
+        while self._waiting:
+            number, cells = self._waiting.popleft()
+            body = orjson.dumps(self._row_of(cells))
             self._make_room(number, len(body))
-            self._called[number] = body, source
+            self._called[number] = body, cells
             yield CallRow(number=number, key=f"{self._batch_id}-{number}", body=body)
 
     def answered_row(self) -> CallRow | None:
@@ -109,14 +114,14 @@ class PageWork:
 
     def keep(self, outcome: RowOutcome) -> None:
         """Make the answer of one row durable against a kill of this process."""
-        body, source = self._called.pop(outcome.number)
+        body, cells = self._called.pop(outcome.number)
         row = DurableRow(
             row=outcome.number,
             kind="F" if outcome.error else "E",
             error=outcome.error or "",
             statuses=outcome.statuses,
             latency_ms=outcome.latency_ms,
-            element=element(body, source, outcome.number, outcome.added, outcome.error),
+            element=element(body, self._row_of(cells), outcome.number, outcome.added, outcome.error),
         )
         self._append(row, sent_bytes=len(body))
 
@@ -162,21 +167,37 @@ class PageWork:
                 raise
         room.kept(row.row, sent_bytes, len(row.element))
 
-    def _take(self, columns: Sequence[str], records: list[Record | Rejected]) -> None:
-        part = self._part
+    def _read(self, places: Places) -> None:
+        """Read the rows that have no durable answer, and make those durable that are no valid rows."""
+        batch, page, part = self._request.batch, self._request.page, self._part
         assert part is not None, "a saved page is not read"  # noqa: S101 - a broken invariant, not input
-        done = part.done
-        rejected = [each for each in records if isinstance(each, Rejected) and each.number not in done]
+        if batch.generation > 1:
+            self._columns = listed_columns(self._folder, batch.generation - 1)
+            again = (row for row in fallback_rows(self._folder, page, batch.generation) if row.number not in part.done)
+            self._waiting.extend((row.number, _held(row.source.values())) for row in again)
+            return
+        rejected: list[DurableRow] = []
+        with places.source(batch) as source:
+            self._columns = source.dialect.columns
+            for row in source.rows_of(page):
+                if row.number in part.done:
+                    continue
+                if isinstance(row, Record):
+                    self._waiting.append((row.number, _held(row.values)))
+                else:
+                    rejected.append(_rejected_row(row))
         if rejected:
-            part.append([_rejected_row(each) for each in rejected])
-        self._waiting = (
-            (each.number, dict(zip(columns, each.values, strict=True)))
-            for each in records
-            if isinstance(each, Record) and each.number not in done
-        )
+            part.append(rejected)
+
+    def _row_of(self, cells: bytes) -> dict[str, str]:
+        return dict(zip(self._columns, cells.decode().split(_NUL), strict=True))
 
 
-def _any_one(rows: Iterable[_SourceRow]) -> list[_SourceRow]:
+def _held(values: Iterable[str]) -> bytes:
+    return _NUL.join(values).encode()
+
+
+def _any_one(rows: Iterable[_HeldRow]) -> list[_HeldRow]:
     return random.sample(found, 1) if (found := list(rows)) else []
 
 

@@ -6,7 +6,7 @@ several may read one file at once.
 
 from __future__ import annotations
 
-from itertools import takewhile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -120,6 +120,16 @@ class SourceFile:
         Raises:
             SourceChanged: the file changed while it was read, or the page was not found in this file.
         """
+        return list(self.rows_of(page))
+
+    def rows_of(self, page: Page) -> Iterator[Record | Rejected]:
+        """Yield the records of `page`, in order: of a long page one after the other, so that memory is for one.
+
+        They are those of the page only once the last was yielded and nothing was raised.
+
+        Raises:
+            SourceChanged: the file changed while it was read, or the page was not found in this file.
+        """
         reader = RecordReader(
             encoding=self.dialect.encoding,
             delimiter=self.dialect.delimiter,
@@ -127,10 +137,8 @@ class SourceFile:
             max_field_bytes=self._options.max_field_bytes,
         )
         rows = self._read_plain(page, reader)
-        if rows is None:
-            rows = self._read_exactly(page, reader)
+        yield from self._read_exactly(page, reader) if rows is None else rows
         self.check_unchanged()
-        return rows
 
     def _read_plain(self, page: Page, reader: RecordReader) -> list[Record | Rejected] | None:
         """Read a page of plain lines at once; None where there is anything to be careful about."""
@@ -143,17 +151,17 @@ class SourceFile:
             return None
         return reader.read_plain(content, records=page.records, number=page.first_row, line=page.line)
 
-    def _read_exactly(self, page: Page, reader: RecordReader) -> list[Record | Rejected]:
+    def _read_exactly(self, page: Page, reader: RecordReader) -> Iterator[Record | Rejected]:
         walk = self._borders(page.source_start, page.line)
         walk.expect(page.source_end - page.source_start)
-        numbers = range(page.first_row, page.first_row + page.records)
-        inside = takewhile(lambda _: walk.find_record() and walk.offset < page.source_end, numbers)
-        rows = [self._row(walk, reader, number) for number in inside]
+        read = 0
+        while read < page.records and walk.find_record() and walk.offset < page.source_end:
+            yield self._row(walk, reader, page.first_row + read)
+            read += 1
         walk.find_record()
-        if len(rows) != page.records or walk.offset != page.source_end:
+        if read != page.records or walk.offset != page.source_end:
             self.check_unchanged()
             raise SourceChanged(f"{self._content.name}: page {page.number} is not what it was; drop the file again")
-        return rows
 
     def _borders(self, offset: int, line: int) -> Borders:
         return Borders(self._content, self.dialect.grammar(self._options.max_record_bytes), offset, line=line)

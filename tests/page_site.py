@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.adapter import BatchActivities
 from activities.enrichment import ApiOptions, EnrichmentClient
+from activities.memory_budget import WORKER_BYTES
 from activities.places import Places
 from activities.receipts import Receipts
 from activities.standstill import Standstill
@@ -26,9 +27,9 @@ NAME = "users.csv"
 
 
 class PageSite:
-    """A claimed file in `root`, all of it one page, and where its rows go."""
+    """A claimed file in `root`, by default all of it one page, and where its rows go."""
 
-    def __init__(self, root: Path, csv: str | bytes | None = None) -> None:
+    def __init__(self, root: Path, csv: str | bytes | None = None, *, page_rows: int = 100_000) -> None:
         self.content = users(500).encode() if csv is None else csv.encode() if isinstance(csv, str) else csv
         self.id = batch_id(NAME.encode(), "key")
         self.places = Places(
@@ -41,20 +42,23 @@ class PageSite:
         self.places.output_root.mkdir(parents=True, exist_ok=True)
         self.batch = BatchRef(id=self.id, csv=CsvOptions(), source=self._claimed())
         with self.places.source(self.batch) as source:
-            [self.page] = source.find_pages(Cursor(), page_rows=100_000, max_pages=10).pages
+            self.pages = source.find_pages(Cursor(), page_rows=page_rows, max_pages=10).pages
+        self.page = self.pages[0]
         self.beats: list[int] = []
 
     @property
     def part(self) -> Path:
-        """The part file of the page."""
+        """The part file of the first page."""
         return self.places.output_root / f"batch-{self.id}" / ".part-000001"
 
     @asynccontextmanager
-    async def activities(self, url: str, **options: object) -> AsyncIterator[BatchActivities]:
+    async def activities(
+        self, url: str, *, memory_bytes: int = WORKER_BYTES, **options: object
+    ) -> AsyncIterator[BatchActivities]:
         """The activities of a worker process that calls `url`."""
         made = ApiOptions(**{"url": url, **options})  # type: ignore[arg-type]
         async with EnrichmentClient(made) as client, Standstill() as standstill:
-            yield BatchActivities(self.places, client, standstill)
+            yield BatchActivities(self.places, client, standstill, memory_bytes)
 
     def environment(self) -> ActivityEnvironment:
         """Return where an activity runs: its heartbeats are counted in `beats`."""
@@ -63,11 +67,13 @@ class PageSite:
         made.on_heartbeat = lambda *details: self.beats.append(int(details[0]))
         return made
 
-    def enrich(self, activities: BatchActivities, where: ActivityEnvironment) -> asyncio.Task[EnrichedPage]:
-        """Start the work on the page."""
+    def enrich(
+        self, activities: BatchActivities, where: ActivityEnvironment, page: int = 1
+    ) -> asyncio.Task[EnrichedPage]:
+        """Start the work on a page."""
 
         async def run() -> EnrichedPage:
-            return await where.run(activities.enrich_chunk, EnrichPage(batch=self.batch, page=self.page))
+            return await where.run(activities.enrich_chunk, EnrichPage(batch=self.batch, page=self.pages[page - 1]))
 
         return asyncio.create_task(run())
 

@@ -45,7 +45,7 @@ def test_only_pages_with_fallback_rows_are_found_a_few_at_a_time(work: FinishedW
 
 def test_the_rows_to_try_again_have_the_source_columns_and_nothing_else(work: FinishedWork) -> None:
     with work.open() as folder:
-        rows = fallback_rows(folder, work.pages[1], 2)
+        rows = list(fallback_rows(folder, work.pages[1], 2))
     assert rows == [(5, {"id": "5", "name": "=1+2", "country": "FR"})]
 
 
@@ -119,7 +119,7 @@ def test_a_page_that_was_not_tried_again_is_asked_for(work: FinishedWork) -> Non
 def test_a_cancelled_retry_keeps_what_it_did_and_leaves_the_rest(work: FinishedWork) -> None:
     batch = replace(work.batch, generation=2)
     with work.open() as folder:
-        rows = fallback_rows(folder, work.pages[1], 2)
+        rows = list(fallback_rows(folder, work.pages[1], 2))
         with PartFile.open(folder, 2, 2) as part:
             element = b'{"id":"5","name":"=1+2","country":"FR","_row":5,"enriched":true}'
             part.append([DurableRow(row.number, "E", "", ("200",), 1.0, element) for row in rows])

@@ -6,14 +6,18 @@ import asyncio
 import errno
 import os
 import threading
+import tracemalloc
 from pathlib import Path
 
+import orjson
 import pytest
 from page_site import PageSite, soon
 from scripted_api import scripted_api
 
+from activities.memory_budget import SMALL_PAGE_BYTES
 from activities.page_work import PageWork
 from workflows.errors import StorageFull, TransientError
+from workflows.requests import EnrichPage
 
 
 def good(_: str, __: int) -> int:
@@ -93,3 +97,44 @@ async def test_a_page_that_is_called_off_while_it_is_opened_makes_no_call_and_ho
             await work
         assert api.asked.total() == 0
     assert [each for each in open_files() if str(tmp_path) in each] == []
+
+
+async def test_a_page_is_held_as_bytes_however_wide_its_characters_are(tmp_path: Path) -> None:
+    cell = "a" * 199_990 + "\N{ROCKET}"
+    site = PageSite(tmp_path, "id,note\n" + "".join(f"{row},{cell}\n" for row in range(60)))
+    page_bytes = site.page.source_end - site.page.source_start
+    request = EnrichPage(batch=site.batch, page=site.page)
+    tracemalloc.start()
+    try:
+        work = await asyncio.to_thread(PageWork.open, site.places, request)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    rows = [orjson.loads(row.body) for row in work.rows_to_call(probe=False)]
+    work.close()
+    assert held < 1.2 * page_bytes
+    assert peak < 1.5 * page_bytes, "one record at a time is read as text, which takes four times its bytes"
+    assert rows == [{"id": str(row), "note": cell} for row in range(60)]
+
+
+async def test_pages_wait_for_each_other_with_heartbeats_where_they_would_hold_too_much_together(
+    tmp_path: Path,
+) -> None:
+    csv = "id,note\n" + "".join(f"{row},{'n' * 10_000}\n" for row in range(60))
+    site = PageSite(tmp_path, csv, page_rows=30)
+    async with (
+        scripted_api(good) as api,
+        site.activities(api.url, memory_bytes=SMALL_PAGE_BYTES, rate=10.0) as activities,
+    ):
+        where = site.environment()
+        first = site.enrich(activities, where)
+        await soon(site.part.exists, "the first page is open")
+        second = site.enrich(activities, site.environment(), page=2)
+        beats = len(site.beats)
+        await soon(lambda: site.beats[beats:].count(0) > 2, "the second page waits with heartbeats")
+        assert not site.part.with_name(".part-000002").exists()
+        where.cancel()
+        await asyncio.wait({first})
+        await soon(site.part.with_name(".part-000002").exists, "the second page is open")
+        second.cancel()
+        await asyncio.wait({second})
