@@ -24,6 +24,7 @@ from activities.page_work import PageWork
 from activities.places import Places
 from activities.standstill import Standstill
 from workflows.contract import Activities
+from workflows.errors import TransientError
 from workflows.requests import (
     EnrichedPage,
     EnrichPage,
@@ -193,6 +194,25 @@ async def _heartbeats(detail: Callable[[], int], *, each: Callable[[], None] = l
 
 
 async def _in_thread(function: Callable[..., T], *arguments: object) -> T:
-    """Run blocking work in a thread with heartbeats, to its end: a thread cannot be called off half-way."""
+    """Run blocking work in a thread with heartbeats, to its end: a thread cannot be called off half-way.
+
+    Cancelled meanwhile, the activity ends when the thread does and says what came of it. Only an attempt that would be
+    made again ends as cancelled: there will be no other.
+    """
     async with _heartbeats(lambda: 0):
-        return await asyncio.shield(asyncio.to_thread(function, *arguments))
+        working = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+        cancelled = await _ended(working)
+    if cancelled and isinstance(working.exception(), TransientError):
+        raise asyncio.CancelledError from working.exception()
+    return working.result()
+
+
+async def _ended(work: asyncio.Future[Any]) -> bool:
+    """Wait until `work` has ended, and tell whether somebody asked to be spared the wait."""
+    cancelled = False
+    while not work.done():
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            cancelled = True
+    return cancelled

@@ -37,7 +37,8 @@ def file_source(inbox: Path, receipts: Receipts, request: FileSource) -> None:
 
     A source that was taken out of its folder is no error here: the outcome stands, and the receipt says that no source
     was filed. A later generation has no source to move; when it ends well, the receipt names its manifest, else nothing
-    changes.
+    changes. Of a batch that has ended already (it was reset in Temporal, say), the first end stands and nothing is
+    written.
 
     Raises:
         InboxMissing: neither the claim nor what an earlier attempt has filed is on this host now.
@@ -48,10 +49,14 @@ def file_source(inbox: Path, receipts: Receipts, request: FileSource) -> None:
     if request.batch.generation > 1:
         _note_generation(receipts, request)
         return
+    receipt = receipts.read(identity) or _receipt_made_up(inbox, request)
+    if receipt.ended and receipt.state != request.outcome:
+        fields = {"id": identity, "stands": receipt.state, "came": request.outcome, "why": request.reason}
+        logger.warning("batch.ended_before", extra={"fields": fields})
+        return
     shelf = ARCHIVE if request.outcome == "completed" else FAILED
     shelved = inbox / shelf / identity
     check_any_here(inbox / PROCESSING / identity, shelved)
-    receipt = receipts.read(identity) or _receipt_made_up(inbox, request)
     with disk_errors(f"filing the source of {identity} under {shelf}/"):
         failpoint("filing.begun")
         make_in(inbox, shelf, identity)
@@ -111,6 +116,9 @@ def _note_generation(receipts: Receipts, request: FileSource) -> None:
 
 
 def _close(receipts: Receipts, receipt: Receipt, request: FileSource, archived_as: str | None) -> None:
+    if receipt.ended:
+        receipts.write(replace(receipt, archived_as=receipt.archived_as or archived_as))
+        return
     receipts.write(
         replace(
             receipt,

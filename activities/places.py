@@ -10,6 +10,7 @@ from activities.generations import find_fallback_pages
 from activities.receipts import Receipts
 from activities.source_file import SourceFile
 from activities.storage import OutputFolder
+from workflows.errors import InboxMissing, SourceVanished
 from workflows.ids import checked_id
 from workflows.models import BatchRef
 from workflows.requests import LoadedPages, LoadPages
@@ -35,8 +36,20 @@ class Places:
         return self.inbox / PROCESSING / checked_id(batch.id) / Path(batch.source.file).name
 
     def source(self, batch: BatchRef) -> SourceFile:
-        """Open the claimed file, pinned to what was identified."""
-        return SourceFile.open(self.source_path(batch), batch.csv, pinned=batch.source)
+        """Open the claimed file, pinned to what was identified.
+
+        Raises:
+            SourceVanished: it is gone, or filed: the batch has ended before, and was reset in Temporal.
+            InboxMissing: the inbox is not on this host now.
+        """
+        try:
+            return SourceFile.open(self.source_path(batch), batch.csv, pinned=batch.source)
+        except InboxMissing:
+            receipt = self.receipts.read(batch.id)
+            if receipt and receipt.ended:
+                filed = f"its source was filed as {receipt.archived_as or 'gone'}"
+                raise SourceVanished(f"{batch.source.name}: the batch is {receipt.state}, and {filed}") from None
+            raise
 
     def output(self, batch: BatchRef, *, create: bool = True) -> OutputFolder:
         """Open the output folder of a batch."""

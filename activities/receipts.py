@@ -1,9 +1,9 @@
 """Receipts: what is remembered of a batch for ever, one small JSON file each in the state folder.
 
 Temporal forgets a closed run after its retention time; the receipt does not, so the same file is a duplicate for ever.
-A receipt is written whole or not at all, and only ever moves forward: whoever still believes that a batch runs cannot
-undo the word of the one who ended it. The time of change of each file is the time of its claim, so the newest are found
-without opening any.
+A receipt is written whole or not at all, and only ever moves forward (`Receipts.write`): whoever still believes that a
+batch runs cannot undo the word of the one who ended it, and a batch that has ended never ends another way. The time of
+change of each file is the time of its claim, so the newest are found without opening any.
 """
 
 from __future__ import annotations
@@ -77,7 +77,10 @@ class Receipts:
         self._told: set[str] = set()
 
     def write(self, receipt: Receipt, *, synced: bool = True) -> bool:
-        """Put a receipt in place; False where a later state already stands there and stays.
+        """Put a receipt in place; False where the one that stands there is not before it, and stays.
+
+        Claimed comes before running, running before the end, one generation of a result before the next. A batch
+        ends once: where it was completed it can no more fail, and the other way round.
 
         `synced` makes it outlast a power cut. Without, one may bring back the receipt before, or none at all: right
         only while the claimed file is there to make it again from.
@@ -209,7 +212,11 @@ class Receipts:
 
     def _is_past(self, receipt: Receipt) -> bool:
         now = self.read(receipt.id)
-        return now is not None and _ORDER[now.state] > _ORDER[receipt.state]
+        if now is None:
+            return False
+        if now.ended:
+            return now.state != receipt.state or now.generation > receipt.generation
+        return _ORDER[now.state] > _ORDER[receipt.state]
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

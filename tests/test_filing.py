@@ -173,6 +173,28 @@ def test_a_source_that_is_gone_still_ends_the_batch(claim: Claim, caplog: pytest
     assert [each.getMessage() for each in caplog.records] == ["source.gone"]
 
 
+@pytest.mark.parametrize("second", ["failed", "cancelled"])
+def test_what_has_ended_is_not_filed_another_way(
+    claim: Claim, second: Outcome, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    claim.file("completed", manifest="manifest.json")
+    before = claim.receipt()
+    claim.file(second, reason="the file is gone", error_type="SourceVanished")
+    assert claim.receipt() == before
+    assert claim.files() == [f"archive/{claim.id}/users.csv"]
+    assert [each.getMessage() for each in caplog.records] == ["batch.ended_before"]
+
+
+def test_filing_again_takes_nothing_back_of_a_later_generation(claim: Claim) -> None:
+    claim.file("completed", manifest="manifest.json")
+    batch = BatchRef(id=claim.id, source=claim.source, csv=CsvOptions(), generation=2)
+    claim.file("completed", batch=batch, manifest="manifest-g2.json", counts=Counts(records=5, enriched=4))
+    before = claim.receipt()
+    claim.file("completed", manifest="manifest.json")
+    assert claim.receipt() == before
+
+
 def test_a_lost_receipt_is_made_up_so_that_the_file_stays_a_duplicate(claim: Claim) -> None:
     (claim.receipts.folder / f"{claim.id}.json").unlink()
     claim.file("completed")

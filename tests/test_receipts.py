@@ -21,6 +21,7 @@ from workflows.errors import InvalidBatchId, StorageFull, TransientError
 from workflows.ids import batch_id, displayed
 from workflows.models import Counts, Identity, Source
 
+ENDS: list[ReceiptState] = ["completed", "failed", "cancelled"]
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -68,6 +69,18 @@ def test_a_later_state_is_never_undone_by_an_earlier_one(receipts: Receipts) -> 
     assert not receipts.write(replace(ended, state="running"))
     assert receipts.read(ended.id) == ended
     assert receipts.write(replace(ended, generation=2))
+
+
+@pytest.mark.parametrize("first", ENDS)
+@pytest.mark.parametrize("second", ENDS)
+def test_a_batch_that_has_ended_never_ends_another_way(
+    receipts: Receipts, first: ReceiptState, second: ReceiptState
+) -> None:
+    ended = replace(receipt(state=first), generation=2)
+    receipts.write(ended)
+    assert receipts.write(replace(ended, state=second)) == (first == second)
+    assert not receipts.write(replace(ended, generation=1)), "nor does its result go back to an earlier generation"
+    assert receipts.read(ended.id) == ended
 
 
 def test_many_writers_at_once_leave_the_latest_state(receipts: Receipts) -> None:

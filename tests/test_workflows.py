@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from installation import temporal_server
 from stub_activities import ROWS, StubActivities, request
+from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -23,7 +24,16 @@ from daemon.worker import HEARTBEAT_THROTTLE, WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.models import CallLimits, Control, LimitsChange, Page
-from workflows.requests import EnrichedPage, EnrichPage, SavedChunk, SavePage
+from workflows.requests import (
+    EnrichedPage,
+    EnrichPage,
+    LoadedPages,
+    LoadPages,
+    SavedChunk,
+    SavePage,
+    WriteManifest,
+    WrittenManifest,
+)
 from workflows.retry_failed import RetryFailedWorkflow
 
 BIN = Path(sys.executable).parent
@@ -181,6 +191,66 @@ async def test_a_cancelled_batch_does_not_wait_for_an_api_that_is_down(client: C
         await state_is(handle, "waiting")
         await handle.signal("cancel")
         assert (await handle.result()).status == "cancelled"
+
+
+class UnreadableSource(StubActivities):
+    """From its second page on, the file cannot be read; nor, then, for the manifest, unless `provable`."""
+
+    def __init__(self, *, first_pages: int, provable: bool) -> None:
+        super().__init__(pages=9)
+        self.first_pages = first_pages
+        self.provable = provable
+        self.failed_loads = 0
+
+    @activity.defn(name="load_next_csv_page")
+    async def load_next_csv_page(self, request: LoadPages) -> LoadedPages:
+        if request.cursor.page > self.first_pages:
+            self.failed_loads += 1
+            raise ApplicationError("Input/output error", type="TransientError")
+        return await super().load_next_csv_page(request)
+
+    @activity.defn(name="load_csv_chunks")
+    async def load_csv_chunks(self, request: LoadPages) -> LoadedPages:
+        return await self.load_next_csv_page(request)
+
+    @activity.defn(name="write_manifest")
+    async def write_manifest(self, request: WriteManifest) -> WrittenManifest:
+        if not self.provable:
+            raise ApplicationError("Input/output error", type="TransientError")
+        return await super().write_manifest(request)
+
+
+@pytest.mark.parametrize("workflow", [CursorBatchWorkflow, InMemoryBatchWorkflow])
+@pytest.mark.parametrize("by", ["signal", "temporal"])
+async def test_a_cancel_ends_a_batch_whose_load_fails_again_and_again(client: Client, workflow: Any, by: str) -> None:
+    stub = UnreadableSource(first_pages=0 if workflow is InMemoryBatchWorkflow else 1, provable=True)
+    async with worker(client, stub) as queue:
+        handle = await started(client, queue, workflow)
+        while stub.failed_loads < 2:
+            await _tick()
+        await (handle.signal("cancel") if by == "signal" else handle.cancel())
+        with suppress(WorkflowFailureError):
+            assert (await handle.result()).status == "cancelled"
+    assert [each.outcome for each in stub.filed] == ["cancelled"]
+    assert stub.filed[0].manifest == "manifest.json"
+
+
+async def test_a_cancelled_batch_whose_manifest_cannot_be_written_for_its_source_ends_without_one() -> None:
+    stub = UnreadableSource(first_pages=1, provable=False)
+    async with (
+        await WorkflowEnvironment.start_time_skipping(
+            test_server_existing_path=str(BIN / "temporal-test-server")
+        ) as env,
+        worker(env.client, stub) as queue,
+    ):
+        handle = await started(env.client, queue)
+        while not stub.failed_loads:
+            await _tick()
+        await handle.signal("cancel", Control(by="ann", reason="bad disk"))
+        assert (await handle.result()).manifest == ""
+    [filed] = stub.filed
+    assert (filed.outcome, filed.manifest, filed.counts.records) == ("cancelled", None, ROWS)
+    assert filed.reason == "cancelled by ann: bad disk; no manifest could be written of what was done"
 
 
 async def test_an_error_that_cannot_heal_fails_the_batch_with_its_reason_and_files_the_source(client: Client) -> None:

@@ -12,17 +12,29 @@ from dataclasses import replace
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
+from workflows.errors import PERMANENT
 from workflows.models import Control, Cursor, Page
 from workflows.pages import PagesAtWork
-from workflows.requests import LoadedPages
-from workflows.state import BatchResult
-from workflows.steps import told
+from workflows.requests import LoadedPages, WrittenManifest
+from workflows.state import BatchRequest, BatchResult
+from workflows.steps import error_type, told
 
 KEPT_RUN_IDS = 200
+CANCELLED_IN_TEMPORAL = Control(by="temporal", reason="the workflow was cancelled in Temporal")
+
+WORTH_WAITING_FOR = ("StorageFull", "InboxMissing")
+"""Errors of the manifest step that a cancelled batch waits out: its source could not be filed either."""
 
 
 class BatchWork(PagesAtWork):
     """One batch from its first page to its manifest. Subclasses say where pages come from."""
+
+    def __init__(self, request: BatchRequest) -> None:
+        super().__init__(request)
+        self._work: asyncio.Task[BatchResult] | None = None
+        self._cancelled_in_temporal = False
+        self._loading = False
+        self._load_called_off = False
 
     async def _load_more(self) -> None:
         """Append the page at the cursor to the queue; the cursor becomes None when there are no more."""
@@ -31,24 +43,40 @@ class BatchWork(PagesAtWork):
         self._take_in(await self._steps.load(cursor), cursor)
 
     async def _whole_batch(self) -> BatchResult:
+        """Work the batch to its end. A cancel in Temporal is taken as the signal is: no step is called off half-way."""
+        self._work = asyncio.create_task(self._from_start_to_end())
+        while not self._work.done():
+            try:
+                await workflow.wait([self._work])
+            except asyncio.CancelledError:
+                self._cancel_in_temporal()
+        result = self._work.result()
+        if self._cancelled_in_temporal and result.status == "cancelled":
+            raise asyncio.CancelledError
+        return result
+
+    async def _from_start_to_end(self) -> BatchResult:
         self._begin()
-        cancelled_by_temporal = False
         try:
             try:
                 await self._work_through()
             except BaseException as error:
                 if not is_cancelled_exception(error):
                     raise
-                cancelled_by_temporal = True
-                self.cancel(Control(by="temporal", reason="the workflow was cancelled in Temporal"))
+                self._cancelled_in_temporal = True
+                self.cancel(CANCELLED_IN_TEMPORAL)
                 await self._work_through()
-            result = await self._conclude()
+            return await self._conclude()
         except FailureError as error:
             await self._fail(error)
             raise ApplicationError(told(error), type="BatchFailed", non_retryable=True) from error
-        if cancelled_by_temporal:
-            raise asyncio.CancelledError
-        return result
+
+    def _cancel_in_temporal(self) -> None:
+        if workflow.patched("cancel-in-temporal-calls-nothing-off"):
+            self._cancelled_in_temporal = True
+            self.cancel(CANCELLED_IN_TEMPORAL)
+        elif self._work is not None:
+            self._work.cancel()
 
     def _begin(self) -> None:
         run_id = workflow.info().run_id
@@ -68,9 +96,25 @@ class BatchWork(PagesAtWork):
                 await self._continue_as_new()
             self._start_pages()
             if self._may_load():
-                await self._load_more()
+                await self._load_unless_cancelled()
             else:
                 await workflow.wait_condition(self._something_to_do)
+
+    async def _load_unless_cancelled(self) -> None:
+        """Load more pages. A load may be tried again for ever: `cancel` calls it off, however it ends then."""
+        self._loading = True
+        try:
+            await self._load_more()
+        except (FailureError, asyncio.CancelledError):
+            if not self._load_called_off:
+                raise
+        finally:
+            self._loading = False
+
+    def _call_off_load(self) -> None:
+        if self._loading and self._work is not None and workflow.patched("cancel-calls-off-a-load"):
+            self._load_called_off = True
+            self._work.cancel()
 
     def _all_done(self) -> bool:
         if self._state.cancel:
@@ -115,16 +159,30 @@ class BatchWork(PagesAtWork):
         workflow.continue_as_new(replace(self._request, state=state))
 
     async def _conclude(self) -> BatchResult:
-        written = await self._steps.manifest(self._request, self._state, self.mode)
-        while written.file is None:
+        written = await self._manifest()
+        while written.damaged:
             for page in written.damaged:
                 await self._redo(page)
-            written = await self._steps.manifest(self._request, self._state, self.mode)
+            written = await self._manifest()
         self._outcome = "cancelled" if written.status == "cancelled" else "completed"
         self._state = replace(self._state, counts=written.counts, total_rows=written.counts.records)
         await self._steps.file(self._outcome, self._state, manifest=written.file)
         self._show()
-        return BatchResult(id=self._request.id, status=written.status, manifest=written.file, counts=written.counts)
+        return BatchResult(
+            id=self._request.id, status=written.status, manifest=written.file or "", counts=written.counts
+        )
+
+    async def _manifest(self) -> WrittenManifest:
+        """Ask for the manifest until it is written; of a cancelled batch only for a while: a cancel has to end it."""
+        while True:
+            try:
+                return await self._steps.manifest(self._request, self._state, self.mode)
+            except ActivityError as error:
+                kind = error_type(error)
+                if not self._state.cancel or kind in PERMANENT:
+                    raise
+                if kind not in WORTH_WAITING_FOR:
+                    return WrittenManifest(file=None, status="cancelled", counts=self._state.counts)
 
     async def _redo(self, page: Page) -> None:
         """Work a page again whose chunk was damaged on disk after it had been saved."""
@@ -136,6 +194,4 @@ class BatchWork(PagesAtWork):
     async def _fail(self, error: FailureError) -> None:
         self._outcome = "failed"
         self._show()
-        cause = error.cause if isinstance(error, ActivityError) and error.cause else error
-        error_type = cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__
-        await self._steps.file("failed", self._state, reason=told(error), error_type=error_type)
+        await self._steps.file("failed", self._state, reason=told(error), error_type=error_type(error))

@@ -62,6 +62,7 @@ class BatchControl:
         """Finish the open pages, write a `cancelled` manifest and end."""
         if self._state.cancel is None:
             self._state = replace(self._state, cancel=_cut(control or Control()))
+            self._call_off_load()
 
     @workflow.update
     def set_limits(self, change: LimitsChange) -> CallLimits:
@@ -124,6 +125,10 @@ class BatchControl:
         if past and self._state.pause is None:
             self._pause(by=SERVICE, reason=f"{past.reason}; resume goes on, cancel ends it")
             self._state = replace(self._state, asked=past.limit)
+
+    def _call_off_load(self) -> None:
+        """End the wait for more pages, if there is one."""
+        raise NotImplementedError
 
     def _nothing_left(self) -> bool:
         """Tell whether every page of the file has been saved."""

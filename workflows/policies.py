@@ -6,6 +6,7 @@ until it works, and what cannot work is listed by type, so a batch either goes o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -33,17 +34,25 @@ SAVE_TIMEOUT = timedelta(minutes=30)
 MANIFEST_TIMEOUT = timedelta(hours=6)
 """Hashes the source and every chunk once."""
 
+LAST_ATTEMPTS = 8
+"""How often the manifest of a cancelled batch is tried, a minute and a half: its source may be what cannot be read."""
+
 FILING_TIMEOUT = timedelta(minutes=30)
 
 MAX_PAGES_AT_ONCE = 300
 """Pages the in-memory workflow may hold: 12 events each stays far below the server's limit for one run."""
 
 
-def writing(timeout: timedelta, heartbeat_timeout: timedelta | None = None) -> dict[str, Any]:
-    """Return the options of an activity that writes: the workflow waits until a cancelled one has really ended."""
+def writing(
+    timeout: timedelta, heartbeat_timeout: timedelta | None = None, *, most_attempts: int = 0
+) -> dict[str, Any]:
+    """Return the options of an activity that writes: the workflow waits until a cancelled one has really ended.
+
+    It is tried `most_attempts` times, for ever with 0.
+    """
     return {
         "start_to_close_timeout": timeout,
         "heartbeat_timeout": heartbeat_timeout,
-        "retry_policy": RETRIES,
+        "retry_policy": replace(RETRIES, maximum_attempts=most_attempts),
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     }

@@ -9,6 +9,7 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.exceptions import (
     ActivityError,
+    ApplicationError,
     ChildWorkflowError,
     FailureError,
     is_cancelled_exception,
@@ -17,7 +18,15 @@ from temporalio.exceptions import (
 from workflows.contract import Activities
 from workflows.errors import shortened
 from workflows.models import BatchRef, CallLimits, Cursor, Mode, Outcome, Page, Shape
-from workflows.policies import ENRICH_TIMEOUT, FILING_TIMEOUT, MANIFEST_TIMEOUT, READ_TIMEOUT, SAVE_TIMEOUT, writing
+from workflows.policies import (
+    ENRICH_TIMEOUT,
+    FILING_TIMEOUT,
+    LAST_ATTEMPTS,
+    MANIFEST_TIMEOUT,
+    READ_TIMEOUT,
+    SAVE_TIMEOUT,
+    writing,
+)
 from workflows.requests import (
     EnrichedPage,
     EnrichPage,
@@ -104,7 +113,7 @@ class Steps:
         )
 
     async def manifest(self, request: BatchRequest, state: BatchState, mode: Mode) -> WrittenManifest:
-        """Write the manifest, or learn which pages are damaged."""
+        """Write the manifest, or learn which pages are damaged. A cancelled batch tries a limited number of times."""
         return await workflow.execute_activity_method(
             Activities.write_manifest,
             WriteManifest(
@@ -120,7 +129,7 @@ class Steps:
                 limits_log=state.limits_log,
                 cancelled=state.cancel,
             ),
-            **writing(MANIFEST_TIMEOUT, self._heartbeat),
+            **writing(MANIFEST_TIMEOUT, self._heartbeat, most_attempts=LAST_ATTEMPTS if state.cancel else 0),
         )
 
     async def file(
@@ -135,6 +144,7 @@ class Steps:
         """Move the source away and close the receipt."""
         if outcome == "cancelled" and state.cancel:
             reason = f"cancelled by {state.cancel.by or 'an operator'}: {state.cancel.reason or 'no reason given'}"
+            reason += "" if manifest else "; no manifest could be written of what was done"
         await workflow.execute_activity_method(
             Activities.file_source,
             FileSource(
@@ -172,3 +182,9 @@ def told(error: FailureError) -> str:
     while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
         cause = cause.cause
     return shortened(getattr(cause, "message", "") or str(cause))
+
+
+def error_type(error: FailureError) -> str:
+    """Return the class name of what an activity raised."""
+    cause = error.cause if isinstance(error, ActivityError) and error.cause else error
+    return cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__
