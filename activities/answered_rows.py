@@ -12,6 +12,7 @@ from itertools import islice
 import orjson
 
 from activities.elements import elements_of
+from activities.exact_json import loads
 from activities.folder import Folder
 from activities.output_names import chunk_name
 from activities.parts import PartFile
@@ -33,7 +34,7 @@ def answered_row(folder: Folder, batch_id: str, part: PartFile, pages: Iterable[
     chunks = (each for number, generation in pages for each in _elements(folder, chunk_name(number, generation)))
     for found in (durable, chunks):
         for element in islice(found, LOOKED_AT_ROWS):
-            row = orjson.loads(element)
+            row = loads(element)
             if row.get("enriched") is True:
                 return _call(batch_id, row)
     return None

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-RESERVED = ("_row", "enriched", "error")
+RESERVED = frozenset({"_row", "enriched", "error"})
 """Names that are ours in every element. A source column never has one of them (see the header rules)."""
 
 FALLBACK_REGION = "UNKNOWN"
@@ -29,7 +29,8 @@ def element(
 
     The source columns stand first and verbatim, then `_row` and `enriched`, then what the API added in the order of
     its names. What the API merely echoes is left out; what it changed of a source column is kept beside it as
-    `api_<column>`. With `error`, the row is a fallback row and `added` does not count.
+    `api_<column>`, and so is an `error`, `_row` or `enriched` of its own, but for an `enriched` that is true, as ours
+    is. With `error`, the row is a fallback row and `added` does not count.
 
     Args:
         body: the source columns as a compact JSON object.
@@ -93,14 +94,19 @@ def free_name(name: str, taken: Container[str]) -> str:
 
 
 def _extra(source: Mapping[str, str], answer: dict[str, Any]) -> dict[str, Any]:
-    news = [key for key, value in answer.items() if source.get(key, _NOTHING) != value and key not in RESERVED]
+    news = [
+        key
+        for key, value in answer.items()
+        if source.get(key, _NOTHING) != value and (key != "enriched" or value is not True)
+    ]
     extra = {key: answer[key] for key in (sorted(news) if len(news) > 1 else news)}
-    if source.keys().isdisjoint(news):
+    if source.keys().isdisjoint(news) and RESERVED.isdisjoint(news):
         return extra
-    renamed: dict[str, Any] = {key: value for key, value in extra.items() if key not in source}
+    ours = source.keys() | RESERVED
+    renamed: dict[str, Any] = {key: value for key, value in extra.items() if key not in ours}
     for key, value in extra.items():
-        if key in source:
-            renamed[free_name(key, source.keys() | renamed.keys())] = value
+        if key in ours:
+            renamed[free_name(key, ours | renamed.keys())] = value
     return renamed
 
 

@@ -16,6 +16,7 @@ import orjson
 
 from activities.disk_errors import disk_errors
 from activities.elements import elements_of
+from activities.exact_json import loads
 from activities.folder import Folder
 from activities.hashed_lines import HashedLines
 from activities.journal import FileFacts, SavedPage
@@ -36,8 +37,9 @@ def export_rows(directory: Path, out: BinaryIO, fmt: Format, *, formula_safe: bo
     r"""Write every row of the newest generation to `out` and return how many there are.
 
     As CSV (UTF-8, RFC 4180 with CRLF): the source's columns, `_row`, `enriched`, then what the API added by name, and
-    `error` last where there are fallback rows; a value that is no text is written as JSON. As JSON lines: each row as
-    it stands in its chunk. Memory is bounded; CSV reads every chunk twice, since its header must name every column.
+    `error` last where there are fallback rows; a value that is no text is written as JSON, a number digit for digit.
+    As JSON lines: each row as it stands in its chunk. Memory is bounded; CSV reads every chunk twice, since its header
+    must name every column.
 
     Args:
         directory: the output folder.
@@ -98,7 +100,7 @@ class _Rows:
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:
     try:
-        row = orjson.loads(raw)
+        row = loads(raw)
     except ValueError:
         return None
     return row if isinstance(row, dict) else None

@@ -8,10 +8,9 @@ from socket import EAI_AGAIN, gaierror
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import orjson
-
 from activities.answers import STALE, Meaning, Reply, meaning_of_status, retry_after_s
 from activities.api_options import ApiOptions
+from activities.exact_json import loads
 from activities.http_connection import Answer, StaleConnection
 from workflows.errors import shortened
 
@@ -36,8 +35,8 @@ def _success(status: str, answer: Answer, latency_ms: float) -> Reply:
     if answer.body is None:
         return Reply(Meaning.RETRY, status, "too_large", detail=f"{status} with a body over BATCH_API_MAX_BODY_BYTES")
     try:
-        value: Any = orjson.loads(answer.body) if answer.encoding in {"", "identity"} else None
-    except orjson.JSONDecodeError:
+        value: Any = loads(answer.body) if answer.encoding in {"", "identity"} else None
+    except ValueError:
         value = None
     if isinstance(value, dict):
         return Reply(Meaning.DONE, status, "", answer=value, latency_ms=latency_ms)

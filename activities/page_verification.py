@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, Protocol
 
-import orjson
-
 from activities.elements import FALLBACK_REGION, elements_of, free_name
+from activities.exact_json import loads
 from activities.folder import Folder
 from activities.hashed_lines import HashedLines
 from activities.journal import FileFacts, SavedPage
@@ -106,7 +105,7 @@ class PageVerification:
         with file:
             try:
                 for element in elements_of(lines):
-                    take(orjson.loads(element))
+                    take(loads(element))
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 wrong = str(error) or type(error).__name__
             unchanged = lines.are(size_bytes=facts.bytes, sha256=facts.sha256)

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-import orjson
-
 from activities.elements import elements_of
+from activities.exact_json import loads
 from activities.folder import Folder
 from activities.journal import SavedPage, unchanged
 from activities.manifest_reading import listed_page
@@ -45,7 +44,7 @@ class RetriedPage:
             raise damaged(self.folder, self.before.chunk.file)
         with file:
             for raw in elements_of(file):
-                yield orjson.loads(raw), raw
+                yield loads(raw), raw
 
     def fallback_numbers(self) -> Iterator[int]:
         """Yield the numbers of the rows to be tried again."""

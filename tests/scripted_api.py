@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-import orjson
-
 Answer = Callable[[str, int], int]
 """Takes the key of a row and how often it came, from 1; returns the status of the answer, 0 for none at all."""
 
 
 class ScriptedApi:
-    def __init__(self, answer: Answer, *, one_answer: bool) -> None:
+    def __init__(self, answer: Answer, *, one_answer: bool, body: bytes) -> None:
         self.answer = answer
+        self.body = body
         self.asked = Counter[str]()
         self.url = ""
         self._one_answer = one_answer
@@ -27,10 +26,10 @@ class ScriptedApi:
             while not self._one_answer or not writer.transport.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 await reader.readexactly(int(_header(head, "content-length")))
-                status = self._status(_header(head, "idempotency-key"))
+                status = self._status(_header(head, "idempotency-key", ""))
                 if not status:
                     break
-                body = orjson.dumps({"region": "NA"})
+                body = self.body
                 writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
                 if self._one_answer:
                     writer.close()
@@ -48,14 +47,17 @@ class ScriptedApi:
         return self.answer(key, self.asked[key])
 
 
-def _header(head: str, name: str) -> str:
-    return next(line.split(": ", 1)[1] for line in head.split("\r\n") if line.lower().startswith(f"{name}:"))
+def _header(head: str, name: str, missing: str = "0") -> str:
+    found = (line.split(": ", 1)[1] for line in head.split("\r\n") if line.lower().startswith(f"{name}:"))
+    return next(found, missing)
 
 
 @asynccontextmanager
-async def scripted_api(answer: Answer, *, one_answer: bool = False) -> AsyncIterator[ScriptedApi]:
+async def scripted_api(
+    answer: Answer, *, one_answer: bool = False, body: bytes = b'{"region":"NA"}'
+) -> AsyncIterator[ScriptedApi]:
     """Serve `answer` until the block ends; with `one_answer`, close each connection after one without saying so."""
-    api = ScriptedApi(answer, one_answer=one_answer)
+    api = ScriptedApi(answer, one_answer=one_answer, body=body)
     server = await asyncio.start_server(api.connected, "127.0.0.1", 0)
     async with server:
         api.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/enrich"

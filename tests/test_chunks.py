@@ -49,7 +49,15 @@ def test_a_fallback_row_says_why() -> None:
 
 def test_the_source_keeps_its_columns_whatever_the_api_answers() -> None:
     row = json.loads(made({"region": "Tyrol", "api_region": "x"}, 1, {"region": "EU", "_row": 9, "error": "no"}))
-    assert row == {"region": "Tyrol", "api_region": "x", "_row": 1, "enriched": True, "api_api_region": "EU"}
+    assert row == {
+        "region": "Tyrol",
+        "api_region": "x",
+        "_row": 1,
+        "enriched": True,
+        "api__row": 9,
+        "api_error": "no",
+        "api_api_region": "EU",
+    }
     row = json.loads(made({"region": "Tyrol"}, 1, None, "timeout"))
     assert row == {"region": "Tyrol", "_row": 1, "enriched": False, "api_region": "UNKNOWN", "error": "timeout"}
 
