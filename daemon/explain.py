@@ -189,9 +189,11 @@ def _in_inbox(settings: Settings) -> Iterator[WaitingFile]:
         yield WaitingFile(name=str(settings.inbox), state="left", why=f"the inbox cannot be read: {error.strerror}")
         return
     writers = writers_of([each.fingerprint for each in found if each.kind == "file"])
+    service = [each for each in (rules.of_service(),) if each.passed is False]
     for entry in sorted(found, key=lambda each: each.fingerprint.mtime_ns):
         writer = writers.get((entry.fingerprint.device, entry.fingerprint.inode))
         broken = [each for each in (*rules.of_name(entry.name), *rules.of_entry(entry, writer)) if not each.passed]
+        broken += service
         first = broken[0] if broken else None
         yield WaitingFile(
             name=displayed(entry.name),

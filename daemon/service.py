@@ -22,6 +22,7 @@ from daemon.api_token import api_token
 from daemon.child import Child
 from daemon.connection import connect, outside_server
 from daemon.health import health_endpoint
+from daemon.intake.sign_of_life import was_worked
 from daemon.notify import notify
 from daemon.server import EmbeddedServer
 from daemon.server_probe import ServerProbe
@@ -143,15 +144,17 @@ async def work_all(settings: Settings, stop: asyncio.Event, *, on_ready: Callabl
 def prepare_folders(settings: Settings, *, makes_inbox: bool = True) -> None:
     """Make the inbox and the state folder where they are missing.
 
-    Whoever only works makes no inbox: where none is, it may have to be mounted first, and batches wait for it.
+    An inbox that was worked before, or is only to be read, is not made: it may have to be mounted or moved back first,
+    and batches wait for it.
 
     Raises:
         SettingsError: one of them cannot be made or used, or there is no output root.
     """
     needed = [("BATCH_INBOX", settings.inbox), ("BATCH_STATE_DIR", settings.state_dir)]
-    if not makes_inbox and not settings.inbox.exists():
-        fields = {"inbox": str(settings.inbox), "why": "it is not there", "todo": "batches wait for it"}
-        logger.error("inbox.lost", extra={"fields": fields})
+    if not settings.inbox.exists() and (not makes_inbox or was_worked(settings)):
+        if not makes_inbox:  # whoever watches it says so at every start
+            fields = {"inbox": str(settings.inbox), "why": "it is not there", "todo": "batches wait for it"}
+            logger.error("inbox.lost", extra={"fields": fields})
         del needed[0]
     for name, folder in needed:
         try:

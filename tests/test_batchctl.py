@@ -18,6 +18,7 @@ from installation import eventually
 
 from activities.receipts import Receipt
 from daemon.batchctl.words import shown_bytes, shown_duration
+from daemon.intake.leader import Leadership
 from workflows.ids import batch_id, identity_key, workflow_id
 from workflows.models import Source
 
@@ -391,6 +392,7 @@ def test_doctor_names_what_is_wrong_and_leaves_no_file(desk: Desk) -> None:
         "settings": "OK",
         "inbox": "OK",
         "claim": "OK",
+        "daemon": "FAIL",
         "output root": "OK",
         "free space": "",
         "state folder": "OK",
@@ -410,6 +412,8 @@ def test_doctor_says_what_to_do_about_missing_folders(desk: Desk) -> None:
 
 def test_an_interrupt_is_exit_code_130_and_a_closed_pipe_is_quiet(desk: Desk) -> None:
     (desk.inbox / "users.csv").write_text(USERS)
+    leadership = Leadership(desk.inbox)
+    assert leadership.holds(), "a daemon is there"
     waiting = subprocess.Popen([BATCHCTL, "wait", "users.csv"], stderr=subprocess.PIPE, text=True)
     assert waiting.stderr is not None
     assert "still in the inbox" in waiting.stderr.readline()
@@ -417,6 +421,7 @@ def test_an_interrupt_is_exit_code_130_and_a_closed_pipe_is_quiet(desk: Desk) ->
     assert waiting.wait(20) == 130
     assert waiting.stderr.read() == ""
     waiting.stderr.close()
+    leadership.release()
 
     for number in range(5):
         desk.completed(id=f"users-{number:012x}")

@@ -52,7 +52,7 @@ async def test_without_a_daemon_that_is_what_is_missing(make_site: MakeSite) -> 
     site.drop("users.csv")
     found = explain(site.settings, "users.csv")
     assert found.rules[0].passed is False
-    assert found.summary == "no batchd watches this inbox"
+    assert found.summary == f"no batchd watches {site.inbox}"
     assert "batchd run" in found.todo
 
 

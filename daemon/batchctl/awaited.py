@@ -73,6 +73,7 @@ async def batch_of(desk: Desk, name: str, deadline: Deadline) -> str:
                     if identity is None:
                         raise
                     return identity
+        desk.unwatched.say_news()
         await deadline.pause(LOOK_S, f"{name} has not become a batch")
 
 
@@ -97,6 +98,7 @@ async def submitted_batch(desk: Desk, name: str, sha256: str, deadline: Deadline
                 if identity is None:
                     raise NotPossible(f"{name} is gone from the inbox, and nobody here knows where to")
                 return identity
+        desk.unwatched.say_news()
         await deadline.pause(LOOK_S, f"{name} has not become a batch")
 
 
@@ -152,6 +154,7 @@ async def end_of(desk: Desk, identity: str, deadline: Deadline) -> StatusReport:
         except TemporalUnreachable:
             if answered_at is None or time.monotonic() - answered_at > OUTAGE_S:
                 raise
+        desk.unwatched.say_news()
         await deadline.pause(look_s, f"{printable(identity)} has not ended")
         look_s = min(look_s * 1.2, SLOW_LOOK_S)
 

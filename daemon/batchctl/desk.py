@@ -8,6 +8,7 @@ from activities.receipts import Receipt, Receipts
 from daemon.batchctl.live import LiveBatches
 from daemon.batchctl.results import result_in
 from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
+from daemon.batchctl.unwatched import UnwatchedInbox
 from daemon.settings import Settings
 from workflows.errors import TemporalUnreachable
 from workflows.ids import workflow_id
@@ -19,6 +20,7 @@ class Desk:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.receipts = Receipts(settings.state_dir)
+        self.unwatched = UnwatchedInbox(settings)
         self._live: LiveBatches | None = None
 
     async def live(self) -> LiveBatches:

@@ -12,6 +12,7 @@ from pathlib import Path
 from activities.places import PROCESSING
 from daemon.batchctl.findings import Finding, fail, ok, warn
 from daemon.batchctl.words import shown_bytes
+from daemon.intake.sign_of_life import was_worked, watch_of
 from daemon.settings import PREFIX, Settings
 
 LOW_BYTES = 1_000_000_000
@@ -25,7 +26,8 @@ def host_checks(settings: Settings) -> list[Finding]:
     """Look at everything on this host. What is written for a test is removed again."""
     return [
         _settings(settings),
-        *_inbox(settings.inbox),
+        *_inbox(settings),
+        _daemon(settings),
         *_output_root(settings.output_root),
         *_state_dir(settings.state_dir),
     ]
@@ -36,9 +38,12 @@ def _settings(settings: Settings) -> Finding:
     return ok("settings", f"{len(changed)} set: {', '.join(changed)}" if changed else "all defaults")
 
 
-def _inbox(inbox: Path) -> list[Finding]:
+def _inbox(settings: Settings) -> list[Finding]:
+    inbox = settings.inbox
     if not inbox.is_dir():
-        return [fail("inbox", f"there is no folder {inbox}", "start batchd here once, or set BATCH_INBOX")]
+        new = "start batchd here once, or set BATCH_INBOX"
+        todo = "mount it or move it back; its batches wait for it" if was_worked(settings) else new
+        return [fail("inbox", f"there is no folder {inbox}", todo)]
     try:
         with os.scandir(inbox) as entries:
             waiting = sum(each.is_file(follow_symlinks=False) and not each.name.startswith(".") for each in entries)
@@ -63,6 +68,14 @@ def _claim(inbox: Path) -> list[Finding]:
             with contextlib.suppress(OSError):
                 each.unlink()
     return [ok("claim", "files can be moved within the inbox; same file system")]
+
+
+def _daemon(settings: Settings) -> Finding:
+    """Look for the daemon that works the inbox, and for its sign of life."""
+    watch = watch_of(settings)
+    if watch.trouble:
+        return fail("daemon", watch.why, watch.todo)
+    return ok("daemon", watch.why) if watch.attendance == "watched" else warn("daemon", watch.why, watch.todo)
 
 
 def _output_root(root: Path) -> list[Finding]:

@@ -11,7 +11,7 @@ from daemon.batchctl.options import add_id, add_json, command
 from daemon.batchctl.resolve import resolved
 from daemon.batchctl.retries import running_retry, say_unknown
 from daemon.batchctl.status_document import document_of, retry_document
-from daemon.batchctl.status_report import StatusReport
+from daemon.batchctl.status_report import NOT_STARTED, StatusReport
 from daemon.batchctl.words import (
     put_facts,
     put_json,
@@ -21,6 +21,7 @@ from daemon.batchctl.words import (
     shown_duration,
     shown_time,
 )
+from daemon.intake.sign_of_life import watch_of
 from daemon.settings import Settings
 from workflows.errors import TemporalUnreachable
 
@@ -48,6 +49,8 @@ async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:
         put_json({**document_of(report), "retry": retry_document(retry)})
     else:
         put_facts([*_facts(report), *([("retry", _shown_retry(retry))] if retry else [])])
+    if report.waiting_on == NOT_STARTED and (trouble := watch_of(settings).trouble):
+        say(trouble)
     return DONE
 
 

@@ -89,6 +89,7 @@ async def _watched(desk: Desk, ids: list[str], deadline: Deadline, *, quiet: boo
                 if not seen or lost_looks > LOST_LOOKS:
                     raise
             if not all(each.settled for each in seen.values()):
+                desk.unwatched.say_news()
                 await deadline.pause(LOOK_S, "not all have ended")
 
 

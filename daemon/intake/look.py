@@ -13,6 +13,7 @@ from daemon.intake.entries import Dropped, Entry, Fingerprint, entries
 from daemon.intake.names import Names
 from daemon.intake.refusals import Refusal, kind_refusal
 from daemon.intake.settle import Settling
+from daemon.intake.sign_of_life import check_inbox
 from daemon.intake.writers import writers_of
 from daemon.settings import Settings
 from workflows.ids import displayed, printable
@@ -167,7 +168,8 @@ def folder_identity(settings: Settings) -> tuple[int, int]:
     """Return which folder stands at the path of the inbox now.
 
     Raises:
-        OSError: none does.
+        OSError: none does, or only the point where it was mounted.
     """
+    check_inbox(settings)
     status = os.stat(settings.inbox)  # noqa: PTH116 - with the mode beside it
     return status.st_dev, status.st_ino

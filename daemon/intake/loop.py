@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from daemon.intake.launches import Starter
 from daemon.intake.leader import Leadership
 from daemon.intake.scan import Intake, ScanReport
+from daemon.intake.sign_of_life import BEAT_S, SignOfLife, check_inbox
 from daemon.intake.watcher import Watcher
 from daemon.settings import Settings
 
@@ -16,6 +18,9 @@ STANDBY_LOOK_S = 0.5
 SHORTEST_GAP_S = 0.02
 SCAN_SHARE = 4
 """A scan is followed by a rest this many times as long, however many events there are."""
+
+LONGEST_SCAN_S = 60.0
+"""A scan that takes longer hangs; that of 20,000 files takes a second."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +50,19 @@ class _Loop:
         self._watcher = Watcher(settings.inbox, self._wake, longest_pause_s=settings.rescan_s)
         self._watched_id: tuple[int, int] | None = None
         self._standing_by = False
+        self._sign = SignOfLife(settings)
+        self._sign_failed = False
+        self._scan_begun_s: float | None = None
 
     async def run(self) -> None:
+        beating = asyncio.create_task(self._beat())
+        try:
+            await self._work()
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    async def _work(self) -> None:
         while not self._stop.is_set():
             if await self._leads():
                 self._wake.clear()
@@ -64,15 +80,36 @@ class _Loop:
         self._leadership.release()
 
     async def _scan(self) -> ScanReport:
+        self._scan_begun_s = time.monotonic()
         try:
             return await self._intake.scan()
         except Exception:  # whatever it is, the next scan looks at everything again
             logger.exception("scan.failed")
             return ScanReport()
+        finally:
+            self._scan_begun_s = None
+
+    async def _beat(self) -> None:
+        """Give signs of life while this daemon leads and its scan does not hang, on a dead network mount say."""
+        while True:
+            begun_s = self._scan_begun_s
+            if not self._standing_by and (begun_s is None or time.monotonic() - begun_s < LONGEST_SCAN_S):
+                await self._give_sign(self._sign.beat)
+            await asyncio.sleep(BEAT_S)
+
+    async def _give_sign(self, giving: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(giving)
+        except OSError as error:
+            if not self._sign_failed:
+                logger.warning("sign_of_life.failed", extra={"fields": {"why": str(error)}})
+            self._sign_failed = True
+        else:
+            self._sign_failed = False
 
     async def _leads(self) -> bool:
         try:
-            leads = await asyncio.to_thread(self._leadership.holds)
+            leads = await asyncio.to_thread(self._holds)
         except OSError:
             return True  # there is no inbox to lead on; the scan finds that out, and says it once
         if leads == self._standing_by:
@@ -81,11 +118,17 @@ class _Loop:
             logger.info(event, extra={"fields": {"inbox": str(self._settings.inbox)}})
         return leads
 
+    def _holds(self) -> bool:
+        check_inbox(self._settings)
+        return self._leadership.holds()
+
     async def _follow_inbox(self, report: ScanReport) -> None:
         """Watch the folder that stands there now: a watcher of one that was replaced is silent for ever."""
-        if self._settings.watch_events and report.inbox_id and report.inbox_id != self._watched_id:
+        if report.inbox_id and report.inbox_id != self._watched_id:
             self._watched_id = report.inbox_id
-            await self._watcher.start()
+            await self._give_sign(self._sign.begin)
+            if self._settings.watch_events:
+                await self._watcher.start()
 
     async def _rest(self, report: ScanReport) -> None:
         await self._pause(min(self._settings.rescan_s, max(SHORTEST_GAP_S, SCAN_SHARE * report.took_s)))

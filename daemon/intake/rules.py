@@ -18,12 +18,12 @@ from daemon.intake.duplicates import what_next
 from daemon.intake.entries import Dropped, Entry, look_at
 from daemon.intake.identify import Identified, identify
 from daemon.intake.identities import Identities
-from daemon.intake.leader import is_watched
 from daemon.intake.markers import broken_promise, promise_in
 from daemon.intake.names import Names
 from daemon.intake.queue import LARGE_BYTES
 from daemon.intake.refusals import Refusal, kind_refusal, size_refusal
 from daemon.intake.settle import EMPTY_PATIENCE_S
+from daemon.intake.sign_of_life import watch_of
 from daemon.intake.writers import Writer, writers_of
 from daemon.settings import Settings
 from workflows.errors import SourceError
@@ -106,12 +106,10 @@ class Rules:
             yield from self._of_identity(dropped, found)
 
     def of_service(self) -> Rule:
-        """Return whether a daemon is there to take files."""
-        watched = is_watched(self._inbox)
-        if watched is None:
-            return Rule(rule="service", passed=None, why="whether a batchd watches this inbox cannot be seen from here")
-        return _rule("service", None if watched else "no batchd watches this inbox", "a batchd watches this inbox",
-                     "start it: batchd run")  # fmt: skip
+        """Return whether a daemon is there to take files, and moves."""
+        watch = watch_of(self._settings)
+        passed = {"watched": True, "unknown": None}.get(watch.attendance, False)
+        return Rule(rule="service", passed=passed, why=watch.why, todo=watch.todo)
 
     def look(self, name: bytes) -> tuple[Entry | None, Writer | None]:
         """Return what stands under a name in the inbox, and who writes to it."""
