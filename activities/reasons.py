@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from activities.failpoints import failpoint
 from activities.moving import write_whole
+from activities.timestamps import now_text, shown_time
 from workflows.errors import shortened
 from workflows.ids import printable
 
@@ -69,7 +69,7 @@ def place_in(what: str, word: Literal["row", "line"]) -> int | None:
 
 def write_reason(folder: Path, reason: Reason) -> None:
     """Write both files into a folder that is there, each at once. Repeating it changes nothing but the time."""
-    document = {**asdict(reason), "what": shortened(reason.what), "at": reason.at or _now()}
+    document = {**asdict(reason), "what": shortened(reason.what), "at": reason.at or now_text()}
     failpoint("reason.write.before")
     write_whole(folder / REASON_JSON, (json.dumps(document, indent=1) + "\n").encode())
     write_whole(folder / REASON_TXT, _told(document).encode("utf-8", "backslashreplace"))
@@ -90,10 +90,6 @@ def _told(document: dict[str, Any]) -> str:
         *([f"Done:   {document['rows_done']:,} rows"] if document["rows_done"] else []),
         *([f"Output: {document['output_dir']}"] if document["output_dir"] else []),
         *([f"Batch:  {document['id']}"] if document["id"] else []),
-        f"When:   {document['at']}",
+        f"When:   {shown_time(document['at'])}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _now() -> str:
-    return datetime.now(tz=UTC).isoformat(timespec="milliseconds")

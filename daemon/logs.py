@@ -41,13 +41,13 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """`12:00:00 info batch.started id=users-0123456789ab`, with control characters escaped."""
+    """`12:00:00Z info batch.started id=users-0123456789ab`, with control characters escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         fields = getattr(record, "fields", {})
         facts = "".join(f" {key}={_shown(value)}" for key, value in fields.items())
-        text = f"{_time(record).astimezone():%H:%M:%S} {record.levelname.lower():7} {record.getMessage()}{facts}"
+        text = f"{_time(record):%H:%M:%SZ} {record.levelname.lower():7} {record.getMessage()}{facts}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
             return text

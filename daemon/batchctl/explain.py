@@ -7,10 +7,11 @@ import os
 from dataclasses import asdict
 from typing import Any
 
+from activities.timestamps import shown_time
 from daemon.batchctl.exits import DONE, NO_SUCH_BATCH
 from daemon.batchctl.options import add_json, command
 from daemon.batchctl.table import Column, put_table
-from daemon.batchctl.words import put, put_json, shown_duration, shown_time
+from daemon.batchctl.words import put, put_json, shown_duration
 from daemon.explain import Explanation, Fate, Rule
 from daemon.explain import explain as explained
 from daemon.settings import Settings

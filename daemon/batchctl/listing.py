@@ -9,13 +9,14 @@ from itertools import islice
 from typing import Any, get_args
 
 from activities.receipts import Receipt
+from activities.timestamps import shown_time
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, UNREACHABLE
 from daemon.batchctl.options import add_json, command
 from daemon.batchctl.status_document import document_of
 from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
 from daemon.batchctl.table import Column, put_table
-from daemon.batchctl.words import put, put_json, say, shown_bytes, shown_time
+from daemon.batchctl.words import put, put_json, say, shown_bytes
 from daemon.explain import MOST_REFUSED, WaitingFile, waiting_files
 from daemon.settings import Settings
 from workflows.errors import OutputRefused, TemporalUnreachable

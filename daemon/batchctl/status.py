@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from activities.timestamps import shown_time
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE
 from daemon.batchctl.options import add_id, add_json, command
@@ -19,7 +20,6 @@ from daemon.batchctl.words import (
     seconds_between,
     shown_bytes,
     shown_duration,
-    shown_time,
 )
 from daemon.intake.sign_of_life import watch_of
 from daemon.settings import Settings

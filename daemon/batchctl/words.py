@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from activities.timestamps import moment_of
 from daemon.batchctl.streams import write, write_words
 from workflows.ids import printable
 
@@ -51,21 +52,6 @@ def shown_duration(seconds: float) -> str:
         return f"{minutes} min {rest:02} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min"
-
-
-def shown_time(moment: str | None) -> str:
-    """Return an ISO 8601 moment as local time, to the second; `-` where there is none."""
-    then = moment_of(moment)
-    return then.astimezone().strftime("%Y-%m-%d %H:%M:%S") if then else "-"
-
-
-def moment_of(text: str | None) -> datetime | None:
-    """Return the moment an ISO 8601 text names, in UTC where it names no zone; None where it names none."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:
