@@ -31,6 +31,7 @@ _MENDS = {
     "cancelled": "Nothing is broken: an operator ended the batch. The chunks that were finished are in the output "
     "folder.",
     "terminated": "Somebody ended the workflow in Temporal, past batchd. Do the batch again if that was not meant.",
+    "no_result": "Do the batch again; where two installations share a namespace of Temporal, give each its own first.",
     "timed_out": "The workflow ran into a time limit that was set in Temporal. Do the batch again.",
 }
 _MEND_ANYWAY = "Mend what the reason names, then do the batch again."

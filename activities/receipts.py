@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar
 from activities.disk_errors import disk_errors, translated
 from activities.failpoints import failpoint
 from activities.moving import TEMPORARY, make_folder, sync_folder, write_new
-from workflows.errors import InvalidBatchId, TransientError
+from workflows.errors import InvalidBatchId, StartedElsewhere, TransientError
 from workflows.ids import checked_id, displayed, slug
 from workflows.models import Counts, Identity, Mode, Source
 
@@ -43,7 +43,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """One batch. Times are ISO 8601 in UTC; `archived_as` is relative to the inbox, as text that can be shown."""
+    """One batch. Times are ISO 8601 in UTC; `archived_as` is relative to the inbox, as text that can be shown.
+
+    `reason` and `error_type` say why it failed, or where it is only `claimed`, why it has not been started yet.
+    """
 
     id: str
     workflow_id: str
@@ -67,6 +70,11 @@ class Receipt:
     def ended(self) -> bool:
         """Whether nothing more will happen to the batch."""
         return self.state in {"completed", "failed", "cancelled"}
+
+    @property
+    def started_elsewhere(self) -> bool:
+        """Whether what Temporal has under this id is the batch of another installation."""
+        return self.state == "claimed" and self.error_type == StartedElsewhere.__name__
 
 
 class Receipts:

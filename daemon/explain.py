@@ -163,7 +163,7 @@ def _fates(settings: Settings, name: bytes) -> Iterator[Fate]:
 
 def _batch(receipt: Receipt) -> Fate:
     why = {
-        "claimed": "taken; its workflow is being started",
+        "claimed": f"taken, and not started: {receipt.reason}" if receipt.reason else "taken; it is being started",
         "running": f"'batchctl status {receipt.id}' shows how far it is",
         "completed": f"the result is in {receipt.output_dir}",
     }.get(receipt.state, receipt.reason or "the reason was not recorded")

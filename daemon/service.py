@@ -195,7 +195,7 @@ async def _until_ready(children: list[Child], settings: Settings) -> bool:
 
 
 async def _watch(settings: Settings, client: Client, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
-    await intake.watch(settings, TemporalStarter(client, settings.task_queue), stop, on_ready=on_ready)
+    await intake.watch(settings, TemporalStarter(client, settings), stop, on_ready=on_ready)
 
 
 def _workers(settings: Settings) -> list[Child]:

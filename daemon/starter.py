@@ -2,26 +2,46 @@
 
 The start carries the two policies that make a second workflow impossible while Temporal remembers the first: no new
 run beside a running one, none after a closed one. The receipts cover the time after that.
+
+It also carries who made it. Where a workflow exists already, that is compared: it is our own start whose reply was
+lost, or that of another installation in the same namespace, whose result is none of ours.
 """
 
 from __future__ import annotations
 
+import socket
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
+from temporalio.api.common.v1 import Payload
+from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.connection import unreachable
+from daemon.settings import Settings
 from workflows.cursor import CursorBatchWorkflow
+from workflows.errors import StartedElsewhere, StartRefused, TemporalUnreachable, TransientError
 from workflows.ids import displayed, printable, workflow_id
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.models import Mode
 from workflows.state import BatchRequest
 
 RPC_TIMEOUT = timedelta(seconds=10)
+
+_OF_THE_SERVER = {
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+    RPCStatusCode.UNAUTHENTICATED,
+    RPCStatusCode.PERMISSION_DENIED,
+    RPCStatusCode.NOT_FOUND,  # of a start: the namespace
+}
+"""What every start is told alike; any other answer is about the one batch."""
 
 Outcome = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out", "unknown"]
 
@@ -36,12 +56,24 @@ _OUTCOMES: dict[WorkflowExecutionStatus | None, Outcome] = {
 }
 
 
-class TemporalStarter:
-    """Starts batch workflows through one client."""
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What an earlier start says of itself. Versions before 0.2 did not say who made it."""
 
-    def __init__(self, client: Client, task_queue: str) -> None:
+    source: dict[str, Any]
+    inbox: str | None
+    output_dir: str | None
+    host: str | None
+
+
+class TemporalStarter:
+    """Starts batch workflows of one installation through one client."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
-        self._task_queue = task_queue
+        self._task_queue = settings.task_queue
+        self._inbox = str(settings.inbox.absolute())
+        self._output_root = settings.output_root.absolute()
 
     async def start(self, request: BatchRequest, mode: Mode) -> Literal["started", "exists"]:
         """Start the workflow of a batch, once for ever. Idempotent.
@@ -49,6 +81,8 @@ class TemporalStarter:
         Raises:
             TemporalUnreachable: the server did not answer; whether the workflow was started is not known, and calling
                 again is safe.
+            StartedElsewhere: another installation has started a batch under this id.
+            StartRefused: the server turned this start away.
         """
         run = InMemoryBatchWorkflow.run if mode == "in-memory" else CursorBatchWorkflow.run
         try:
@@ -60,12 +94,18 @@ class TemporalStarter:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 static_summary=printable(displayed(request.source.name))[:200],
+                memo={
+                    "inbox": displayed(self._inbox),
+                    "output_dir": displayed(str(self._output_root / workflow_id(request.id))),
+                    "host": socket.gethostname(),
+                },
                 rpc_timeout=RPC_TIMEOUT,
             )
         except WorkflowAlreadyStartedError:
+            await self._refuse_another_ones(request)
             return "exists"
         except RPCError as error:
-            raise unreachable(self._client.service_client.config.target_host, error) from error
+            raise self._translated(request.id, error) from error
         return "started"
 
     async def outcome(self, batch_id: str) -> Outcome:
@@ -73,14 +113,75 @@ class TemporalStarter:
 
         Raises:
             TemporalUnreachable: the server did not answer.
+            StartRefused: the server will not say.
         """
         try:
             described = await self._client.get_workflow_handle(workflow_id(batch_id)).describe(rpc_timeout=RPC_TIMEOUT)
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 return "unknown"
-            raise unreachable(self._client.service_client.config.target_host, error) from error
+            raise self._translated(batch_id, error) from error
         except ValueError:
             # This SDK cannot name the state of a run that was paused by Temporal's own switch; it is not closed.
             return "running"
         return _OUTCOMES.get(described.status, "running")
+
+    async def _refuse_another_ones(self, request: BatchRequest) -> None:
+        """Raise StartedElsewhere unless the workflow that exists was started for the very file of `request`.
+
+        A receipt may have been lost with the power since then, and with it the time of the claim. The file itself, by
+        inode and time of change, is still the same one in the same inbox.
+        """
+        try:
+            earlier = await self._earlier_start(request.id)
+        except RPCError as error:
+            raise self._translated(request.id, error) from error
+        source = request.source
+        same_file = (earlier.source.get("inode"), earlier.source.get("mtime_ns")) == (source.inode, source.mtime_ns)
+        same_claim = earlier.source.get("claimed_at") == source.claimed_at
+        if not (same_file and (same_claim or earlier.inbox in {None, displayed(self._inbox)})):
+            raise StartedElsewhere(self._whose(request, earlier))
+
+    async def _earlier_start(self, batch_id: str) -> _Start:
+        handle = self._client.get_workflow_handle(workflow_id(batch_id))
+        async for event in handle.fetch_history_events(page_size=1, rpc_timeout=RPC_TIMEOUT):
+            started = event.workflow_execution_started_event_attributes
+            return _Start(
+                source=await self._source(started),
+                **{
+                    key: await self._decoded(started.memo.fields[key]) if key in started.memo.fields else None
+                    for key in ("inbox", "output_dir", "host")
+                },
+            )
+        raise TransientError(f"batch-{batch_id}: Temporal shows no start of it")
+
+    async def _source(self, started: WorkflowExecutionStartedEventAttributes) -> dict[str, Any]:
+        """Return the source that a workflow was started for; nothing where it is no workflow of batchd's."""
+        request = await self._decoded(started.input.payloads[0]) if started.input.payloads else None
+        source = request.get("source") if isinstance(request, dict) else None
+        return source if isinstance(source, dict) else {}
+
+    async def _decoded(self, payload: Payload) -> Any:
+        try:
+            [value] = await self._client.data_converter.decode([payload])
+        except (RuntimeError, ValueError, KeyError):
+            return None
+        return value
+
+    def _whose(self, request: BatchRequest, earlier: _Start) -> str:
+        by = (
+            f"inbox {earlier.inbox} on {earlier.host}, output in {earlier.output_dir}"
+            if earlier.inbox
+            else "of an earlier version, which did not say where it is"
+        )
+        return (
+            f"Temporal (namespace {self._client.namespace}) has {workflow_id(request.id)} of another installation: "
+            f"{printable(by)}. Nothing was worked here. To work it here too, give one of the two installations a "
+            f"namespace of its own; to leave it to the other, move .processing/{request.id} out of the inbox. It is "
+            "started by itself once Temporal has forgotten the other one"
+        )
+
+    def _translated(self, batch_id: str, error: RPCError) -> TemporalUnreachable | StartRefused:
+        if error.status in _OF_THE_SERVER:
+            return unreachable(self._client.service_client.config.target_host, error)
+        return StartRefused(f"Temporal turned {workflow_id(batch_id)} away: {error.status.name}: {error.message}")

@@ -31,7 +31,7 @@ class Killed(BaseException):
 
 
 class FakeTemporal:
-    """Starts nothing, remembers everything; `reachable` and `lose_replies` are the two faults it knows."""
+    """Starts nothing, remembers everything; `reachable`, `lose_replies` and `refusals` are the faults it knows."""
 
     def __init__(self) -> None:
         self.started: dict[str, BatchRequest] = {}
@@ -39,6 +39,7 @@ class FakeTemporal:
         self.asked: list[str] = []
         self.outcomes: dict[str, Outcome] = {}
         self.reachable = True
+        self.refusals: dict[str, Exception] = {}
         self.lose_replies = 0
         self.open_calls = 0
         self.most_open_calls = 0
@@ -52,6 +53,8 @@ class FakeTemporal:
         self.open_calls -= 1
         if not self.reachable:
             raise TemporalUnreachable("nobody answers")
+        if request.source.name in self.refusals:
+            raise self.refusals[request.source.name]
         known = request.id in self.started
         self.started.setdefault(request.id, request)
         self.modes.setdefault(request.id, mode)

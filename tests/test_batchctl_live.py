@@ -294,3 +294,22 @@ async def test_doctor_sees_the_worker_and_the_retention(desk: Desk, batches: Bat
         assert checks["workers"]["level"] == "OK"
         assert checks["retention"]["level"] == "OK"
         assert checks["api"]["level"] == "FAIL"
+
+
+async def test_a_batch_that_another_installation_has_started_is_not_shown_or_steered_as_ours(
+    desk: Desk, batches: Batches
+) -> None:
+    async with batches.worker(held()):
+        receipt, handle = await batches.started()
+        why = "Temporal has it of another installation: inbox /srv/other/inbox"
+        (desk.receipts.folder / f"{receipt.id}.json").unlink()
+        desk.receipts.write(replace(receipt, state="claimed", reason=why, error_type="StartedElsewhere"))
+        document = (await desk.ask("status", receipt.id, "--json")).json()
+        assert (document["state"], document["waiting_on"], document["run_id"]) == ("waiting", "start", None)
+        assert why in (await desk.ask("status", receipt.id)).out
+        for command in ("pause", "resume", "cancel"):
+            refused = await desk.ask(command, receipt.id)
+            assert refused.code != 0
+            assert why in refused.err
+        assert (await desk.ask("wait", receipt.id, "--timeout", "1")).code == 5
+        await handle.terminate()

@@ -3,6 +3,8 @@
     BatchdError                  catch it at the top of a program: every foreseeable error is one
     ├── SettingsError            before work starts: the operator must change a setting
     ├── TemporalUnreachable      the Temporal server does not answer
+    ├── StartRefused             Temporal turned away the start of one batch; others may start
+    │   └── StartedElsewhere     another installation has started a batch under this id
     ├── PermanentError           catch it where retrying is decided: trying again cannot help
     │   ├── InvalidBatchId       a string that is not a batch id came to a boundary
     │   ├── SourceError          the dropped file is at fault; the batch fails and says why
@@ -38,6 +40,14 @@ class SettingsError(BatchdError):
 
 class TemporalUnreachable(BatchdError):
     """The Temporal server does not answer."""
+
+
+class StartRefused(BatchdError):
+    """Temporal turned away the start of one batch."""
+
+
+class StartedElsewhere(StartRefused):
+    """Another installation has started a batch under this id."""
 
 
 class PermanentError(BatchdError):

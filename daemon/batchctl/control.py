@@ -94,6 +94,7 @@ async def run_cancel(settings: Settings, parsed: argparse.Namespace) -> int:
         say(f"{identity} is already cancelled")
         return DONE
     _refuse_ended(report, "cancelled")
+    _refuse_unstarted(report, "cancelled")
     if report.cancelling:
         say(f"{report.name} is already being cancelled")
     else:
@@ -126,9 +127,14 @@ async def _open_batch(desk: Desk, name: str, done: str) -> StatusReport:
     identity = await resolved(desk, name)
     report = await steered(desk, identity)
     _refuse_ended(report, done)
-    if report.waiting_on == NOT_STARTED:
-        raise NotPossible(f"{identity} has not been started yet, so it cannot be {done}; try again in a moment")
+    _refuse_unstarted(report, done)
     return report
+
+
+def _refuse_unstarted(report: StatusReport, done: str) -> None:
+    if report.waiting_on == NOT_STARTED:
+        why = report.waiting.detail if report.waiting else "try again in a moment"
+        raise NotPossible(f"{report.id} has not been started yet, so it cannot be {done}; {why}")
 
 
 def _refuse_ended(report: StatusReport, done: str) -> None:

@@ -48,6 +48,9 @@ class Desk:
         """
         receipt = self.receipts.read(batch_id)
         output_dir = self.output_dir(batch_id, receipt)
+        if receipt and receipt.started_elsewhere:
+            # What Temporal has under this id, and any result of it, is another installation's.
+            return report_of(Known(id=batch_id, receipt=receipt, output_dir=output_dir))
         at_rest = Known(id=batch_id, receipt=receipt, result=result_in(output_dir), output_dir=output_dir)
         if receipt and receipt.ended:
             return report_of(at_rest)

@@ -117,7 +117,7 @@ def report_of(known: Known) -> StatusReport:
         rows_per_s=round(counts.records / elapsed_s, 1) if elapsed_s and counts.records else None,
         eta_s=round(elapsed_s * (1 - share) / share, 1) if state == "running" and elapsed_s and share else None,
         waiting_on=waiting_on,
-        waiting=progress.waiting if progress and state == "waiting" else None,
+        waiting=_waiting(known, waiting_on) if state == "waiting" else None,
         paused=progress.paused if progress and state == "paused" else None,
         cancelling=bool(progress and progress.cancelling and state in {"running", "waiting"}),
         answered=progress is not None,
@@ -155,6 +155,15 @@ def _waiting_on(known: Known, state: State) -> str | None:
     if known.progress.waiting:
         return known.progress.waiting.on
     return known.run.trouble
+
+
+def _waiting(known: Known, waiting_on: str | None) -> Waiting | None:
+    if known.progress:
+        return known.progress.waiting
+    receipt = known.receipt
+    if waiting_on == NOT_STARTED and receipt and receipt.reason:
+        return Waiting(on=NOT_STARTED, since=receipt.claimed_at, detail=receipt.reason)
+    return None
 
 
 def _counts(known: Known, state: State) -> tuple[Counts, int | None]:

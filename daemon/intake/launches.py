@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +13,11 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from activities.failpoints import failpoint
+from activities.places import PROCESSING
 from activities.receipts import Receipt, Receipts
+from daemon.intake.postponed import Postponed
 from daemon.settings import Settings
-from workflows.errors import BatchdError, TemporalUnreachable
+from workflows.errors import BatchdError, StartRefused, TemporalUnreachable
 from workflows.models import Mode
 from workflows.state import BatchRequest
 
@@ -30,7 +34,10 @@ logger = logging.getLogger(__name__)
 
 
 class Starter(Protocol):
-    """Starts workflows and knows what became of them. Both methods raise TemporalUnreachable."""
+    """Starts workflows and knows what became of them.
+
+    Both methods raise TemporalUnreachable, and StartRefused where the answer is about the one batch.
+    """
 
     async def start(self, request: BatchRequest, mode: Mode) -> Literal["started", "exists"]:
         """Start the workflow of a batch, once for ever; calling again is safe and says `exists`."""
@@ -42,13 +49,21 @@ class Starter(Protocol):
 class Launches:
     """The batches to be started. Lives in one event loop."""
 
-    def __init__(self, settings: Settings, receipts: Receipts, starter: Starter, on_room: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        receipts: Receipts,
+        starter: Starter,
+        on_room: Callable[[], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
         self._receipts = receipts
         self._starter = starter
         self._on_room = on_room
         self._pending: deque[Receipt] = deque()
-        self._later: list[Receipt] = []
+        self._postponed = Postponed(clock)
         self._ids: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._noting: set[asyncio.Task[None]] = set()
@@ -64,7 +79,7 @@ class Launches:
     @property
     def retry_in_s(self) -> float | None:
         """Seconds after which `retry` should be called; None where nothing waits for it."""
-        return RETRY_S if self._later or (self._unreachable and self._ids) else None
+        return RETRY_S if self._unreachable and self._ids else self._postponed.next_in_s
 
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
@@ -72,8 +87,8 @@ class Launches:
         return self._tasks | self._noting
 
     def has_room(self) -> bool:
-        """Tell whether more files may be claimed."""
-        return len(self._ids) < MOST_PENDING
+        """Tell whether more files may be claimed. Batches that cannot be started for their own fault hold up none."""
+        return len(self._ids) - len(self._postponed) < MOST_PENDING
 
     def add(self, receipt: Receipt) -> None:
         """Start the workflow of a batch as soon as may be."""
@@ -84,8 +99,7 @@ class Launches:
 
     def retry(self) -> None:
         """Try again what did not work. While Temporal is silent, a single call asks whether it is back."""
-        self._pending.extend(self._later)
-        self._later.clear()
+        self._pending.extend(self._postponed.take_due())
         self._run_more(probing=True)
         if self._started and not self._noting:
             task = asyncio.create_task(self._note_running())
@@ -105,19 +119,23 @@ class Launches:
         while self._pending:
             receipt = self._pending.popleft()
             try:
+                if receipt.reason and not await self._is_still_claimed(receipt):
+                    self._forget(receipt.id)
+                    continue
                 await self._start(receipt)
             except TemporalUnreachable as error:
-                self._pending.appendleft(receipt)
+                self._pending.append(receipt)  # another one asks next, so that none can keep all from being started
                 self._note_silence(error)
                 return
             except BatchdError as error:
-                self._postpone(receipt, str(error))
+                if isinstance(error, StartRefused):
+                    self._note_answer()
+                await self._postpone(receipt, error)
             except Exception as error:
                 logger.exception("batch.start_failed", extra={"fields": {"id": receipt.id}})
-                self._postpone(receipt, str(error))
+                await self._postpone(receipt, error)
             else:
-                self._ids.discard(receipt.id)
-                self._on_room()
+                self._forget(receipt.id)
 
     async def _start(self, receipt: Receipt) -> None:
         request = BatchRequest(
@@ -127,8 +145,10 @@ class Launches:
         how = await self._starter.start(request, receipt.mode)
         failpoint("launch.started")
         self._note_answer()
-        running = replace(receipt, state="running", started_at=receipt.started_at or _now())
+        running = replace(receipt, state="running", started_at=receipt.started_at or _now(), reason="", error_type="")
         self._started[receipt.id] = (asyncio.get_running_loop().time() + NOTE_AFTER_S, running)
+        if receipt.reason:
+            await self._note([running])
         # "exists" is a start whose reply was lost, or one of ours before a restart: never a failure.
         logger.info("batch.started", extra={"fields": {"id": receipt.id, "mode": receipt.mode, "how": how}})
 
@@ -136,13 +156,18 @@ class Launches:
         """Note what has run for a while in the receipts; before that, a restart asks for one more start, in vain."""
         now_s = asyncio.get_running_loop().time()
         due = [receipt for due_s, receipt in self._started.values() if due_s <= now_s]
-        try:
-            await asyncio.to_thread(self._write_unless_ended, due)
-        except BatchdError as error:
-            logger.warning("receipt.delayed", extra={"fields": {"why": str(error)}})
-        else:
+        if await self._note(due):
             for receipt in due:
                 self._started.pop(receipt.id, None)
+
+    async def _note(self, receipts: list[Receipt]) -> bool:
+        """Write receipts; False where they cannot be written now."""
+        try:
+            await asyncio.to_thread(self._write_unless_ended, receipts)
+        except BatchdError as error:
+            logger.warning("receipt.delayed", extra={"fields": {"why": str(error)}})
+            return False
+        return True
 
     def _write_unless_ended(self, due: list[Receipt]) -> None:
         for receipt in due:
@@ -151,9 +176,28 @@ class Launches:
                 self._receipts.write(receipt, synced=False)
             failpoint("launch.receipted")
 
-    def _postpone(self, receipt: Receipt, why: str) -> None:
-        logger.warning("batch.start_delayed", extra={"fields": {"id": receipt.id, "why": why}})
-        self._later.append(receipt)
+    async def _postpone(self, receipt: Receipt, error: Exception) -> None:
+        """Put a batch off, with the reason in its receipt."""
+        why = str(error) or type(error).__name__
+        reasoned = replace(receipt, reason=why, error_type=type(error).__name__)
+        if self._postponed.add(reasoned, why):
+            logger.warning("batch.start_delayed", extra={"fields": {"id": receipt.id, "why": why}})
+        if reasoned != receipt:
+            await self._note([reasoned])
+        self._on_room()
+
+    async def _is_still_claimed(self, receipt: Receipt) -> bool:
+        """Tell whether nobody has taken the claim of a postponed batch away, as its reason may have asked for."""
+        claimed = self._settings.inbox.absolute() / PROCESSING / receipt.id
+        there = await asyncio.to_thread(os.path.lexists, claimed)
+        if not there:
+            logger.warning("batch.start_given_up", extra={"fields": {"id": receipt.id, "why": f"{claimed} is gone"}})
+        return there
+
+    def _forget(self, batch_id: str) -> None:
+        self._ids.discard(batch_id)
+        self._postponed.forget(batch_id)
+        self._on_room()
 
     def _note_silence(self, error: TemporalUnreachable) -> None:
         if not self._unreachable:

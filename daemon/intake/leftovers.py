@@ -7,13 +7,17 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from activities.disk_errors import disk_errors
 from activities.filing import file_source
+from activities.manifest_reading import read_result
 from activities.moving import rename_where_free
+from activities.output_names import manifest_name
 from activities.places import PROCESSING
 from activities.receipts import Receipt, Receipts
+from activities.storage import OutputFolder
 from daemon.intake.entries import Dropped, Entry, entries
 from daemon.intake.launches import Outcome
 from daemon.intake.names import Names
@@ -29,7 +33,6 @@ ASKED_PER_SCAN = 20
 """Batches whose outcome is asked for at each rescan, in turn: a workflow ended past us is found, without a storm."""
 
 _ENDS: dict[Outcome, tuple[Ended, str]] = {
-    "completed": ("completed", ""),
     "failed": ("failed", "the workflow failed in Temporal before it could file the source"),
     "cancelled": ("cancelled", "the workflow was cancelled in Temporal"),
     "terminated": ("failed", "the workflow was terminated in Temporal, past batchd"),
@@ -92,16 +95,23 @@ class Leftovers:
         return [each for each in turn if each in self._running]
 
     def act_on(self, batch_id: str, outcome: Outcome) -> Receipt | None:
-        """File the source of a batch that ended without filing it; return the receipt of one to be started again."""
+        """File the source of a batch that ended without filing it; return the receipt of one to be started again.
+
+        Raises:
+            TransientError: whether it left a result cannot be seen now.
+            OutputRefused: its result is damaged.
+        """
         receipt = self._receipts.read(batch_id)
         if receipt is None or not (self._folder / batch_id).exists():
             self._running.pop(batch_id, None)
             return None
         if receipt.ended:
             self._file(receipt, receipt.state, receipt.reason, receipt.error_type)  # type: ignore[arg-type]
+        elif outcome == "completed":
+            self._file_by_result(receipt)
         elif outcome in _ENDS:
             ended, reason = _ENDS[outcome]
-            self._file(receipt, ended, reason, "" if outcome == "completed" else outcome)
+            self._file(receipt, ended, reason, outcome)
         elif outcome == "unknown":
             logger.warning("batch.forgotten", extra={"fields": {"id": batch_id, "todo": "it is started again"}})
             self._running.pop(batch_id, None)
@@ -147,6 +157,24 @@ class Leftovers:
                 rename_where_free(folder / name, self._inbox / name)
             folder.rmdir()
 
+    def _file_by_result(self, receipt: Receipt) -> None:
+        """File the source of a batch that Temporal calls completed. It is so only where its manifest is here too."""
+        output_dir = Path(receipt.output_dir or self._settings.output_root.absolute() / receipt.workflow_id)
+        with disk_errors(f"looking for the result of {receipt.id}"):
+            output_dir.parent.stat()
+            there = _is_there(output_dir / manifest_name(1))
+        if not there:
+            reason = (
+                f"Temporal says that {receipt.workflow_id} is completed, and there is no manifest in {output_dir}: "
+                "another installation has worked a batch of this id, or the result was removed"
+            )
+            self._file(receipt, "failed", reason, "no_result")
+            return
+        with OutputFolder.look(output_dir) as folder:
+            result = read_result(folder, 1)
+        outcome: Ended = "cancelled" if result.status == "cancelled" else "completed"
+        self._file(replace(receipt, counts=result.counts), outcome, "", "")
+
     def _file(self, receipt: Receipt, outcome: Ended, reason: str, error_type: str) -> None:
         manifest = "manifest.json" if (Path(receipt.output_dir) / "manifest.json").is_file() else None
         file_source(
@@ -179,3 +207,11 @@ class Leftovers:
         if name not in self._told:
             self._told.add(name)
             logger.warning("claim.strange", extra={"fields": {"folder": f"{PROCESSING}/{displayed(name)}", "why": why}})
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True

@@ -62,7 +62,7 @@ class Intake:
         self._taking = Taking(settings, self._receipts, self._stopping)
         self._leftovers = Leftovers(settings, self._receipts)
         self._queue = Queue(settings.hashes_in_flight, self._take, self._may_begin)
-        self._launches = Launches(settings, self._receipts, starter, on_room=self._queue.run)
+        self._launches = Launches(settings, self._receipts, starter, on_room=self._queue.run, clock=clock)
         self._asking: set[asyncio.Task[None]] = set()
         self._asked_at_s: float | None = None
         self._inbox_id: tuple[int, int] | None = None
