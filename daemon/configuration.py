@@ -19,7 +19,10 @@ class by `make docs`.
 
 Temporal's own address, namespace, TLS and API key are Temporal's own `TEMPORAL_*` variables and profiles
 (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS_*`, `TEMPORAL_CONFIG_FILE`,
-`TEMPORAL_PROFILE`). Where they name no server, `batchd run` starts the embedded one.
+`TEMPORAL_PROFILE`). Where none of them is set and no profile names a server, `batchd run` starts the embedded one. An
+unknown `TEMPORAL_*` name, a file that is not there or a namespace that the server does not have ends `batchd` and
+`batchctl` with exit code 2 and one line, a server that does not answer with 3; names that belong to other tools of
+Temporal, such as `TEMPORAL_CLI_*` and `TEMPORAL_ENV`, are left alone.
 
 | setting | default | values | effect |
 | --- | --- | --- | --- |

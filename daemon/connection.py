@@ -8,33 +8,29 @@ on the port, which may be that of another installation.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from datetime import timedelta
 
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
+from temporalio.envconfig import ClientConnectConfig
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
+from daemon.outside_server import outside_server
 from daemon.server_record import running_server
 from daemon.settings import Settings
-from workflows.errors import SettingsError, TemporalUnreachable, shortened
+from workflows.errors import BatchdError, SettingsError, TemporalUnreachable, shortened
 
 ATTEMPT_S = 2.0
 AGAIN_S = 0.2
+NAMESPACE_S = 10.0
+"""A server that has just been set up answers some time before its first namespace is made."""
 
 
-def outside_server() -> ClientConnectConfig | None:
-    """Return what Temporal's own variables and profiles say, or None where they name no server.
-
-    Raises:
-        SettingsError: a profile file is named that cannot be read.
-    """
-    try:
-        profile = ClientConfigProfile.load()
-    except RuntimeError as error:
-        raise SettingsError(f"Temporal's profile or TEMPORAL_* variables cannot be read: {error}") from error
-    return profile.to_client_connect_config() if profile.address else None
+class NoSuchNamespace(SettingsError):
+    """The server does not have the namespace that is set."""
 
 
 def target(settings: Settings) -> ClientConnectConfig:
@@ -71,33 +67,71 @@ async def connect(settings: Settings, *, timeout_s: float, metrics_of: int = 0) 
         metrics_of: the number of the worker process that serves metrics, from 1; 0 for none.
 
     Raises:
+        SettingsError: the server cannot be used as Temporal's own variables or its profile say.
         TemporalUnreachable: nobody answered in time; the message says where and what to do.
     """
     runtime = _runtime(settings, metrics_of)
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
     while True:
-        left_s = max(0.1, deadline - time.monotonic())
+        passed_s = time.monotonic() - began
         try:
-            return await _client(target(settings), runtime, min(ATTEMPT_S, left_s))
-        except TemporalUnreachable:
-            if time.monotonic() + AGAIN_S > deadline:
+            return await _client(target(settings), runtime, max(0.1, min(ATTEMPT_S, timeout_s - passed_s)))
+        except (TemporalUnreachable, NoSuchNamespace) as error:
+            patience_s = min(timeout_s, NAMESPACE_S) if isinstance(error, NoSuchNamespace) else timeout_s
+            if time.monotonic() - began + AGAIN_S > patience_s:
                 raise
             await asyncio.sleep(AGAIN_S)
-
-
-async def _client(config: ClientConnectConfig, runtime: Runtime | None, timeout_s: float) -> Client:
-    try:
-        return await Client.connect(**config, runtime=runtime, connect_timeout=timedelta(seconds=timeout_s))
-    except (RuntimeError, RPCError) as error:
-        raise unreachable(config["target_host"], error) from error
 
 
 def unreachable(address: str | None, why: BaseException | str) -> TemporalUnreachable:
     """Return the error that says where nobody answered."""
     return TemporalUnreachable(
-        f"no Temporal server answers at {address} ({shortened(str(why), 120)}); "
-        "start one with 'batchd run', or set TEMPORAL_ADDRESS"
+        f"no Temporal server answers at {address} ({_cause(str(why))}); "
+        "start one with 'batchd run', or set TEMPORAL_ADDRESS to one that runs"
     )
+
+
+async def _client(config: ClientConnectConfig, runtime: Runtime | None, timeout_s: float) -> Client:
+    address = config["target_host"]
+    try:
+        client = await Client.connect(**config, runtime=runtime, connect_timeout=timedelta(seconds=timeout_s))
+    except ValueError as error:
+        raise SettingsError(f"the Temporal server {address} cannot be asked: {shortened(str(error), 200)}") from error
+    except (RuntimeError, RPCError) as error:
+        if "Invalid headers" in str(error):
+            raise SettingsError(f"TEMPORAL_API_KEY or TEMPORAL_GRPC_META_*: {_cause(str(error))}") from error
+        raise unreachable(address, error) from error
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    try:
+        await client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=ATTEMPT_S))
+    except RPCError as error:
+        if error.status != RPCStatusCode.PERMISSION_DENIED:  # one may work in a namespace and not describe it
+            raise _refused(config, error) from error
+    return client
+
+
+def _refused(config: ClientConnectConfig, error: RPCError) -> BatchdError:
+    address = config["target_host"]
+    if error.status == RPCStatusCode.NOT_FOUND:
+        name = config.get("namespace", "default")
+        return NoSuchNamespace(
+            f"the Temporal server {address} has no namespace {name}; make it with 'temporal operator namespace create "
+            f"--namespace {name} --address {address}', or set TEMPORAL_NAMESPACE to one that it has"
+        )
+    if error.status == RPCStatusCode.UNAUTHENTICATED:
+        return SettingsError(
+            f"the Temporal server {address} does not let this client in ({_cause(str(error))}); set TEMPORAL_API_KEY, "
+            "or TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
+        )
+    return unreachable(address, error)
+
+
+def _cause(text: str) -> str:
+    """Return the innermost message of an error of the SDK, which nests them in the notation of Rust."""
+    if "InvalidContentType" in text:
+        return "it does not speak TLS there"
+    quoted = re.findall(r'"((?:[^"\\]|\\.)+)"', text)
+    return shortened(quoted[-1] if quoted else text.removeprefix("Failed client connect: "), 120)
 
 
 def _runtime(settings: Settings, process: int) -> Runtime | None:

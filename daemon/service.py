@@ -20,10 +20,11 @@ from temporalio.client import Client
 from daemon import intake
 from daemon.api_token import api_token
 from daemon.child import Child
-from daemon.connection import connect, outside_server
+from daemon.connection import connect
 from daemon.health import health_endpoint
 from daemon.intake.sign_of_life import was_worked
 from daemon.notify import notify
+from daemon.outside_server import outside_server
 from daemon.server import EmbeddedServer
 from daemon.server_probe import ServerProbe
 from daemon.settings import Settings

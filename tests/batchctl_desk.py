@@ -38,7 +38,7 @@ class Desk:
         self.receipts = Receipts(self.state_dir)
         self._patch, self._capture = patch, capture
         self.set(BATCH_INBOX=self.inbox, BATCH_OUTPUT_ROOT=self.output_root, BATCH_STATE_DIR=self.state_dir)
-        self.set(BATCH_SERVER_PORT=1, TEMPORAL_CONFIG_FILE=root / "no-profile.toml")
+        self.set(BATCH_SERVER_PORT=1, XDG_CONFIG_HOME=root / "no-profiles")
 
     def give_up_soon(self) -> None:
         """Let a server that is away cost a tenth of the time."""

@@ -111,7 +111,7 @@ class Installation:
             BATCH_HEARTBEAT_TIMEOUT_S="2",
             BATCH_SERVER_PORT=str(free_port()),
             BATCH_SERVER_UI_PORT=str(free_port()),
-            TEMPORAL_CONFIG_FILE=str(root / "no-profile.toml"),
+            XDG_CONFIG_HOME=str(root / "no-profiles"),
         )
         self.set(**settings)
         self._processes: list[Process] = []
