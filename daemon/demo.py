@@ -24,6 +24,7 @@ SOURCE = Path("dummy-data/users.csv")
 BIN = Path(sys.executable).parent
 READY_S = 60.0
 STOP_S = 40.0
+LAST_LINES = 10
 
 
 def main() -> None:
@@ -53,23 +54,30 @@ def _demo() -> int:
         service = subprocess.Popen([BIN / "batchd", "run", "--with-mock-api"], stdout=out, stderr=out)  # noqa: S603
     try:
         _until_ready(service, log)
-        return _drop_and_follow(settings)
+        return _drop_and_follow(settings, service)
+    except _ServiceEnded:
+        sys.stderr.write(f"demo: the service ended with exit code {service.returncode}; the end of {log}:\n")
+        sys.stderr.write("".join(log.read_text(errors="replace").splitlines(keepends=True)[-LAST_LINES:]))
+        return 1
     finally:
         _say("5. Stopping what was started.")
-        service.send_signal(signal.SIGTERM)
-        service.wait(STOP_S)
+        _stop(service)
 
 
-def _drop_and_follow(settings: Settings) -> int:
+class _ServiceEnded(Exception):
+    """The service is gone, so nothing goes on any more."""
+
+
+def _drop_and_follow(settings: Settings, service: subprocess.Popen[bytes]) -> int:
     name = _unused_name(settings)
     _say(f"2. Dropping {SOURCE} into {settings.inbox}/ as {name}: cp {SOURCE} {settings.inbox / name}")
     shutil.copyfile(SOURCE, settings.inbox / name)
     _say(
         f"3. Following it: batchctl watch {name}   (in another terminal: batchctl pause {name}, batchctl resume {name})"
     )
-    watched = _batchctl("watch", name)
+    watched = _batchctl(service, "watch", name)
     _say(f"4. Proving the result: batchctl verify {name}")
-    verified = _batchctl("verify", name)
+    verified = _batchctl(service, "verify", name)
     receipt = Receipts(settings.state_dir).find(name)
     if receipt is None:
         return 1
@@ -118,8 +126,25 @@ def _some_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _batchctl(*arguments: str) -> int:
-    return subprocess.run([BIN / "batchctl", *arguments], check=False).returncode  # noqa: S603
+def _batchctl(service: subprocess.Popen[bytes], *arguments: str) -> int:
+    """Run batchctl to its end, or until the service ends."""
+    command = subprocess.Popen([BIN / "batchctl", *arguments])  # noqa: S603
+    while (code := command.poll()) is None:
+        if service.poll() is not None:
+            command.send_signal(signal.SIGINT)
+            command.wait(STOP_S)
+            raise _ServiceEnded
+        time.sleep(0.1)
+    return code
+
+
+def _stop(service: subprocess.Popen[bytes]) -> None:
+    service.send_signal(signal.SIGTERM)
+    try:
+        service.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        service.kill()
+        service.wait()
 
 
 def _say(text: str) -> None:

@@ -206,4 +206,5 @@ def _workers(settings: Settings) -> list[Child]:
 
 
 def _python(module: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", module, *arguments]
+    # Without -P the current folder would come first on the path, and a folder `workflows` in it before ours.
+    return [sys.executable, "-P", "-m", module, *arguments]
