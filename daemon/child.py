@@ -20,6 +20,13 @@ from workflows.errors import SettingsError, shortened
 BAD_SETTINGS = 2
 """The exit code of our own programs for a setting that is wrong."""
 
+PLAIN = frozenset(
+    {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"}
+    | {"LD_LIBRARY_PATH", "GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG", "GOTRACEBACK"}
+)
+"""What any program may need of our environment; none of it is a secret."""
+PLAIN_PREFIXES = ("LC_", "PYTHON")
+
 KEPT_LINES = 20
 KEPT_LINE_BYTES = 8_192
 """The rest of a longer line is read and dropped: a child whose output nobody reads stands still."""
@@ -28,15 +35,27 @@ BLOCK_BYTES = 65_536
 logger = logging.getLogger(__name__)
 
 
+def plain_environment(*prefixes: str) -> dict[str, str]:
+    """Return what a program that is not ours gets of our environment: no settings and no secrets of ours.
+
+    `prefixes` name what it gets beside that.
+    """
+    wanted = (*PLAIN_PREFIXES, *prefixes)
+    return {name: value for name, value in os.environ.items() if name in PLAIN or name.startswith(wanted)}
+
+
+def own_environment() -> dict[str, str]:
+    """Return what a program of ours gets: everything but the socket where only the parent speaks to systemd."""
+    return {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+
+
 class Child:
     """One supervised process. `quiet` keeps its output back, but for its last words when it fails."""
 
-    def __init__(
-        self, name: str, command: Sequence[str], *, env: Mapping[str, str] | None = None, quiet: bool = False
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str], *, env: Mapping[str, str], quiet: bool = False) -> None:
         self.name = name
         self._command = command
-        self._env = {**os.environ, **(env or {})}
+        self._env = env
         self._quiet = quiet
         self._process: asyncio.subprocess.Process | None = None
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)

@@ -49,7 +49,7 @@ def _demo() -> int:
     settings = load_settings()
     _say("1. Starting Temporal, the mock API (10 % failures, 200-500 ms, as in the original) and the daemon.")
     log = settings.state_dir / "demo.log"
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("wb") as out:
         service = subprocess.Popen([BIN / "batchd", "run", "--with-mock-api"], stdout=out, stderr=out)  # noqa: S603
     try:

@@ -17,11 +17,13 @@ import sys
 import time
 from pathlib import Path
 
-from daemon.child import Child
+from daemon.child import Child, plain_environment
+from daemon.folders import FILE_MODE, restrict
 from daemon.listeners import LOOPBACK, command_of, listens
 from daemon.server_lock import ServerLock
 from daemon.server_ports import refuse_taken_ports, temporal_answers
 from daemon.server_record import (
+    DATABASE,
     DATABASE_OPTION,
     ServerRecord,
     database_of,
@@ -35,6 +37,9 @@ from workflows.errors import SettingsError, TemporalUnreachable
 
 JOURNAL = "journal_mode=wal"
 """A write-ahead log is as durable as SQLite's default, a rollback journal, and half the work for every commit."""
+
+UMASK = ("/bin/sh", "-c", 'umask 077 && exec "$@"', "sh")
+"""The server makes its database readable for everybody; a umask of the whole daemon would also restrict the inbox."""
 
 STOP_S = 8.0
 KILL_S = 1.0
@@ -109,13 +114,15 @@ class EmbeddedServer:
 
     async def _lead(self) -> None:
         """Adopt the server that runs, or start one."""
+        for database in self._state_dir.glob(f"{DATABASE}*"):  # its journals too; earlier versions left them open
+            restrict(database, FILE_MODE)
         self._adopted_pid = await self._left_behind()
         if self._adopted_pid is not None:
             self._record(self._adopted_pid)
             logger.info("server.adopted", extra={"fields": {"address": self._address, "pid": self._adopted_pid}})
             return
         await refuse_taken_ports(self._port, self._settings.server_ui_port)
-        child = Child("temporal", self._command(), quiet=True)
+        child = Child("temporal", self._command(), env=plain_environment(), quiet=True)
         await child.start()
         self._record(child.pid)
         try:
@@ -155,7 +162,7 @@ class EmbeddedServer:
         ports = ["--port", str(self._port), "--ui-port", str(self._settings.server_ui_port)]
         listen = ["--ip", LOOPBACK, "--ui-ip", LOOPBACK, *ports]
         database = [DATABASE_OPTION, str(database_of(self._state_dir)), "--sqlite-pragma", JOURNAL]
-        return [program, "server", "start-dev", *listen, *database, "--log-level", "error"]
+        return [*UMASK, program, "server", "start-dev", *listen, *database, "--log-level", "error"]
 
     @property
     def _address(self) -> str:

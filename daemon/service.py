@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -19,10 +18,10 @@ from temporalio.client import Client
 
 from daemon import intake
 from daemon.api_token import api_token
-from daemon.child import Child
+from daemon.child import Child, own_environment, plain_environment
 from daemon.connection import connect
+from daemon.folders import prepare_folders
 from daemon.health import health_endpoint
-from daemon.intake.sign_of_life import was_worked
 from daemon.notify import notify
 from daemon.outside_server import outside_server
 from daemon.server import EmbeddedServer
@@ -31,7 +30,7 @@ from daemon.settings import Settings
 from daemon.starter import TemporalStarter
 from daemon.supervisor import Supervisor
 from daemon.worker import work
-from workflows.errors import SettingsError, TemporalUnreachable
+from workflows.errors import TemporalUnreachable
 
 MOCK_STOP_S = 3.0
 T = TypeVar("T")
@@ -45,7 +44,7 @@ class Service:
     def __init__(self, settings: Settings, *, with_mock_api: bool = False) -> None:
         self._settings = settings
         self._server = None if outside_server() else EmbeddedServer(settings)
-        self._mock = Child("mock-api", _python("mock_api", "--exit-with-parent")) if with_mock_api else None
+        self._mock = _mock_api() if with_mock_api else None
         self._workers = _workers(settings)
         self._supervisor = Supervisor()
         self._probe: ServerProbe | None = None
@@ -142,32 +141,6 @@ async def work_all(settings: Settings, stop: asyncio.Event, *, on_ready: Callabl
         await asyncio.gather(*(worker.stop(settings.stop_timeout_s) for worker in workers))
 
 
-def prepare_folders(settings: Settings, *, makes_inbox: bool = True) -> None:
-    """Make the inbox and the state folder where they are missing.
-
-    An inbox that was worked before, or is only to be read, is not made: it may have to be mounted or moved back first,
-    and batches wait for it.
-
-    Raises:
-        SettingsError: one of them cannot be made or used, or there is no output root.
-    """
-    needed = [("BATCH_INBOX", settings.inbox), ("BATCH_STATE_DIR", settings.state_dir)]
-    if not settings.inbox.exists() and (not makes_inbox or was_worked(settings)):
-        if not makes_inbox:  # whoever watches it says so at every start
-            fields = {"inbox": str(settings.inbox), "why": "it is not there", "todo": "batches wait for it"}
-            logger.error("inbox.lost", extra={"fields": fields})
-        del needed[0]
-    for name, folder in needed:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SettingsError(f"{name}: the folder {folder} cannot be made: {error.strerror}") from error
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            raise SettingsError(f"{name}: the folder {folder} must be readable and writable for this user")
-    if not settings.output_root.is_dir():
-        raise SettingsError(f"BATCH_OUTPUT_ROOT: there is no folder {settings.output_root}; make it first")
-
-
 async def unless_stopped(stop: asyncio.Event, awaited: Coroutine[None, None, T]) -> T | None:
     """Return what `awaited` returns, or None where the service is stopped first."""
     task, stopped = asyncio.create_task(awaited), asyncio.create_task(stop.wait())
@@ -202,7 +175,12 @@ async def _watch(settings: Settings, client: Client, stop: asyncio.Event, on_rea
 def _workers(settings: Settings) -> list[Child]:
     count = settings.worker_processes()
     command = _python("daemon.main", "work", "--exit-with-parent", "--process-of")
-    return [Child(f"worker-{number}", [*command, str(number), str(count)]) for number in range(1, count + 1)]
+    numbers = range(1, count + 1)
+    return [Child(f"worker-{each}", [*command, str(each), str(count)], env=own_environment()) for each in numbers]
+
+
+def _mock_api() -> Child:
+    return Child("mock-api", _python("mock_api", "--exit-with-parent"), env=plain_environment("MOCK_API_"))
 
 
 def _python(module: str, *arguments: str) -> list[str]:

@@ -35,7 +35,9 @@ class Settings(BaseSettings):
         description="Folder under which each batch gets its `batch-<id>` output folder.",
     )
     state_dir: Path = Field(
-        Path(".batchd"), description="Folder of the receipts and of the embedded server's database."
+        Path(".batchd"),
+        description="Folder of the receipts and of the embedded server's database; closed to "
+        "other users (mode 0700) where it holds nothing else.",
     )
     pattern: str = Field(
         "*.csv", min_length=1, description="Shell pattern, any case, that a file name must match to be taken."

@@ -99,7 +99,7 @@ class Installation:
         self.output_root = root / "out"
         self.state_dir = root / "state"
         for folder in (self.inbox, self.output_root, self.state_dir):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700 if folder == self.state_dir else 0o777, parents=True, exist_ok=True)
         self.env = {key: value for key, value in os.environ.items() if not key.startswith(("BATCH_", "TEMPORAL_"))}
         self.set(
             BATCH_INBOX=str(self.inbox),

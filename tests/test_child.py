@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from intake_site import events, until
 
-from daemon.child import Child
+from daemon.child import Child, own_environment
 from daemon.supervisor import Supervisor
 
 READY = "print('ready', flush=True); input()"
@@ -33,7 +33,7 @@ async def supervised(child: Child, keeping: Callable[[], Awaitable[None]] | None
 
 
 def program(code: str, *, quiet: bool = False) -> Child:
-    return Child("program", [sys.executable, "-c", code], quiet=quiet)
+    return Child("program", [sys.executable, "-c", code], env=own_environment(), quiet=quiet)
 
 
 def failing_once(patch: pytest.MonkeyPatch) -> None:

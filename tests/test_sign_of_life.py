@@ -13,9 +13,9 @@ import pytest
 from batchctl_desk import Desk
 from installation import Installation, eventually, users
 
+from daemon.folders import prepare_folders
 from daemon.intake.leader import Leadership
 from daemon.intake.sign_of_life import FILE, SignOfLife, check_inbox, was_worked, watch_of
-from daemon.service import prepare_folders
 from daemon.settings import Settings
 
 Make = Callable[..., Installation]

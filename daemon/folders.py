@@ -1,0 +1,66 @@
+"""The folders a service needs: made where they are missing, and those of the state closed to other users."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import stat
+from pathlib import Path
+
+from daemon.intake.sign_of_life import was_worked
+from daemon.server_record import DATABASE
+from daemon.settings import Settings
+from workflows.errors import SettingsError
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+logger = logging.getLogger(__name__)
+
+
+def prepare_folders(settings: Settings, *, makes_inbox: bool = True) -> None:
+    """Make the inbox and the state folder where they are missing.
+
+    An inbox that was worked before, or is only to be read, is not made: it may have to be mounted or moved back first,
+    and batches wait for it.
+
+    Raises:
+        SettingsError: one of them cannot be made or used, or there is no output root.
+    """
+    needed = [("BATCH_INBOX", settings.inbox), ("BATCH_STATE_DIR", settings.state_dir)]
+    if not settings.inbox.exists() and (not makes_inbox or was_worked(settings)):
+        if not makes_inbox:  # whoever watches it says so at every start
+            fields = {"inbox": str(settings.inbox), "why": "it is not there", "todo": "batches wait for it"}
+            logger.error("inbox.lost", extra={"fields": fields})
+        del needed[0]
+    for name, folder in needed:
+        try:
+            folder.mkdir(mode=FOLDER_MODE if folder == settings.state_dir else 0o777, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"{name}: the folder {folder} cannot be made: {error.strerror}") from error
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            raise SettingsError(f"{name}: the folder {folder} must be readable and writable for this user")
+    if _is_ours(settings.state_dir):
+        restrict(settings.state_dir, FOLDER_MODE)
+    if not settings.output_root.is_dir():
+        raise SettingsError(f"BATCH_OUTPUT_ROOT: there is no folder {settings.output_root}; make it first")
+
+
+def restrict(path: Path, mode: int) -> None:
+    """Take from `path` what `mode` does not allow, where it belongs to this user; a link is never followed."""
+    with contextlib.suppress(FileNotFoundError):
+        found = path.lstat()
+        now = stat.S_IMODE(found.st_mode)
+        if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode) and now & ~mode:
+            path.chmod(now & mode)
+            fields = {"path": str(path), "mode": f"{now & mode:o}", "before": f"{now:o}"}
+            logger.info("state.restricted", extra={"fields": fields})
+
+
+def _is_ours(state_dir: Path) -> bool:
+    """Tell whether a folder is there for our state alone: one that others share, such as /tmp, stays as it is."""
+    if state_dir.stat().st_mode & stat.S_ISVTX:
+        return False
+    names = {each.name for each in state_dir.iterdir()}
+    return not names or bool(names & {"receipts", DATABASE})
