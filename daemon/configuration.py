@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Literal, get_args, get_origin
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -54,25 +56,38 @@ def _default(field: FieldInfo) -> str:
 
 
 def _values(field: FieldInfo) -> str:
-    if get_origin(field.annotation) is Literal:
-        return ", ".join(f"`{each}`" for each in get_args(field.annotation)).replace("|", "\\|")
     bounds = [
         f"{sign} {getattr(each, attribute):,}"
         for each in field.metadata
         for attribute, sign in _BOUNDS.items()
         if hasattr(each, attribute)
     ]
-    return ", ".join(bounds) or _kind(field)
+    return ", ".join(bounds) or kind_of(field.annotation)
 
 
-def _kind(field: FieldInfo) -> str:
-    if field.annotation is bool:
-        return "`true`, `false`"
-    return (
-        str(getattr(field.annotation, "__name__", "text")).replace("SecretStr", "secret").replace("str", "text").lower()
-    )
+def kind_of(annotation: Any) -> str:
+    """Return what a value of a type is, in words that do not hang on how a version of Python prints types.
+
+    Raises:
+        KeyError: no words are known for this type.
+    """
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return ", ".join(f"`{each}`" for each in parts).replace("|", "\\|")
+    if origin in {Union, UnionType}:
+        return ", ".join(kind_of(each) for each in parts if each is not NoneType)
+    return _KINDS[origin or annotation]
 
 
+_KINDS: dict[Any, str] = {
+    bool: "`true`, `false`",
+    float: "number",
+    int: "whole number",
+    Path: "path",
+    SecretStr: "secret",
+    str: "text",
+    tuple: "text, comma-separated",
+}
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<="}
 
 if __name__ == "__main__":

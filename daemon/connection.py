@@ -8,6 +8,7 @@ on the port, which may be that of another installation.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import time
 from datetime import timedelta
@@ -27,6 +28,8 @@ ATTEMPT_S = 2.0
 AGAIN_S = 0.2
 NAMESPACE_S = 10.0
 """A server that has just been set up answers some time before its first namespace is made."""
+FULL_BYTES = 262_144
+"""With less room than this the server's database takes nothing more."""
 
 
 class NoSuchNamespace(SettingsError):
@@ -132,6 +135,21 @@ def _cause(text: str) -> str:
         return "it does not speak TLS there"
     quoted = re.findall(r'"((?:[^"\\]|\\.)+)"', text)
     return shortened(quoted[-1] if quoted else text.removeprefix("Failed client connect: "), 120)
+
+
+def without_room(settings: Settings) -> TemporalUnreachable | None:
+    """Return the error of an embedded server whose disk is full, so that it can do nothing; None where it is not."""
+    state_dir = settings.state_dir.absolute()
+    try:
+        found = os.statvfs(state_dir)
+        if outside_server() is not None or found.f_bavail * found.f_frsize > FULL_BYTES:
+            return None
+    except OSError:
+        return None
+    return TemporalUnreachable(
+        f"the Temporal server cannot work: the disk of the state folder {state_dir}, where it keeps its database, is "
+        "full; make room there, and batches go on by themselves"
+    )
 
 
 def _runtime(settings: Settings, process: int) -> Runtime | None:

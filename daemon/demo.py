@@ -15,16 +15,17 @@ import sys
 import time
 from pathlib import Path
 
-from activities.receipts import Receipts
+from activities.receipts import Receipt, Receipts
 from daemon.settings import Settings, load_settings
 from workflows.errors import BatchdError, SettingsError
-from workflows.ids import batch_id, identity_key
+from workflows.ids import batch_id, identity_key, workflow_id
 
 SOURCE = Path("dummy-data/users.csv")
 BIN = Path(sys.executable).parent
 READY_S = 60.0
 STOP_S = 40.0
 LAST_LINES = 10
+MOST_NAMES = 10_000
 
 
 def main() -> None:
@@ -69,34 +70,57 @@ class _ServiceEnded(Exception):
 
 
 def _drop_and_follow(settings: Settings, service: subprocess.Popen[bytes]) -> int:
-    name = _unused_name(settings)
+    name = unused_name(settings)
     _say(f"2. Dropping {SOURCE} into {settings.inbox}/ as {name}: cp {SOURCE} {settings.inbox / name}")
     shutil.copyfile(SOURCE, settings.inbox / name)
     _say(
         f"3. Following it: batchctl watch {name}   (in another terminal: batchctl pause {name}, batchctl resume {name})"
     )
     watched = _batchctl(service, "watch", name)
+    receipt = Receipts(settings.state_dir).find(name)
+    if receipt is None or receipt.manifest is None:
+        _say(what_went_wrong(settings, name, receipt))
+        return 1
     _say(f"4. Proving the result: batchctl verify {name}")
     verified = _batchctl(service, "verify", name)
-    receipt = Receipts(settings.state_dir).find(name)
-    if receipt is None:
-        return 1
     _say(f"   output:   {receipt.output_dir}\n   manifest: {receipt.output_dir}/{receipt.manifest}")
     _say(f"   source:   {settings.inbox / (receipt.archived_as or '')}")
     return watched or verified
 
 
-def _unused_name(settings: Settings) -> str:
-    """Return a name under which the file was not done before: the same file again would be a duplicate."""
+def unused_name(settings: Settings) -> str:
+    """Return a name under which the file was not done before, neither here nor by another user of this host.
+
+    The same file again would be a duplicate here, and its output folder would be that of the first in `/tmp`.
+
+    Raises:
+        SettingsError: every name is taken.
+    """
     sha256 = hashlib.sha256(SOURCE.read_bytes()).hexdigest()
     receipts = Receipts(settings.state_dir)
-    names = [SOURCE.name, *(f"{SOURCE.stem}-{number}{SOURCE.suffix}" for number in range(2, 10_000))]
+    names = [SOURCE.name, *(f"{SOURCE.stem}-{number}{SOURCE.suffix}" for number in range(2, MOST_NAMES))]
     for name in names:
-        key = identity_key(settings.identity, name=name.encode(), sha256=sha256)
-        if receipts.read(batch_id(name.encode(), key)) is None:
+        identity = batch_id(name.encode(), identity_key(settings.identity, name=name.encode(), sha256=sha256))
+        output_dir = settings.output_root / workflow_id(identity)
+        if receipts.read(identity) is not None:
+            _say(f"   {name} with these bytes was done before and would be filed as a duplicate; taking the next name.")
+        elif os.path.lexists(output_dir):
+            _say(f"   {output_dir} is there from another installation or user; taking the next name.")
+        else:
             return name
-        _say(f"   {name} with these bytes was done before and would be filed as a duplicate; taking the next name.")
-    raise SettingsError("this demo ran ten thousand times in this folder; remove .batchd to start over")
+    raise SettingsError(
+        f"all names up to {names[-1]} are taken; remove {settings.state_dir}, or set BATCH_OUTPUT_ROOT to a new folder"
+    )
+
+
+def what_went_wrong(settings: Settings, name: str, receipt: Receipt | None) -> str:
+    """Return why there is no result, and where to look."""
+    log = settings.state_dir / "demo.log"
+    if receipt is None:
+        return f"   {name} has not become a batch: batchctl explain {name} says why; the log is {log}"
+    why = receipt.reason or "the reason was not recorded"
+    where = f"\n   source:   {settings.inbox / receipt.archived_as}" if receipt.archived_as else ""
+    return f"   {receipt.id} is {receipt.state}: {why}{where}\n   log:      {log}"
 
 
 def _until_ready(service: subprocess.Popen[bytes], log: Path) -> None:

@@ -192,7 +192,8 @@ def _in_inbox(settings: Settings) -> Iterator[WaitingFile]:
     service = [each for each in (rules.of_service(),) if each.passed is False]
     for entry in sorted(found, key=lambda each: each.fingerprint.mtime_ns):
         writer = writers.get((entry.fingerprint.device, entry.fingerprint.inode))
-        broken = [each for each in (*rules.of_name(entry.name), *rules.of_entry(entry, writer)) if not each.passed]
+        held_against = [*rules.of_name(entry.name), *rules.of_entry(entry, writer), rules.of_access(entry)]
+        broken = [each for each in held_against if not each.passed]
         broken += service
         first = broken[0] if broken else None
         yield WaitingFile(

@@ -21,6 +21,7 @@ from temporalio.worker import Worker
 from activities.receipts import Receipt
 from daemon.batchctl.exits import NotPossible
 from daemon.batchctl.live import LiveBatches
+from daemon.settings import Settings
 from workflows.cursor import CursorBatchWorkflow
 from workflows.models import LimitsChange
 from workflows.requests import EnrichedPage, EnrichPage
@@ -256,7 +257,7 @@ async def test_a_change_that_no_worker_takes_in_time_is_told_to_be_uncertain(
 ) -> None:
     monkeypatch.setattr("daemon.batchctl.live.RPC_TIMEOUT", timedelta(seconds=0.5))
     receipt, handle = await batches.started()
-    live = LiveBatches(batches.client, batches.queue)
+    live = LiveBatches(batches.client, Settings(task_queue=batches.queue))
     with pytest.raises(NotPossible, match="did not answer in time; the change may still take hold"):
         await live.set_limits(receipt.id, LimitsChange(rate=5))
     await handle.terminate()

@@ -10,7 +10,7 @@ from daemon.batchctl.results import result_in
 from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
 from daemon.batchctl.unwatched import UnwatchedInbox
 from daemon.settings import Settings
-from workflows.errors import TemporalUnreachable
+from workflows.errors import SettingsError, TemporalUnreachable
 from workflows.ids import workflow_id
 
 
@@ -32,6 +32,19 @@ class Desk:
         if self._live is None:
             self._live = await LiveBatches.connected(self.settings)
         return self._live
+
+    def refuse_where_none_ever_ran(self) -> None:
+        """Check that a batchd has run with this state folder: elsewhere, an empty answer would be a wrong one.
+
+        Raises:
+            SettingsError: none has; the message says which folders the settings mean.
+        """
+        state_dir, inbox = self.settings.state_dir.absolute(), self.settings.inbox.absolute()
+        if not state_dir.is_dir():
+            raise SettingsError(
+                f"no batchd has ever run here: there is no state folder {state_dir} (inbox: {inbox}); go to "
+                "the folder of batchd, or set BATCH_STATE_DIR and BATCH_INBOX as batchd has them"
+            )
 
     def output_dir(self, batch_id: str, receipt: Receipt | None = None) -> Path:
         """Return where the output of a batch is, or will be."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -61,7 +62,7 @@ def _claim(inbox: Path) -> list[Finding]:
         hidden.touch(mode=0o600, exist_ok=False)
         hidden.rename(moved)
     except OSError as error:
-        todo = "make .processing a folder of the same file system that this user may write"
+        todo = _mend(error, "make .processing a folder of the same file system that this user may write")
         return [fail("claim", f"a file cannot be moved from {inbox} to {moved.parent}: {error.strerror}", todo)]
     finally:
         for each in (hidden, moved):
@@ -81,8 +82,8 @@ def _daemon(settings: Settings) -> Finding:
 def _output_root(root: Path) -> list[Finding]:
     if not root.is_dir():
         return [fail("output root", f"there is no folder {root}", "make it, or set BATCH_OUTPUT_ROOT")]
-    if problem := _not_writable(root):
-        return [fail("output root", f"{root} cannot be written: {problem}", "let this user write it")]
+    if problem := _not_writable("output root", root):
+        return [problem]
     return [ok("output root", str(root.absolute())), *_space("free space", root), *_cleaner(root)]
 
 
@@ -91,21 +92,28 @@ def _state_dir(state_dir: Path) -> list[Finding]:
         return [
             fail("state folder", f"there is no folder {state_dir}", "start batchd here once, or set BATCH_STATE_DIR")
         ]
-    if problem := _not_writable(state_dir):
-        return [fail("state folder", f"{state_dir} cannot be written: {problem}", "let this user write it")]
+    if problem := _not_writable("state folder", state_dir):
+        return [problem]
     return [ok("state folder", str(state_dir.absolute())), *_space("state space", state_dir)]
 
 
-def _not_writable(folder: Path) -> str | None:
+def _not_writable(check: str, folder: Path) -> Finding | None:
     probe = folder / f".doctor-{secrets.token_hex(4)}.tmp"
     try:
         probe.write_bytes(b"x")
     except OSError as error:
-        return error.strerror or str(error)
+        return fail(check, f"{folder} cannot be written: {error.strerror}", _mend(error, "let this user write it"))
     finally:
         with contextlib.suppress(OSError):
             probe.unlink()
     return None
+
+
+def _mend(error: OSError, otherwise: str) -> str:
+    """Return what to do about a folder that cannot be written."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "make room on its disk, in bytes and inodes; batches wait until there is"
+    return "mount it writable" if error.errno == errno.EROFS else otherwise
 
 
 def _space(check: str, folder: Path) -> list[Finding]:

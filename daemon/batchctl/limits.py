@@ -48,6 +48,7 @@ async def run_set(settings: Settings, parsed: argparse.Namespace) -> int:
 async def _set_all(desk: Desk, change: LimitsChange) -> int:
     running = [each.id for each in desk.receipts.newest_first() if not each.ended]
     if not running:
+        desk.refuse_where_none_ever_ran()
         say("no batch is running")
         return DONE
     await desk.live()

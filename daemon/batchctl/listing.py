@@ -12,7 +12,7 @@ from activities.receipts import Receipt
 from activities.timestamps import shown_time
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, UNREACHABLE
-from daemon.batchctl.options import add_json, command
+from daemon.batchctl.options import add_json, command, limit
 from daemon.batchctl.status_document import document_of
 from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
 from daemon.batchctl.table import Column, put_table
@@ -55,7 +55,7 @@ def add_commands(commands: Any) -> None:
     listing = command(commands, "list", run_list, help_text="list the batches, newest first")
     listing.add_argument("--state", choices=get_args(State), help="only batches in this state")
     listing.add_argument("--all", action="store_true", help="also files that wait, settle or were refused")
-    listing.add_argument("--limit", metavar="N", type=int, default=SHOWN, help=f"at most N batches ({SHOWN}); 0: all")
+    listing.add_argument("--limit", metavar="N", type=limit, default=SHOWN, help=f"at most N batches ({SHOWN}); 0: all")
     add_json(listing)
 
 
@@ -68,13 +68,16 @@ async def run_list(settings: Settings, parsed: argparse.Namespace) -> int:
         put_json({"batches": [_document(each) for each in listed.reports], "files": [asdict(each) for each in files]})
     else:
         _put(listed.reports, files)
+    if not listed.reports and not files:
+        desk.refuse_where_none_ever_ran()
+        state_dir, inbox = settings.state_dir.absolute(), settings.inbox.absolute()
+        drop = f"no batches in {state_dir}; drop a file into {inbox}"
+        say(f"no batch in {state_dir} is {parsed.state}" if parsed.state else drop)
     _say_what_is_left_out(listed, files)
     return code
 
 
 def _put(reports: list[StatusReport], files: list[WaitingFile]) -> None:
-    if not reports and not files:
-        say("no batches; drop a file into the inbox")
     if reports:
         put_table(BATCH_COLUMNS, [_row(each) for each in reports])
     if reports and files:
@@ -91,13 +94,13 @@ def _say_what_is_left_out(listed: Listed, files: list[WaitingFile]) -> None:
         say(f"of refused files, only the newest {MOST_REFUSED} are shown; the inbox's failed/ holds all")
 
 
-async def _listed(desk: Desk, state: State | None, limit: int) -> tuple[Listed, int]:
+async def _listed(desk: Desk, state: State | None, most: int) -> tuple[Listed, int]:
     """Return the batches in `state`, newest first, and the exit code: 3 where the state of one could not be learnt."""
     if state:
         newest, more = [each for each in desk.receipts.newest_first() if _may_be(each, state)], 0
     else:
-        newest = list(islice(desk.receipts.newest_first(), limit or None))
-        more = max(desk.receipts.count() - limit, 0) if limit and len(newest) == limit else 0
+        newest = list(islice(desk.receipts.newest_first(), most or None))
+        more = max(desk.receipts.count() - most, 0) if most and len(newest) == most else 0
     room = asyncio.Semaphore(ASKED_AT_ONCE)
     code = DONE
     if any(not each.ended for each in newest):
@@ -109,7 +112,7 @@ async def _listed(desk: Desk, state: State | None, limit: int) -> tuple[Listed, 
 
     async def report(receipt: Receipt) -> StatusReport:
         if receipt.ended or code == UNREACHABLE:
-            return from_receipt(desk, receipt)
+            return from_receipt(desk, receipt, silent=code == UNREACHABLE)
         async with room:
             try:
                 return await desk.report(receipt.id)
@@ -120,8 +123,8 @@ async def _listed(desk: Desk, state: State | None, limit: int) -> tuple[Listed, 
     reports = await asyncio.gather(*(report(each) for each in newest))
     if state:
         reports = [each for each in reports if each.state == state]
-        more = max(len(reports) - limit, 0) if limit else 0
-    return Listed(reports=reports[: limit or None], more=more), code
+        more = max(len(reports) - most, 0) if most else 0
+    return Listed(reports=reports[: most or None], more=more), code
 
 
 def _may_be(receipt: Receipt, state: State) -> bool:
@@ -129,9 +132,10 @@ def _may_be(receipt: Receipt, state: State) -> bool:
     return receipt.state == state if receipt.ended or state in ENDED else True
 
 
-def from_receipt(desk: Desk, receipt: Receipt) -> StatusReport:
-    """Return the state of a batch from its receipt alone; no file of its output is read."""
-    return report_of(Known(id=receipt.id, receipt=receipt, output_dir=desk.output_dir(receipt.id, receipt)))
+def from_receipt(desk: Desk, receipt: Receipt, *, silent: bool = False) -> StatusReport:
+    """Return the state of a batch from its receipt and its saved chunks; `silent` where Temporal does not answer."""
+    output_dir = desk.output_dir(receipt.id, receipt)
+    return report_of(Known(id=receipt.id, receipt=receipt, output_dir=output_dir, silent=silent))
 
 
 def _document(report: StatusReport) -> dict[str, Any]:

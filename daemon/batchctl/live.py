@@ -32,7 +32,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.batchctl.exits import NotPossible
 from daemon.batchctl.runs import Ending, Run, described_run
-from daemon.connection import connect, unreachable
+from daemon.connection import connect, unreachable, without_room
 from daemon.settings import Settings
 from workflows.control import BatchControl
 from workflows.errors import TemporalUnreachable
@@ -64,14 +64,17 @@ class LiveBatches:
     A `suffix` such as `-g2` means, instead of the batch itself, the retry that makes this generation of its result.
     """
 
-    def __init__(self, client: Client, task_queue: str) -> None:
+    def __init__(self, client: Client, settings: Settings) -> None:
         self.client = client
-        self._task_queue = task_queue
+        self._settings = settings
 
     @classmethod
     async def connected(cls, settings: Settings) -> LiveBatches:
         """Connect to the server that `settings` mean."""
-        return cls(await connect(settings, timeout_s=CONNECT_S), settings.task_queue)
+        try:
+            return cls(await connect(settings, timeout_s=CONNECT_S), settings)
+        except TemporalUnreachable as error:
+            raise without_room(settings) or error from error
 
     async def run_of(self, batch_id: str, *, suffix: str = "") -> Run | None:
         """Return the newest run of a batch; None where Temporal knows none."""
@@ -159,7 +162,7 @@ class LiveBatches:
         """Return the workers that ask for activities, newest first."""
         request = DescribeTaskQueueRequest(
             namespace=self.client.namespace,
-            task_queue=TaskQueue(name=self._task_queue),
+            task_queue=TaskQueue(name=self._settings.task_queue),
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
         )
         async with self._answering():
@@ -183,6 +186,11 @@ class LiveBatches:
         found = (_BATCH.fullmatch(each.execution.workflow_id) for each in answer.executions)
         return list(dict.fromkeys(each[1] for each in found if each))[:most]
 
+    def unreachable(self, error: RPCError) -> TemporalUnreachable:
+        """Return what it means that the server cannot answer."""
+        address = self.client.service_client.config.target_host
+        return without_room(self._settings) or unreachable(address, error)
+
     async def _query(self, workflow: str) -> Progress | None:
         try:
             async with self._answering():
@@ -201,7 +209,7 @@ class LiveBatches:
                 raise _Unknown(str(error)) from error
             if error.status in _SILENT:
                 raise _Silent(f"Temporal did not answer in time: {error}") from error
-            raise unreachable(self.client.service_client.config.target_host, error) from error
+            raise self.unreachable(error) from error
 
 
 class _Unknown(NotPossible):

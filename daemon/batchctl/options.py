@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 ID_HELP = "batch id, batch-<id>, an unique beginning of either, or a file name (its latest batch)"
+
+
+MOST_SECONDS = 1e9
+"""Thirty years, which also keeps NaN and infinity out."""
 
 
 def command(commands: Any, name: str, run: Callable[..., object], *, help_text: str) -> argparse.ArgumentParser:
@@ -35,11 +40,28 @@ def add_reason(parser: argparse.ArgumentParser, *, required: bool = False) -> No
 
 def add_timeout(parser: argparse.ArgumentParser) -> None:
     """Let the command give up after a time."""
-    parser.add_argument("--timeout", metavar="S", type=_seconds, help="give up after this many seconds (exit code 5)")
+    parser.add_argument("--timeout", metavar="S", type=seconds, help="give up after this many seconds (exit code 5)")
 
 
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1e9:  # noqa: PLR2004 - thirty years, which also keeps NaN and infinity out
-        raise argparse.ArgumentTypeError("must be a number of seconds, 0 or more")
-    return value
+def seconds(text: str) -> float:
+    """Return the seconds that an argument names.
+
+    Raises:
+        argparse.ArgumentTypeError: it names none, or more than thirty years of them.
+    """
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) < MOST_SECONDS:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"must be a number of seconds, 0 or more, it is {text!a}")
+
+
+def limit(text: str) -> int:
+    """Return how many batches an argument asks for; 0 means all.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no whole number, or below 0.
+    """
+    with contextlib.suppress(ValueError):
+        if int(text) >= 0:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"must be a whole number of batches, 1 or more, or 0 for all, it is {text!a}")

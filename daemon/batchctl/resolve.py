@@ -88,9 +88,12 @@ def full_id(name: str) -> str | None:
 def no_such_batch(desk: Desk, name: str) -> NoSuchBatch:
     """Return the error that says where a batch was looked for, and what to try."""
     shown = shortened(ascii(name), 120)
-    state_dir = desk.settings.state_dir
+    state_dir = desk.settings.state_dir.absolute()
     if not state_dir.is_dir():
-        return NoSuchBatch(f"no batch {shown}: there is no state folder {state_dir}; go to it or set BATCH_STATE_DIR")
+        return NoSuchBatch(
+            f"no batch {shown}: no batchd has ever run here, there is no state folder {state_dir}; go to the folder of "
+            "batchd, or set BATCH_STATE_DIR"
+        )
     return NoSuchBatch(f"no batch {shown}; 'batchctl list --all' shows what there is, 'batchctl explain FILE' why")
 
 

@@ -21,7 +21,6 @@ from daemon.batchctl.options import add_id, add_timeout, command
 from daemon.batchctl.resolve import resolved
 from daemon.batchctl.results import Result, finished_result
 from daemon.batchctl.words import put, say
-from daemon.connection import unreachable
 from daemon.settings import Settings
 from workflows.ids import workflow_id
 from workflows.models import Identity, Shape, Source
@@ -113,7 +112,7 @@ async def _start(live: LiveBatches, settings: Settings, request: BatchRequest) -
     except WorkflowAlreadyStartedError:
         return False
     except RPCError as error:
-        raise unreachable(live.client.service_client.config.target_host, error) from error
+        raise live.unreachable(error) from error
     return True
 
 

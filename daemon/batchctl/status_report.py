@@ -20,6 +20,7 @@ from workflows.state import Progress, Waiting
 ENDED = frozenset({"completed", "failed", "cancelled"})
 NOT_STARTED = "start"
 NO_WORKER = "worker"
+NO_SERVER = "temporal: no server answers"
 JUST_BEGUN = 0.999_999
 """Progress is exactly 1 only when the batch is completed."""
 
@@ -37,7 +38,7 @@ class RowCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the sources say; None where one says nothing."""
+    """What the sources say; None where one says nothing, `silent` where Temporal was asked in vain."""
 
     id: str
     receipt: Receipt | None = None
@@ -46,6 +47,7 @@ class Known:
     ending: Ending | None = None
     result: Result | None = None
     output_dir: Path
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +151,8 @@ def _waiting_on(known: Known, state: State) -> str | None:
     if state not in {"running", "waiting"}:
         return None
     if known.run is None:
-        return NOT_STARTED
+        was_running = known.receipt is not None and known.receipt.state == "running"
+        return NO_SERVER if known.silent and was_running else NOT_STARTED
     if known.progress is None:
         return known.run.trouble or NO_WORKER
     if known.progress.waiting:

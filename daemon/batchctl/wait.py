@@ -51,6 +51,7 @@ async def run_watch(settings: Settings, parsed: argparse.Namespace) -> int:
     desk, deadline = Desk(settings), Deadline(parsed.timeout)
     ids = [await batch_of(desk, parsed.id, deadline)] if parsed.id else unended(desk)
     if not ids:
+        desk.refuse_where_none_ever_ran()
         say("nothing is running; 'batchctl list' shows what has ended")
     reports = await _watched(desk, ids, deadline, quiet=parsed.json)
     if parsed.json:

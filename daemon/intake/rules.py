@@ -6,6 +6,7 @@ taken from the file system's own time of change, which no program can set.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -21,7 +22,7 @@ from daemon.intake.identities import Identities
 from daemon.intake.markers import broken_promise, promise_in
 from daemon.intake.names import Names
 from daemon.intake.queue import LARGE_BYTES
-from daemon.intake.refusals import Refusal, kind_refusal, size_refusal
+from daemon.intake.refusals import Refusal, kind_refusal, size_refusal, unreadable
 from daemon.intake.settle import EMPTY_PATIENCE_S
 from daemon.intake.sign_of_life import watch_of
 from daemon.intake.writers import Writer, writers_of
@@ -86,6 +87,12 @@ class Rules:
             broken = refusal if refusal and refusal.rule == name else None
             yield _refused(name, broken, f"{entry.fingerprint.size_bytes} bytes", leads_to="refused")
 
+    def of_access(self, entry: Entry) -> Rule:
+        """Return whether this user may read the file; it is not opened."""
+        allowed = os.access(self._inbox / os.fsdecode(entry.name), os.R_OK, effective_ids=True)
+        refusal = None if allowed else unreadable(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+        return _refused("readable", refusal, "it may be read", leads_to="left")
+
     def of_content(self, entry: Entry) -> Iterator[Rule]:
         """Yield the rules that need a look into the file. One over 64 MiB is not read for this."""
         if entry.fingerprint.size_bytes >= LARGE_BYTES:
@@ -97,9 +104,9 @@ class Rules:
             yield Rule(rule="readable", passed=False, why="it has just changed", todo="wait", leads_to="settling")
             return
         refusal = found if isinstance(found, Refusal) else None
-        unreadable = refusal if refusal and refusal.rule == "readable" else None
-        yield _refused("readable", unreadable, "it can be read", leads_to="left")
-        if unreadable:
+        unread = refusal if refusal and refusal.rule == "readable" else None
+        yield _refused("readable", unread, "it can be read", leads_to="left")
+        if unread:
             return
         yield _refused("content", refusal, "it looks like CSV text", leads_to="refused")
         if isinstance(found, Identified):

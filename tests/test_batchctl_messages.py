@@ -1,0 +1,147 @@
+"""What batchctl and the demo say where something is wrong: what it is, where, and what to do, never a wrong cause."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from batchctl_desk import Desk
+from test_source_file import nobody
+
+from daemon.configuration import configuration_page, kind_of
+from daemon.demo import unused_name, what_went_wrong
+from daemon.explain import waiting_files
+from daemon.settings import Settings, load_settings
+from workflows.ids import batch_id, identity_key, workflow_id
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+    made = Desk(tmp_path, monkeypatch, capsys)
+    made.give_up_soon()
+    return made
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["watch"], ["set", "--all", "rate=5"]])
+def test_a_folder_where_no_batchd_ever_ran_is_exit_code_2_and_names_what_was_looked_at(
+    desk: Desk, tmp_path: Path, arguments: list[str]
+) -> None:
+    desk.set(BATCH_STATE_DIR=tmp_path / "elsewhere", BATCH_INBOX=tmp_path / "elsewhere-inbox")
+    answer = desk.batchctl(*arguments)
+    assert answer.code == 2
+    assert "no batchd has ever run here" in answer.err
+    assert str(tmp_path / "elsewhere") in answer.err
+    assert str(tmp_path / "elsewhere-inbox") in answer.err
+
+
+def test_an_empty_list_names_the_folders_it_looked_at(desk: Desk) -> None:
+    answer = desk.batchctl("list")
+    assert (answer.code, answer.err) == (
+        0,
+        f"batchctl: no batches in {desk.state_dir}; drop a file into {desk.inbox}\n",
+    )
+    assert f"no batch in {desk.state_dir} is failed" in desk.batchctl("list", "--state", "failed").err
+
+
+def test_a_batch_that_ran_waits_for_temporal_and_not_for_its_start_where_no_server_answers(desk: Desk) -> None:
+    desk.receipt("running.csv", state="running")
+    desk.receipt("claimed.csv")
+    answer = desk.batchctl("list", "--json")
+    waits = {each["source"]["name"]: each["waiting_on"] for each in answer.json()["batches"]}
+    assert answer.code == 3
+    assert waits == {"running.csv": "temporal: no server answers", "claimed.csv": "start"}
+    assert "waiting (temporal)" in desk.batchctl("list").out
+
+
+def test_the_list_of_files_says_of_an_unreadable_one_that_it_cannot_be_read() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "users.csv").write_text("id\n1\n")
+        (Path(folder) / "users.csv").chmod(0)
+        with nobody():
+            [found] = waiting_files(Settings(inbox=Path(folder), state_dir=Path(folder) / "state", settle_s=0))
+    assert (found.state, found.why) == ("left", "it cannot be read: Permission denied")
+
+
+@pytest.mark.parametrize(
+    ("number", "todo"),
+    [
+        (errno.ENOSPC, "make room on its disk"),
+        (errno.EDQUOT, "make room on its disk"),
+        (errno.EROFS, "mount it writable"),
+        (errno.EACCES, "let this user write it"),
+    ],
+)
+def test_doctor_says_what_to_do_about_the_cause(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, number: int, todo: str
+) -> None:
+    def refuse(*_: Any) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    checks = {each["check"]: each for each in desk.batchctl("doctor", "--json").json()["checks"]}
+    for check in ("output root", "state folder"):
+        assert (checks[check]["level"], todo in checks[check]["todo"]) == ("FAIL", True), checks[check]
+
+
+def test_a_full_disk_of_the_state_folder_is_named_as_the_cause_of_a_silent_server(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = desk.receipt(state="running")
+    real = os.statvfs
+    full = SimpleNamespace(f_bavail=0, f_frsize=4_096, f_files=0, f_favail=0)
+    monkeypatch.setattr(os, "statvfs", lambda path: full if Path(path) == desk.state_dir else real(path))
+    answer = desk.batchctl("status", receipt.id)
+    assert answer.code == 3
+    assert f"the disk of the state folder {desk.state_dir}, where it keeps its database, is full" in answer.err
+    assert "start one" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["wait", "x", "--timeout", "abc"], "must be a number of seconds, 0 or more, it is 'abc'"),
+        (["wait", "x", "--timeout", "inf"], "must be a number of seconds, 0 or more, it is 'inf'"),
+        (["list", "--limit", "-1"], "must be a whole number of batches, 1 or more, or 0 for all, it is '-1'"),
+        (["list", "--limit", "many"], "must be a whole number of batches, 1 or more, or 0 for all, it is 'many'"),
+    ],
+)
+def test_a_number_that_is_none_is_named_with_its_bounds(desk: Desk, arguments: list[str], word: str) -> None:
+    answer = desk.batchctl(*arguments)
+    assert (answer.code, word in answer.err) == (2, True), answer.err
+    assert "_seconds" not in answer.err
+
+
+def test_the_demo_takes_a_name_whose_output_folder_is_nobody_elses(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    settings = load_settings()
+    assert unused_name(settings) == "users.csv"
+    sha256 = "84d94aaa2f945d62c5fd74f2de8977db4e02377e509e8082f7f75a1ba443ec60"
+    theirs = batch_id(b"users.csv", identity_key("name+content", name=b"users.csv", sha256=sha256))
+    (desk.output_root / workflow_id(theirs)).mkdir()
+    assert unused_name(settings) == "users-2.csv"
+
+
+def test_the_demo_says_why_there_is_no_result(desk: Desk) -> None:
+    why = "/tmp/batch-x belongs to user 1000"
+    receipt = desk.completed(state="failed", reason=why, archived_as="failed/x/users.csv")
+    told = what_went_wrong(load_settings(), "users.csv", receipt)
+    assert f"is failed: {why}" in told
+    assert f"{desk.inbox}/failed/x/users.csv" in told
+    assert "None" not in told + what_went_wrong(load_settings(), "users.csv", None)
+
+
+def test_the_page_of_settings_speaks_of_values_and_not_of_types() -> None:
+    values = [line.split(" | ")[2] for line in configuration_page().splitlines() if line.startswith("| `BATCH_")]
+    assert not {each for each in values if each in {"union", "tuple", "optional", "int", "str"} or "[" in each}
+    assert kind_of(int | None) == "whole number"
+    with pytest.raises(KeyError):
+        kind_of(complex)
