@@ -40,6 +40,8 @@ from workflows.requests import (
 HEARTBEAT_S = 0.4
 """Pause and cancel reach an activity with a heartbeat, and must take hold within a second."""
 
+STOOD_STILL = "StoodStill"
+
 DELIVERY_S = 1.0
 """A page that was handed to a process before it stood still may reach its code this long after it woke up."""
 
@@ -97,7 +99,7 @@ class BatchActivities(Activities):
             rows = PageRows(work.rows_to_call(probe=request.probe), probe=request.probe, answered=answered)
             outcome = await self._enrich(request, rows, work.keep, lost)
             if lost():
-                raise ApplicationError("this worker stood still; another one has the page", type="StoodStill")
+                raise ApplicationError("this worker stood still; another one has the page", type=STOOD_STILL)
             return await asyncio.to_thread(work.result, outcome, probe=request.probe)
 
     @activity.defn(name="save_chunk")

@@ -7,9 +7,12 @@ a row that was answered before can be asked about again first.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from random import Random
+
+from workflows.ids import printable
 
 FAILURES_IN_A_ROW = 20
 """With one call in ten failing by chance, once in 10^20 calls."""
@@ -25,6 +28,8 @@ LONGEST_ASKED_S = 25.0
 
 JITTER = 0.2
 
+logger = logging.getLogger(__name__)
+
 
 class Circuit:
     """The state of the API as one worker sees it. Times come from `clock`, in seconds."""
@@ -34,7 +39,7 @@ class Circuit:
         self._random = random
         self._answered_call_at = float("-inf")
         self._probe_at: float | None = None
-        self._opened_at = 0.0
+        self._opened_at = self._down_at = 0.0
         self._backoff_s = FIRST_PROBE_S
         self._probing = False
         self.detail = ""
@@ -77,11 +82,15 @@ class Circuit:
         `asked_s` is how long the API asked to be left alone (Retry-After), here and below.
         """
         if not self.is_open:
-            self._opened_at = self._clock()
+            self._opened_at = self._down_at = self._clock()
             self._probe_later(detail, asked_s)
+            logger.warning("api.down", extra={"fields": {"why": printable(detail)}})
 
     def close(self) -> None:
         """Take the API to be up: it has just answered."""
+        if self.is_open:
+            down_s = round(self._clock() - self._down_at, 1)
+            logger.info("api.up", extra={"fields": {"down_s": down_s}})
         self._probe_at = None
         self._probing = False
         self._backoff_s = FIRST_PROBE_S

@@ -22,12 +22,13 @@ from activities.moving import move_where_free, sweep, sync_folder
 from activities.places import PROCESSING
 from activities.reasons import Reason, mend_of, place_in, write_reason
 from activities.receipts import Receipt, Receipts
-from workflows.ids import checked_id, workflow_id
+from workflows.ids import checked_id, printable, workflow_id
 from workflows.models import Identity
 from workflows.requests import FileSource
 
 ARCHIVE = "archive"
 FAILED = "failed"
+END_EVENTS = {"completed": "batch.completed", "failed": "batch.failed", "cancelled": "batch.cancelled"}
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +113,8 @@ def _note_generation(receipts: Receipts, request: FileSource) -> None:
     if receipt is None or request.manifest is None:
         return
     generation = request.batch.generation
+    if receipt.generation < generation:
+        _log_end(request)
     receipts.write(replace(receipt, manifest=request.manifest, counts=request.counts, generation=generation))
 
 
@@ -119,7 +122,7 @@ def _close(receipts: Receipts, receipt: Receipt, request: FileSource, archived_a
     if receipt.ended:
         receipts.write(replace(receipt, archived_as=receipt.archived_as or archived_as))
         return
-    receipts.write(
+    written = receipts.write(
         replace(
             receipt,
             state=request.outcome,
@@ -132,6 +135,16 @@ def _close(receipts: Receipts, receipt: Receipt, request: FileSource, archived_a
             archived_as=archived_as,
         )
     )
+    if written:
+        _log_end(request)
+
+
+def _log_end(request: FileSource) -> None:
+    counts = request.counts
+    rows = {"rows": counts.records, "fallback": counts.fallback, "rejected": counts.rejected}
+    why = {"why": printable(request.reason)} if request.reason else {}
+    level = logging.ERROR if request.outcome == "failed" else logging.INFO
+    logger.log(level, END_EVENTS[request.outcome], extra={"fields": {**request.batch.log_fields, **rows, **why}})
 
 
 def _receipt_made_up(inbox: Path, request: FileSource) -> Receipt:

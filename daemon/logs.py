@@ -1,5 +1,7 @@
 """Log lines: a stable event name and facts as fields, as JSON for machines or as text for people.
 
+Where standard error is the journal, each line begins with its priority, as sd-daemon(3) has it.
+
 Callers write `logger.info("batch.started", extra={"fields": {"id": ...}})`. Row contents and secrets are never logged.
 """
 
@@ -7,21 +9,60 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
+from typing import TextIO
+
+from temporalio import workflow
 
 from daemon.settings import Settings
+from daemon.step_log import is_foreseeable
 from workflows.ids import printable
+
+PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 
 
 def set_up_logging(settings: Settings) -> None:
     """Send log lines to standard error in the form that `BATCH_LOG_FORMAT` asks for."""
     text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+    lines = TextLines() if text else JsonLines()
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(TextLines() if text else JsonLines())
+    handler.setFormatter(JournalLines(lines) if is_journal(sys.stderr) else lines)
+    handler.addFilter(without_what_is_told)
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    logging.getLogger("temporalio").setLevel(logging.WARNING)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    for library in ("temporalio", "watchfiles"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    workflow.logger.workflow_info_on_message = False
+    logging.getLogger("temporalio.workflow").setLevel(settings.log_level)
+
+
+def without_what_is_told(record: logging.LogRecord) -> bool:
+    """Drop the SDK's word and traceback of an activity that failed foreseeably: `daemon.step_log` tells of it."""
+    failed = record.__dict__.get("__temporal_error_identifier") == "ActivityFailure"
+    return not (failed and record.exc_info and is_foreseeable(record.exc_info[1]))
+
+
+def is_journal(stream: TextIO) -> bool:
+    """Tell whether a stream leads to the journal: systemd names its device and inode in JOURNAL_STREAM."""
+    try:
+        there = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
+
+
+class JournalLines(logging.Formatter):
+    """Each line of another form with its priority before it, such as `<4>` for a warning."""
+
+    def __init__(self, lines: logging.Formatter) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, or the lines of a traceback."""
+        priority = next((each for level, each in PRIORITIES if record.levelno >= level), 7)
+        return "\n".join(f"<{priority}>{line}" for line in self._lines.format(record).splitlines())
 
 
 class JsonLines(logging.Formatter):

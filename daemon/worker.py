@@ -23,6 +23,7 @@ from activities.standstill import Standstill
 from daemon.api_token import api_token
 from daemon.connection import connect
 from daemon.settings import Settings
+from daemon.step_log import StepLog
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.load_chunks import LoadChunksWorkflow
@@ -80,6 +81,7 @@ def build_worker(settings: Settings, client: Client, enrichment: EnrichmentClien
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=activities.all(),
+        interceptors=[StepLog()],
         # The sandbox costs a quarter of the orchestration time; replay tests and an import test hold the workflows
         # to what it would have caught.
         workflow_runner=UnsandboxedWorkflowRunner(),

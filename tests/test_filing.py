@@ -170,7 +170,7 @@ def test_a_source_that_is_gone_still_ends_the_batch(claim: Claim, caplog: pytest
     claim.file("failed", reason="the file is gone", error_type="SourceVanished")
     assert claim.receipt().state == "failed"
     assert claim.receipt().archived_as is None
-    assert [each.getMessage() for each in caplog.records] == ["source.gone"]
+    assert [each.getMessage() for each in caplog.records] == ["source.gone", "batch.failed"]
 
 
 @pytest.mark.parametrize("second", ["failed", "cancelled"])

@@ -137,7 +137,7 @@ def test_a_batch_whose_inbox_is_renamed_away_in_mid_work_waits_and_goes_on(insta
 
     status = eventually(lambda: _waiting(site), "the batch waits")
     assert status["waiting_on"].startswith(f"inbox: {site.inbox} is not there on ")
-    assert "waiting (inbox: " in site.batchctl("list").stdout
+    assert "waiting (inbox)" in site.batchctl("list").stdout
     assert eventually(lambda: service.logged("inbox.lost"), "the daemon misses it too")
     assert not site.inbox.exists()
     away.rename(site.inbox)
@@ -147,6 +147,8 @@ def test_a_batch_whose_inbox_is_renamed_away_in_mid_work_waits_and_goes_on(insta
     assert manifest_of(folder)["counts"]["enriched"] == 400
     assert len(list(site.inbox.glob("archive/users-*/users.csv"))) == 1
     assert list(site.inbox.glob("inbox")) + list(site.inbox.glob("away")) == []
+    assert [each["on"] for each in service.logged("batch.waiting")] == ["inbox"]
+    assert "Traceback" not in service.log.read_text()
     assert max(api(base, "/calls")["repeated"].values(), default=1) <= 2
 
 

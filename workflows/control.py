@@ -5,12 +5,14 @@ Both batch workflows inherit this. The handlers only change state; the work in `
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from temporalio import workflow
 
+from workflows.ids import printable
 from workflows.limits import excess
-from workflows.models import CallLimits, Control, LimitsChange, Mode, Outcome, Pause, State
+from workflows.models import BatchRef, CallLimits, Control, LimitsChange, Mode, Outcome, Pause, State
 from workflows.outage import Outage
 from workflows.state import BatchRequest, BatchState, Progress
 
@@ -33,6 +35,9 @@ class BatchControl:
         self._request = request
         self._state: BatchState = request.state
         self._outage = Outage(request.state.outage_since)
+        self._batch = BatchRef(
+            id=request.id, source=request.source, csv=request.shape.csv, generation=request.generation
+        )
         self._outcome: Outcome | None = None
         self._running_pages = 0
 
@@ -43,7 +48,7 @@ class BatchControl:
         self._pause(by=control.by, reason=control.reason)
 
     @workflow.signal
-    def resume(self, control: Control | None = None) -> None:  # noqa: ARG002 - who resumes is in the history
+    def resume(self, control: Control | None = None) -> None:
         """Go on. Also the answer to a batch that paused itself to ask about a limit: it will not ask about it again."""
         if self._state.pause is None:
             return
@@ -55,6 +60,7 @@ class BatchControl:
             asked="",
             accepted=[*self._state.accepted, *([self._state.asked] if self._state.asked else [])],
         )
+        self._log("batch.resumed", by=_cut(control or Control()).by)
         self._ask_where_a_limit_is_past()
 
     @workflow.signal
@@ -117,6 +123,8 @@ class BatchControl:
         if self._state.pause is None:
             pause = Pause(since=self._now(), by=by[:MAX_WORD_CHARS], reason=reason[:MAX_WORD_CHARS])
             self._state = replace(self._state, pause=pause)
+            level = logging.WARNING if by == SERVICE else logging.INFO
+            self._log("batch.paused", level, by=pause.by, why=pause.reason)
 
     def _ask_where_a_limit_is_past(self) -> None:
         past = excess(
@@ -141,6 +149,11 @@ class BatchControl:
     def _stopped(self) -> bool:
         """Tell whether no new call may start: paused, and not on the way out."""
         return self._state.pause is not None and self._state.cancel is None
+
+    def _log(self, event: str, level: int = logging.INFO, **fields: str) -> None:
+        """Log a change of the batch's state, once: not again when the workflow is replayed."""
+        shown = {key: printable(value) for key, value in fields.items()}
+        workflow.logger.log(level, event, extra={"fields": {**self._batch.log_fields, **shown}})
 
     def _now(self) -> str:
         return workflow.now().isoformat(timespec="milliseconds")

@@ -13,6 +13,8 @@ text each time was 5 % of a worker's time.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from workflows.ids import printable
+
 Mode = Literal["cursor", "in-memory"]
 """How a batch is worked: page by page, or with all its pages known at the start."""
 
@@ -88,6 +90,12 @@ class BatchRef:
     source: Source
     csv: CsvOptions
     generation: int = 1
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """The fields by which every line of the log names the batch."""
+        retry = {"generation": self.generation} if self.generation > 1 else {}
+        return {"id": self.id, "file": printable(self.source.name), **retry}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

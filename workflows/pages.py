@@ -7,6 +7,7 @@ itself. Up to `pages_in_flight` of them run at once, so the last slow row of a p
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,7 @@ from functools import partial
 from temporalio import workflow
 
 from workflows.control import SERVICE, BatchControl
-from workflows.models import BatchRef, CallLimits, Counts, Page
+from workflows.models import CallLimits, Counts, Page
 from workflows.requests import EnrichedPage, SavedChunk
 from workflows.state import BatchRequest
 from workflows.steps import Steps
@@ -26,9 +27,6 @@ class PagesAtWork(BatchControl):
 
     def __init__(self, request: BatchRequest) -> None:
         super().__init__(request)
-        self._batch = BatchRef(
-            id=request.id, source=request.source, csv=request.shape.csv, generation=request.generation
-        )
         self._steps = Steps(self._batch, request.shape)
         self._pending: deque[Page] = deque(request.state.open_pages)
         self._open: dict[int, Page] = {page.number: page for page in request.state.open_pages}
@@ -81,17 +79,28 @@ class PagesAtWork(BatchControl):
 
     async def _settled(self, page: Page, enriched: EnrichedPage) -> bool:
         """Act on the outcome of one attempt; True when the page is saved or given up."""
-        if enriched.outcome in {"done", "api_up"} and self._outage.ended():
-            self._show()
+        if enriched.outcome in {"done", "api_up"}:
+            self._note_api_up()
         if enriched.outcome == "done":
             return await self._save(page, enriched)
         if enriched.outcome == "api_down":
-            self._outage.began(page.number, enriched)
-            self._show()
+            self._note_api_down(page, enriched)
         elif enriched.outcome == "api_refused":
             self._pause(by=SERVICE, reason=enriched.detail)
         # On the way out nobody waits for the API: the page stays undone and the manifest says so.
         return self._state.cancel is not None and enriched.outcome != "api_up"
+
+    def _note_api_down(self, page: Page, enriched: EnrichedPage) -> None:
+        if not self._outage.since:  # else it lasts, since before this run of the workflow maybe
+            self._log("batch.waiting", logging.WARNING, on="api", why=enriched.detail)
+        self._outage.began(page.number, enriched)
+        self._show()
+
+    def _note_api_up(self) -> None:
+        if self._outage.since:
+            self._log("batch.running")
+        if self._outage.ended():
+            self._show()
 
     async def _cleared(self, page: Page) -> bool:
         """Wait until this page may call the API; False when the batch is on its way out without the API."""
