@@ -85,7 +85,7 @@ class _Rows:
 
     def _elements(self, chunk: FileFacts) -> Iterator[bytes]:
         """Yield the rows of a chunk; at its end it must have been the file that the manifest lists."""
-        file = self._folder.reading(chunk.file)
+        file = self._folder.reading(chunk.file) if self._folder.size_bytes(chunk.file) == chunk.bytes else None
         if file is None:
             raise damaged(self._folder, chunk.file)
         with file, disk_errors(f"reading {self._folder.path / chunk.file}"):

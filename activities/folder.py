@@ -24,6 +24,9 @@ from workflows.errors import OutputRefused, TransientError
 TEMPORARY = ".tmp-"
 FILE_MODE = 0o600
 
+MAX_WHOLE_BYTES = 1_073_741_824
+"""Far more than a manifest of a billion rows; a file that only says it is one must not fill the memory."""
+
 _BLOCK_BYTES = 262_144
 _OPEN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NO_LINKS_HERE = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -62,6 +65,14 @@ class Folder:
             except FileNotFoundError:
                 return 0
 
+    def size_bytes(self, name: str) -> int | None:
+        """Return how large `name` is, which is not followed; None where there is nothing."""
+        with disk_errors(f"looking at {self.path / name}"):
+            try:
+                return os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_size
+            except FileNotFoundError:
+                return None
+
     def reading(self, name: str) -> BinaryIO | None:
         """Open a plain file for reading; None where there is none, or something else than a plain file."""
         try:
@@ -76,11 +87,21 @@ class Folder:
         return os.fdopen(fd, "rb", buffering=_BLOCK_BYTES)
 
     def read(self, name: str) -> bytes | None:
-        """Return the content of a plain file; None where there is none."""
+        """Return the content of a plain file; None where there is none.
+
+        Raises:
+            OutputRefused: it is larger than any file of ours that is read whole.
+        """
         file = self.reading(name)
         if file is None:
             return None
         with file, disk_errors(f"reading {self.path / name}"):
+            size_bytes = os.fstat(file.fileno()).st_size
+            if size_bytes > MAX_WHOLE_BYTES:
+                raise OutputRefused(
+                    f"{self.path / name} is damaged: it has {size_bytes:,} bytes, more than any of its kind "
+                    f"({MAX_WHOLE_BYTES:,})"
+                )
             return file.read()
 
     def appending(self, name: str, *, create: bool = True) -> int | None:

@@ -18,7 +18,7 @@ from activities.manifest_reading import digest_of, saved_pages
 from activities.manifest_shape import misshapen
 from activities.output_names import chunk_name, generation_of_data, manifest_name, rejected_name, sums_name
 from activities.verdict import MAX_TOLD, Findings
-from workflows.errors import InvalidBatchId
+from workflows.errors import InvalidBatchId, OutputRefused
 from workflows.ids import checked_id
 
 MANIFEST, DIGEST, SUMS, GENERATIONS, RANGES, COUNTS = "manifest", "digest", "sums", "generations", "ranges", "counts"
@@ -70,7 +70,11 @@ def check_parent(folder: Folder, manifest: dict[str, Any], parent: dict[str, Any
 
 
 def _loaded(folder: Folder, name: str, findings: Findings) -> dict[str, Any] | None:
-    content = folder.read(name)
+    try:
+        content = folder.read(name)
+    except OutputRefused as error:
+        findings.problem(MANIFEST, str(error))
+        return None
     if content is None:
         findings.problem(MANIFEST, f"{name} is missing or no plain file")
         return None
@@ -119,6 +123,10 @@ def _check_sums(folder: Folder, generation: int, manifest: dict[str, Any], findi
     file = folder.reading(name)
     if file is None:
         findings.problem(SUMS, f"{name} is missing or no plain file")
+        return
+    if folder.size_bytes(name) != sum(map(len, (*expected, own))):
+        file.close()
+        findings.problem(SUMS, f"{name} does not list what the manifest lists: its size differs")
         return
     with file:
         found = list(file)

@@ -100,6 +100,10 @@ class PageVerification:
         if file is None:
             self._findings.problem(FILES, f"{facts.file} is missing or no plain file")
             return False
+        if self._folder.size_bytes(facts.file) != facts.bytes:
+            file.close()
+            self._findings.problem(FILES, f"{facts.file} is not the file the manifest lists (its size differs)")
+            return False
         lines = HashedLines(file)
         wrong = ""
         with file:
@@ -110,7 +114,7 @@ class PageVerification:
                 wrong = str(error) or type(error).__name__
             unchanged = lines.are(size_bytes=facts.bytes, sha256=facts.sha256)
         if not unchanged:
-            self._findings.problem(FILES, f"{facts.file} is not the file the manifest lists (sha256 or size differ)")
+            self._findings.problem(FILES, f"{facts.file} is not the file the manifest lists (sha256 differs)")
             return False
         if wrong:
             self._findings.problem(CONTENT, f"{facts.file}: {wrong}")

@@ -18,7 +18,7 @@ from activities.manifest_document import ManifestDocument
 from activities.manifest_reading import read_result
 from activities.output_names import generation_of_data, manifest_name, sums_name
 from activities.storage import is_hidden_of_ours
-from workflows.errors import BatchdError
+from workflows.errors import BatchdError, OutputRefused
 from workflows.requests import WrittenManifest
 
 
@@ -100,7 +100,7 @@ def _decided(folder: Folder, document: ManifestDocument, name: str) -> Stored:
 def _lists_the_same(folder: Folder, document: ManifestDocument, name: str) -> bool:
     try:
         return document.same_files(orjson.loads(folder.read(name) or b"null"))
-    except (ValueError, TypeError, KeyError):
+    except (OutputRefused, ValueError, TypeError, KeyError):
         return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,45 @@ def test_one_damaged_manifest_does_not_hide_the_other_batches(desk: Desk, work: 
     desk.completed(id=work.id, source=work.batch.source)
     desk.completed(id="others-111111111111")
     assert len(desk.batchctl("list", "--json").json()["batches"]) == 2
+
+
+SPARSE_BYTES = 8_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [("manifest.json", "manifest"), ("manifest.sha256", "sums"), ("chunk-000001.json", "files")],
+)
+def test_a_file_of_many_gigabytes_of_nothing_is_refused_unread(
+    desk: Desk, work: FinishedWork, name: str, check: str
+) -> None:
+    os.truncate(work.directory / name, SPARSE_BYTES)
+    verified = desk.batchctl("verify", str(work.directory), "--json")
+    assert verified.code == 1
+    assert [each for each in verified.json()["checks"] if each["name"] == check and not each["ok"]], verified.out
+    assert name in verified.out
+    exported = desk.batchctl("export", str(work.directory), "--csv")
+    assert exported.code == (0 if check == "sums" else 1)
+    assert "Traceback" not in verified.err + exported.err
+
+
+@pytest.mark.parametrize("command", ["status", "retry-failed", "cancel"])
+def test_a_manifest_of_many_gigabytes_of_nothing_is_named_by_every_command(
+    desk: Desk, work: FinishedWork, command: str
+) -> None:
+    os.truncate(work.directory / "manifest.json", SPARSE_BYTES)
+    answer = desk.batchctl(command, work.batch.id)
+    assert (answer.code, "manifest.json is damaged: it has 8,000,000,000 bytes" in answer.err) == (1, True)
+    assert "Traceback" not in answer.err
+
+
+def test_too_little_memory_is_said_without_a_traceback(
+    desk: Desk, work: FinishedWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("daemon.batchctl.proof.verify", refuse)
+    answer = desk.batchctl("verify", str(work.directory))
+    assert (answer.code, "the memory of this host does not suffice" in answer.err) == (1, True)
+    assert "Traceback" not in answer.err

@@ -57,6 +57,8 @@ def _told(error: Exception) -> int:
         return exit_code(error)
     if isinstance(error, OSError):
         say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    elif isinstance(error, MemoryError):
+        say("the memory of this host does not suffice for that; a result can be copied to another and proved there")
     else:
         traceback.print_exc()
     return FAILED
