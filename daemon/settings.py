@@ -122,13 +122,15 @@ class Settings(BaseSettings):
         64,
         ge=1,
         le=4_096,
-        description="Most API calls in flight, over all batches and workers of this service.",
+        description="Most API calls in flight, over all batches and workers of this service; each further host with "
+        "`batchd work` has as many of its own.",
     )
     api_rate: float = Field(
         0.0,
         ge=0,
         allow_inf_nan=False,
-        description="Most API calls a second, over all batches and workers; 0: no limit.",
+        description="Most API calls a second, over all batches and workers of this service; each further host with "
+        "`batchd work` makes as many of its own; 0: no limit.",
     )
     api_timeout_s: float = Field(
         10.0,

@@ -52,9 +52,9 @@ class Batches:
         self.desk, self.client, self.queue = desk, client, queue
 
     @asynccontextmanager
-    async def worker(self, stub: StubActivities) -> AsyncIterator[None]:
+    async def worker(self, stub: StubActivities, client: Client | None = None) -> AsyncIterator[None]:
         async with Worker(
-            self.client,
+            client or self.client,
             task_queue=self.queue,
             workflows=[CursorBatchWorkflow],
             activities=stub.all(),
@@ -314,3 +314,31 @@ async def test_a_batch_that_another_installation_has_started_is_not_shown_or_ste
             assert why in refused.err
         assert (await desk.ask("wait", receipt.id, "--timeout", "1")).code == 5
         await handle.terminate()
+
+
+async def test_doctor_warns_where_workers_of_several_hosts_multiply_the_limits_on_the_api(
+    desk: Desk, batches: Batches, temporal_address: str
+) -> None:
+    desk.set(BATCH_API_CONCURRENCY="12", BATCH_API_RATE="30")
+    first, second, far = [
+        await Client.connect(temporal_address, identity=each) for each in ("1@alpha", "2@alpha", "1@beta")
+    ]
+    async with batches.worker(StubActivities(), first), batches.worker(StubActivities(), second):
+        assert (await doctor_on_workers(desk, polling=2))["level"] == "OK"
+        async with batches.worker(StubActivities(), far):
+            found = await doctor_on_workers(desk, polling=3)
+    assert found["level"] == "WARN"
+    assert "on 2 hosts" in found["found"]
+    assert "BATCH_API_CONCURRENCY=12 and BATCH_API_RATE=30" in found["found"]
+
+
+async def doctor_on_workers(desk: Desk, *, polling: int) -> dict[str, str]:
+    """Return what doctor says of the workers once it sees so many."""
+    for _ in range(200):
+        checks: dict[str, dict[str, str]] = {
+            each["check"]: each for each in (await desk.ask("doctor", "--json")).json()["checks"]
+        }
+        if checks["workers"]["found"].startswith(f"{polling} polling"):
+            break
+        await asyncio.sleep(0.05)
+    return checks["workers"]

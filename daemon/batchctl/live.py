@@ -57,6 +57,11 @@ class Poller:
     identity: str
     seen_s_ago: float
 
+    @property
+    def host(self) -> str:
+        """The host it runs on: the SDK names a worker `pid@host`."""
+        return self.identity.rpartition("@")[2]
+
 
 class LiveBatches:
     """Batches as Temporal knows them. Every method raises TemporalUnreachable when the server does not answer.

@@ -58,18 +58,28 @@ async def _temporal(settings: Settings) -> list[Finding]:
         retention = await _retention(live)
         return [
             ok("temporal", f"{address} answers, namespace {live.client.namespace}"),
-            await _workers(live),
+            await _workers(live, settings),
             *retention,
         ]
     except BatchdError as error:
         return [fail("temporal", str(error), "without it nothing is worked")]
 
 
-async def _workers(live: LiveBatches) -> Finding:
+async def _workers(live: LiveBatches, settings: Settings) -> Finding:
     pollers = await live.pollers()
     if not pollers:
         return fail("workers", "no worker has asked for work in the last minute", "start 'batchd run' or 'batchd work'")
-    return ok("workers", f"{len(pollers)} polling, the last {pollers[0].seen_s_ago:.0f} s ago")
+    hosts = {each.host for each in pollers}
+    found = f"{len(pollers)} polling, the last {pollers[0].seen_s_ago:.0f} s ago"
+    if len(hosts) == 1:
+        return ok("workers", found)
+    limits = f"BATCH_API_CONCURRENCY={settings.api_concurrency}"
+    limits += f" and BATCH_API_RATE={settings.api_rate:g}" if settings.api_rate else ""
+    return warn(
+        "workers",
+        f"{found}, on {len(hosts)} hosts: each of them calls the API up to its own limits, here {limits}",
+        f"set each host to its part, such as 1/{len(hosts)} of what the API may be asked",
+    )
 
 
 async def _retention(live: LiveBatches) -> list[Finding]:
