@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -220,6 +221,52 @@ def test_submit_puts_the_whole_file_into_the_inbox_and_leaves_nothing_else(desk:
     assert (answer.code, answer.out) == (0, "users.csv\n")
     assert (desk.inbox / "users.csv").read_text() == USERS
     assert [each.name for each in desk.inbox.iterdir()] == ["users.csv"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "copied"), [(0o600, 0o600), (0o640, 0o640), (0o644, 0o644), (0o400, 0o400), (0o4777, 0o644)]
+)
+def test_submit_keeps_the_mode_of_the_source_and_never_widens_it(
+    desk: Desk, tmp_path: Path, mode: int, copied: int
+) -> None:
+    source = tmp_path / "users.csv"
+    source.write_text(USERS)
+    source.chmod(mode)
+    before = os.umask(0)
+    try:
+        assert desk.batchctl("submit", str(source)).code == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((desk.inbox / "users.csv").stat().st_mode) == copied
+
+
+def test_submit_refuses_a_file_whose_copy_the_daemon_could_not_read(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "users.csv"
+    source.write_text(USERS)
+    source.chmod(0o600)
+    monkeypatch.setattr("daemon.batchctl.submit._user_of_daemon", lambda _: 4_242)
+    monkeypatch.setattr("os.geteuid", lambda: 1_000)
+    answer = desk.batchctl("submit", str(source))
+    assert (answer.code, "batchd (user 4242) could not read; let its group read it" in answer.err) == (1, True)
+    assert list(desk.inbox.iterdir()) == []
+    source.chmod(0o604)
+    assert desk.batchctl("submit", str(source)).code == 0
+
+
+def test_submit_by_root_gives_the_copy_to_the_user_of_the_daemon(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "users.csv"
+    source.write_text(USERS)
+    source.chmod(0o604)
+    given: list[int] = []
+    monkeypatch.setattr("daemon.batchctl.submit._user_of_daemon", lambda _: 4_242)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("os.fchown", lambda _, user, __: given.append(user))
+    assert desk.batchctl("submit", str(source)).code == 0
+    assert given == [4_242]
 
 
 def test_submit_never_replaces_a_file_that_waits(desk: Desk, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import fnmatch
 import hashlib
 import os
+import pwd
 import secrets
 import stat
 from pathlib import Path
@@ -24,6 +25,7 @@ from workflows.errors import SettingsError
 from workflows.ids import printable
 
 BLOCK_BYTES = 1_048_576
+READ_AND_OWN_WRITE = 0o644
 
 
 def add_commands(commands: Any) -> None:
@@ -39,7 +41,7 @@ async def run_submit(settings: Settings, parsed: argparse.Namespace) -> int:
     """Copy the file and print its name in the inbox; with `--wait`, wait for its batch to end."""
     name = parsed.name or parsed.file.name
     check_name(settings, name)
-    sha256 = copy_in(parsed.file, settings.inbox, name)
+    sha256 = copy_in(settings, parsed.file, name)
     put(name)
     if not parsed.wait:
         say(f"{name} is in {settings.inbox}; 'batchctl watch {name}' shows its progress")
@@ -65,22 +67,25 @@ def check_name(settings: Settings, name: str) -> None:
         )
 
 
-def copy_in(source: Path, inbox: Path, name: str) -> str:
+def copy_in(settings: Settings, source: Path, name: str) -> str:
     """Copy `source` into the inbox under `name` and return its sha256.
 
     It is written under a hidden name, synced and renamed, so that the daemon never sees half of it and nothing that
-    waits there is replaced.
+    waits there is replaced. Nobody may read the copy who may not read `source`, but for the group of the inbox in place
+    of its own, and as root the user of the daemon in place of root.
 
     Raises:
-        NotPossible: `source` is no plain file, or a file called `name` waits in the inbox.
+        NotPossible: `source` is no plain file, the daemon could not read the copy, or a file called `name` waits there.
     """
+    inbox = settings.inbox
     if not inbox.is_dir():
         raise SettingsError(f"there is no inbox {inbox}; start batchd here, or set BATCH_INBOX")
     target, hidden = inbox / name, inbox / f".{secrets.token_hex(8)}.part"
     if os.path.lexists(target):
         raise _taken(target)
     try:
-        with _plain(source) as reading, hidden.open("xb") as writing:
+        with _plain(source) as reading, _private(hidden) as writing:
+            _let_daemon_read(settings, source, writing.fileno(), os.fstat(reading.fileno()))
             sha256 = _copied(reading, writing)
         try:
             rename_where_free(hidden, target)
@@ -101,6 +106,10 @@ def _plain(source: Path) -> BinaryIO:
     return file
 
 
+def _private(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
 def _copied(reading: BinaryIO, writing: BinaryIO) -> str:
     digest = hashlib.sha256()
     while block := reading.read(BLOCK_BYTES):
@@ -109,6 +118,48 @@ def _copied(reading: BinaryIO, writing: BinaryIO) -> str:
     writing.flush()
     os.fsync(writing.fileno())
     return digest.hexdigest()
+
+
+def _let_daemon_read(settings: Settings, source: Path, copy: int, facts: os.stat_result) -> None:
+    """Give the copy the mode of its source, without the rights to run it or to write it that others have.
+
+    Raises:
+        NotPossible: the user of the daemon could not read it.
+    """
+    os.fchmod(copy, stat.S_IMODE(facts.st_mode) & READ_AND_OWN_WRITE)
+    user = _user_of_daemon(settings)
+    if os.geteuid() == 0 and user:
+        with contextlib.suppress(PermissionError):
+            os.fchown(copy, user, os.fstat(copy).st_gid)
+    if not may_read(user, os.fstat(copy)):
+        raise NotPossible(
+            f"{printable(str(source))} has mode {stat.S_IMODE(facts.st_mode):04o}, and so would its copy, which batchd "
+            f"(user {_user_name(user)}) could not read; let its group read it (chmod g+r), or submit it as that user"
+        )
+
+
+def may_read(user: int, facts: os.stat_result) -> bool:
+    """Tell whether a user may read a file, by its owner, group and mode."""
+    if user in {0, facts.st_uid}:
+        return user == 0 or bool(facts.st_mode & stat.S_IRUSR)
+    with contextlib.suppress(KeyError):
+        entry = pwd.getpwuid(user)
+        if facts.st_gid in os.getgrouplist(entry.pw_name, entry.pw_gid):
+            return bool(facts.st_mode & stat.S_IRGRP)
+    return bool(facts.st_mode & stat.S_IROTH)
+
+
+def _user_of_daemon(settings: Settings) -> int:
+    """Return the user to whom the state folder belongs, which the daemon makes for itself; else that of the inbox."""
+    with contextlib.suppress(OSError):
+        return settings.state_dir.stat().st_uid
+    return settings.inbox.stat().st_uid
+
+
+def _user_name(user: int) -> str:
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(user).pw_name
+    return str(user)
 
 
 def _taken(target: Path) -> NotPossible:
