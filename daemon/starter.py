@@ -36,6 +36,7 @@ _OF_THE_SERVER = {
     RPCStatusCode.UNAVAILABLE,
     RPCStatusCode.DEADLINE_EXCEEDED,
     RPCStatusCode.CANCELLED,
+    RPCStatusCode.UNKNOWN,  # a connection that broke ("transport error"), or a server that failed inside
     RPCStatusCode.RESOURCE_EXHAUSTED,
     RPCStatusCode.UNAUTHENTICATED,
     RPCStatusCode.PERMISSION_DENIED,
