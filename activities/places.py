@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from activities.generations import find_fallback_pages
+from activities.inbox import check_any_here
 from activities.receipts import Receipts
 from activities.source_file import SourceFile
 from activities.storage import OutputFolder
 from workflows.errors import InboxMissing, SourceVanished
-from workflows.ids import checked_id
+from workflows.ids import checked_id, workflow_id
 from workflows.models import BatchRef
 from workflows.requests import LoadedPages, LoadPages
 
@@ -42,18 +45,32 @@ class Places:
             SourceVanished: it is gone, or filed: the batch has ended before, and was reset in Temporal.
             InboxMissing: the inbox is not on this host now.
         """
-        try:
+        with self._claim_of(batch):
             return SourceFile.open(self.source_path(batch), batch.csv, pinned=batch.source)
+
+    def output(self, batch: BatchRef, *, create: bool = True) -> OutputFolder:
+        """Open the output folder of a batch. It is made only by a worker that the claimed file is within reach of.
+
+        Raises:
+            SourceVanished: there is none, and the batch has ended before.
+            InboxMissing: there is none, and the inbox is not on this host now.
+        """
+        if create and batch.generation == 1 and not (self.output_root / workflow_id(batch.id)).exists():
+            with self._claim_of(batch):
+                check_any_here(self.source_path(batch).parent)
+        return OutputFolder.open(self.output_root, checked_id(batch.id), create=create)
+
+    @contextlib.contextmanager
+    def _claim_of(self, batch: BatchRef) -> Iterator[None]:
+        """Let the folder of a claim be missing for good where the batch has ended, and else for a while."""
+        try:
+            yield
         except InboxMissing:
             receipt = self.receipts.read(batch.id)
             if receipt and receipt.ended:
                 filed = f"its source was filed as {receipt.archived_as or 'gone'}"
                 raise SourceVanished(f"{batch.source.name}: the batch is {receipt.state}, and {filed}") from None
             raise
-
-    def output(self, batch: BatchRef, *, create: bool = True) -> OutputFolder:
-        """Open the output folder of a batch."""
-        return OutputFolder.open(self.output_root, checked_id(batch.id), create=create)
 
     def find_fallback_pages(self, request: LoadPages) -> LoadedPages:
         """Find pages of the generation before that hold fallback rows."""

@@ -152,6 +152,27 @@ def test_a_batch_whose_inbox_is_renamed_away_in_mid_work_waits_and_goes_on(insta
     assert max(api(base, "/calls")["repeated"].values(), default=1) <= 2
 
 
+def test_a_worker_without_the_inbox_fails_no_batch_and_leaves_nothing_of_it_behind(installation: Make) -> None:
+    site, stranger = installation(BATCH_PAGE_ROWS="10"), installation("stranger")
+    site.mock_api()
+    site.temporal()
+    stranger.inbox.rmdir()
+    for name in ("TEMPORAL_ADDRESS", "BATCH_API_URL"):
+        stranger.set(**{name: site.env[name]})
+    worker = stranger.batchd("work")
+    site.batchd("watch", name="watch")
+    site.drop("users.csv", users(30))
+    eventually(lambda: _waiting(site), "it waits: only the stranger works")
+    assert worker.stop() == 0
+    site.batchd("work", name="work")
+
+    [folder] = site.finished()
+    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 31))
+    assert stranger.outputs() == []
+    assert not stranger.inbox.exists()
+    assert list(stranger.state_dir.glob("receipts/*")) == []
+
+
 def test_a_worker_without_an_inbox_starts_makes_none_and_says_so(installation: Make) -> None:
     site = installation()
     site.temporal()
