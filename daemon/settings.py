@@ -159,7 +159,9 @@ class Settings(BaseSettings):
         description="Seconds without a heartbeat after which a page's work is given to another.",
     )
     server_port: int = Field(7233, ge=1, le=65_535, description="Port of the embedded Temporal server.")
-    server_ui_port: int = Field(8233, ge=1, le=65_535, description="Port of the embedded Temporal server's web page.")
+    server_ui_port: int = Field(
+        8233, ge=0, le=65_535, description="Port of the embedded Temporal server's web page; 0: no web page."
+    )
     start_timeout_s: float = Field(
         30.0, ge=1, le=3_600, description="Seconds to wait at start for the Temporal server."
     )

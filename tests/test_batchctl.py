@@ -431,6 +431,7 @@ def test_a_rerun_of_a_changed_or_missing_source_is_refused(desk: Desk) -> None:
 
 
 def test_doctor_names_what_is_wrong_and_leaves_no_file(desk: Desk) -> None:
+    desk.state_dir.chmod(0o700)
     desk.set(BATCH_API_URL="http://127.0.0.1:1/enrich")
     answer = desk.batchctl("doctor", "--json")
     levels = {each["check"]: each["level"] for each in answer.json()["checks"]}
@@ -444,6 +445,8 @@ def test_doctor_names_what_is_wrong_and_leaves_no_file(desk: Desk) -> None:
         "free space": "",
         "state folder": "OK",
         "state space": "",
+        "state access": "OK",
+        "server access": "WARN",
         "api": "FAIL",
         "temporal": "FAIL",
     } | ({"cleaner": levels["cleaner"]} if "cleaner" in levels else {})

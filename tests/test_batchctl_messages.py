@@ -92,6 +92,28 @@ def test_doctor_says_what_to_do_about_the_cause(
         assert (checks[check]["level"], todo in checks[check]["todo"]) == ("FAIL", True), checks[check]
 
 
+def test_doctor_says_who_else_on_this_host_can_steer_batches_and_read_the_state(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = desk.state_dir / "temporal.db"
+    database.touch()
+    desk.state_dir.chmod(0o755)
+    database.chmod(0o644)
+    checks = {each["check"]: each for each in desk.batchctl("doctor", "--json").json()["checks"]}
+    assert checks["state access"]["level"] == "WARN"
+    assert checks["state access"]["todo"] == f"chmod 0700 {desk.state_dir}; chmod 0600 {database}"
+    assert checks["server access"]["level"] == "WARN"
+    assert "any user of this host can see and steer every batch" in checks["server access"]["found"]
+    heading = checks["server access"]["todo"].split("'")[1]
+    assert f"## {heading}\n" in (ROOT / "docs" / "operations.md").read_text()
+
+    desk.state_dir.chmod(0o700)
+    database.chmod(0o600)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    checks = {each["check"]: each for each in desk.batchctl("doctor", "--json").json()["checks"]}
+    assert (checks["state access"]["level"], "server access" in checks) == ("OK", False)
+
+
 def test_a_full_disk_of_the_state_folder_is_named_as_the_cause_of_a_silent_server(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

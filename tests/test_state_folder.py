@@ -45,6 +45,16 @@ def test_the_state_folder_and_the_database_are_closed_to_other_users(installatio
     assert (restricted["path"], restricted["mode"], restricted["before"]) == (str(site.state_dir), "700", "755")
 
 
+def test_the_web_page_of_the_server_can_be_switched_off(installation: Make) -> None:
+    site = installation(BATCH_SERVER_UI_PORT="0")
+    service = site.batchd()
+    [server] = [line.split(b"\0") for _, line in site.children(service.pid) if b"start-dev" in line]
+    assert b"--headless" in server
+    assert not [each for each in server if each.startswith(b"--ui")]
+    [started] = service.logged("server.started")
+    assert started["ui"] == ""
+
+
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("BATCH_STATE_DIR", str(tmp_path / "state"))

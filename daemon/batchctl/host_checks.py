@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from activities.places import PROCESSING
+from daemon.batchctl.access_checks import access_checks
 from daemon.batchctl.findings import Finding, fail, ok, warn
 from daemon.batchctl.words import shown_bytes
 from daemon.intake.sign_of_life import was_worked, watch_of
@@ -30,7 +31,7 @@ def host_checks(settings: Settings) -> list[Finding]:
         *_inbox(settings),
         _daemon(settings),
         *_output_root(settings.output_root),
-        *_state_dir(settings.state_dir),
+        *_state_dir(settings),
     ]
 
 
@@ -87,14 +88,15 @@ def _output_root(root: Path) -> list[Finding]:
     return [ok("output root", str(root.absolute())), *_space("free space", root), *_cleaner(root)]
 
 
-def _state_dir(state_dir: Path) -> list[Finding]:
+def _state_dir(settings: Settings) -> list[Finding]:
+    state_dir = settings.state_dir
     if not state_dir.is_dir():
         return [
             fail("state folder", f"there is no folder {state_dir}", "start batchd here once, or set BATCH_STATE_DIR")
         ]
     if problem := _not_writable("state folder", state_dir):
         return [problem]
-    return [ok("state folder", str(state_dir.absolute())), *_space("state space", state_dir)]
+    return [ok("state folder", str(state_dir.absolute())), *_space("state space", state_dir), *access_checks(settings)]
 
 
 def _not_writable(check: str, folder: Path) -> Finding | None:
