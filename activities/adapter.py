@@ -16,6 +16,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.chunks import save_chunk
+from activities.control_states import keep_control_state
 from activities.enrichment import Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 from activities.filing import file_source
 from activities.finishing import finish
@@ -29,6 +30,7 @@ from workflows.requests import (
     EnrichedPage,
     EnrichPage,
     FileSource,
+    KeepControlState,
     LoadedPages,
     LoadPages,
     SavedChunk,
@@ -69,6 +71,7 @@ class BatchActivities(Activities):
             self.save_chunk,
             self.write_manifest,
             self.file_source,
+            self.keep_control_state,
         ]
 
     @activity.defn(name="load_next_csv_page")
@@ -116,6 +119,11 @@ class BatchActivities(Activities):
     async def file_source(self, request: FileSource) -> None:
         """Move the source away and close the receipt."""
         await _in_thread(file_source, self._places.inbox, self._places.receipts, request)
+
+    @activity.defn(name="keep_control_state")
+    async def keep_control_state(self, request: KeepControlState) -> None:
+        """Put the pause, the limits and the cancel on disk. Mostly a local activity, which has no heartbeats."""
+        await asyncio.to_thread(keep_control_state, self._places.receipts, request)
 
     def _save(self, request: SavePage) -> SavedChunk:
         with self._places.output(request.batch) as folder:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+from activities.control_states import control_states_beside
 from activities.disk_errors import disk_errors
 from activities.failpoints import failpoint
 from activities.inbox import check_any_here, make_in
@@ -74,6 +75,7 @@ def file_source(inbox: Path, receipts: Receipts, request: FileSource) -> None:
         logger.warning("source.gone", extra={"fields": {"id": identity, "outcome": request.outcome}})
     archived_as = f"{shelf}/{identity}/{request.batch.source.name}" if there else None
     _close(receipts, receipt, request, archived_as)
+    control_states_beside(receipts).remove(identity)
     failpoint("filing.done")
 
 

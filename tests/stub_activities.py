@@ -10,11 +10,12 @@ from collections.abc import Callable
 from temporalio import activity
 
 from workflows.contract import Activities
-from workflows.models import Counts, Cursor, Identity, Page, Shape, Source
+from workflows.models import ControlState, Counts, Cursor, Identity, Page, Shape, Source
 from workflows.requests import (
     EnrichedPage,
     EnrichPage,
     FileSource,
+    KeepControlState,
     LoadedPages,
     LoadPages,
     SavedChunk,
@@ -57,6 +58,7 @@ class StubActivities(Activities):
         self.attempts: Counter[int] = Counter()
         self.manifests: list[WriteManifest] = []
         self.filed: list[FileSource] = []
+        self.kept: list[ControlState] = []
         self.damaged: list[Page] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -112,6 +114,10 @@ class StubActivities(Activities):
     @activity.defn(name="file_source")
     async def file_source(self, request: FileSource) -> None:
         self.filed.append(request)
+
+    @activity.defn(name="keep_control_state")
+    async def keep_control_state(self, request: KeepControlState) -> None:
+        self.kept.append(request.state)
 
     async def _until_open(self) -> None:
         while not self.gate.is_set():

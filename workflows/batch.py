@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from workflows.errors import PERMANENT
-from workflows.models import Control, Cursor, Page
+from workflows.models import Control, ControlState, Cursor, Page
 from workflows.pages import PagesAtWork
 from workflows.requests import LoadedPages, WrittenManifest
 from workflows.state import BatchRequest, BatchResult
@@ -35,6 +35,8 @@ class BatchWork(PagesAtWork):
         self._cancelled_in_temporal = False
         self._loading = False
         self._load_called_off = False
+        self._kept = ControlState()
+        self._keeping: asyncio.Task[None] | None = None
 
     async def _load_more(self) -> None:
         """Append the page at the cursor to the queue; the cursor becomes None when there are no more."""
@@ -57,6 +59,8 @@ class BatchWork(PagesAtWork):
 
     async def _from_start_to_end(self) -> BatchResult:
         self._begin()
+        if self._request.generation == 1:  # a retry of fallback rows is started by hand, and never by itself again
+            self._keeping = asyncio.create_task(self._keep_control_state())
         try:
             try:
                 await self._work_through()
@@ -144,7 +148,20 @@ class BatchWork(PagesAtWork):
             self._state = replace(self._state, total_rows=total)
 
     def _ready_to_turn_over(self) -> bool:
-        return self._turnover_due() and len(self._blocked) == len(self._tasks)
+        return self._turnover_due() and len(self._blocked) == len(self._tasks) and self._control_is_kept()
+
+    async def _keep_control_state(self) -> None:
+        """Write each change of pause, limits and cancel to disk, so that it outlives Temporal's memory of this run."""
+        while True:
+            await workflow.wait_condition(lambda: not self._control_is_kept())
+            if not workflow.patched("control-state-on-disk"):
+                return
+            control = self._state.control()
+            await self._steps.keep(replace(control, at=self._now()))
+            self._kept = control
+
+    def _control_is_kept(self) -> bool:
+        return self._kept == self._state.control() or self._keeping is None or self._keeping.done()
 
     async def _continue_as_new(self) -> None:
         await workflow.wait_condition(

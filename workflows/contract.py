@@ -14,6 +14,7 @@ from workflows.requests import (
     EnrichedPage,
     EnrichPage,
     FileSource,
+    KeepControlState,
     LoadedPages,
     LoadPages,
     SavedChunk,
@@ -60,3 +61,8 @@ class Activities(ABC):
     @activity.defn(name="file_source")
     async def file_source(self, request: FileSource) -> None:
         """Move the claimed file to where finished sources go, and close the receipt."""
+
+    @abstractmethod
+    @activity.defn(name="keep_control_state")
+    async def keep_control_state(self, request: KeepControlState) -> None:
+        """Put the pause, the limits and the cancel of a running batch on disk."""

@@ -185,3 +185,18 @@ class LimitsChange:
     by: str = ""
     reason: str = ""
     at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlState:
+    """What holds a batch back or shapes its calls: the pause, the limits, the cancel. Kept on disk too.
+
+    `asked` and `accepted` are those of `BatchState`; `at` is when it was last changed, empty where nothing ever was.
+    """
+
+    pause: Pause | None = None
+    limits: CallLimits = field(default_factory=CallLimits)
+    cancel: Control | None = None
+    asked: str = ""
+    accepted: list[str] = field(default_factory=list)
+    at: str = ""

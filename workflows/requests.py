@@ -8,6 +8,7 @@ from workflows.models import (
     CallLimits,
     CallStats,
     Control,
+    ControlState,
     Counts,
     Cursor,
     Identity,
@@ -129,3 +130,11 @@ class FileSource:
     started_at: str = ""
     counts: Counts = field(default_factory=Counts)
     manifest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepControlState:
+    """Request of `keep_control_state`: put on disk what was set for a batch, beside its receipt."""
+
+    batch: BatchRef
+    state: ControlState

@@ -4,12 +4,14 @@ The rules of `workflows.models` hold here too.
 """
 
 from dataclasses import dataclass, field
+from typing import Self
 
 from workflows.models import (
     BatchRef,
     CallLimits,
     CallStats,
     Control,
+    ControlState,
     Counts,
     Cursor,
     Identity,
@@ -78,6 +80,25 @@ class BatchState:
     limits: CallLimits = field(default_factory=CallLimits)
     limits_log: list[LimitsChange] = field(default_factory=list)
     cancel: Control | None = None
+
+    @classmethod
+    def begun_with(cls, control: ControlState | None) -> Self:
+        """Return the state of a batch that begins as it was last held back; of a new one where that is None."""
+        if control is None:
+            return cls()
+        return cls(
+            pause=control.pause,
+            limits=control.limits,
+            cancel=control.cancel,
+            asked=control.asked,
+            accepted=control.accepted,
+        )
+
+    def control(self) -> ControlState:
+        """Return the part that is kept on disk."""
+        return ControlState(
+            pause=self.pause, limits=self.limits, cancel=self.cancel, asked=self.asked, accepted=self.accepted
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,12 +17,14 @@ from temporalio.exceptions import (
 
 from workflows.contract import Activities
 from workflows.errors import shortened
-from workflows.models import BatchRef, CallLimits, Cursor, Mode, Outcome, Page, Shape
+from workflows.models import BatchRef, CallLimits, ControlState, Cursor, Mode, Outcome, Page, Shape
 from workflows.policies import (
     ENRICH_TIMEOUT,
     FILING_TIMEOUT,
+    KEEPING_TIMEOUT,
     LAST_ATTEMPTS,
     MANIFEST_TIMEOUT,
+    ONCE,
     READ_TIMEOUT,
     SAVE_TIMEOUT,
     writing,
@@ -31,6 +33,7 @@ from workflows.requests import (
     EnrichedPage,
     EnrichPage,
     FileSource,
+    KeepControlState,
     LoadedPages,
     LoadPages,
     SavedChunk,
@@ -159,6 +162,21 @@ class Steps:
             **writing(FILING_TIMEOUT),
             summary=outcome,
         )
+
+    async def keep(self, control: ControlState) -> None:
+        """Put the control state on disk at once, as part of the workflow task; where that fails, until it works."""
+        request = KeepControlState(batch=self._batch, state=control)
+        try:
+            await workflow.execute_local_activity_method(
+                Activities.keep_control_state,
+                request,
+                start_to_close_timeout=KEEPING_TIMEOUT,
+                retry_policy=ONCE,
+            )
+        except FailureError:  # a local activity raises what it failed of as it is, without an ActivityError around it
+            await workflow.execute_activity_method(
+                Activities.keep_control_state, request, **writing(FILING_TIMEOUT), summary="pause, limits, cancel"
+            )
 
     def details(self, progress: Progress) -> str:
         """Return the progress as the markdown that Temporal's own web page shows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from activities.control_states import ControlStates
 from activities.receipts import Receipt, Receipts
 from daemon.batchctl.live import LiveBatches
 from daemon.batchctl.results import result_in
@@ -21,6 +22,7 @@ class Desk:
         self.settings = settings
         self.receipts = Receipts(settings.state_dir)
         self.unwatched = UnwatchedInbox(settings)
+        self.control_states = ControlStates(settings.state_dir)
         self._live: LiveBatches | None = None
 
     async def live(self) -> LiveBatches:
@@ -90,6 +92,7 @@ class Desk:
                 run=run,
                 progress=progress,
                 ending=ending,
+                control=self.control_states.read(batch_id) if run is None else None,
                 result=None if working else result_in(output_dir),
                 output_dir=output_dir,
             )

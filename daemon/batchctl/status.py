@@ -67,6 +67,10 @@ def _say_what_is_known(desk: Desk, identity: str) -> None:
     if receipt:
         when = receipt.started_at or receipt.claimed_at
         say(f"{identity} ({receipt.source.name}) was {receipt.state} when last heard of, since {shown_time(when)}")
+    control = desk.control_states.read(identity)
+    if control and control.pause:
+        why = f": {control.pause.reason}" if control.pause.reason else ""
+        say(f"it was paused by {control.pause.by or 'an operator'} since {shown_time(control.pause.since)}{why}")
 
 
 def _facts(report: StatusReport) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from activities.receipts import Receipt
 from daemon.batchctl.results import Result, saved_work
 from daemon.batchctl.runs import Ending, Run
 from daemon.batchctl.words import seconds_between
-from workflows.models import Counts, Mode, Pause, State
+from workflows.models import ControlState, Counts, Mode, Pause, State
 from workflows.state import Progress, Waiting
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
@@ -38,13 +38,17 @@ class RowCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the sources say; None where one says nothing, `silent` where Temporal was asked in vain."""
+    """What the sources say; None where one says nothing, `silent` where Temporal was asked in vain.
+
+    `control` is what stands on disk of a batch that Temporal does not tell of.
+    """
 
     id: str
     receipt: Receipt | None = None
     run: Run | None = None
     progress: Progress | None = None
     ending: Ending | None = None
+    control: ControlState | None = None
     result: Result | None = None
     output_dir: Path
     silent: bool = False
@@ -120,7 +124,7 @@ def report_of(known: Known) -> StatusReport:
         eta_s=round(elapsed_s * (1 - share) / share, 1) if state == "running" and elapsed_s and share else None,
         waiting_on=waiting_on,
         waiting=_waiting(known, waiting_on) if state == "waiting" else None,
-        paused=progress.paused if progress and state == "paused" else None,
+        paused=_pause(known) if state == "paused" else None,
         cancelling=bool(progress and progress.cancelling and state in {"running", "waiting"}),
         answered=progress is not None,
         started_at=started_at,
@@ -141,18 +145,25 @@ def _state(known: Known) -> State:
     if known.result:
         return "cancelled" if known.result.cancelled else "completed"
     if known.run is None or known.run.outcome is None:
-        return "waiting"
+        return "paused" if _pause(known) else "waiting"
     if known.ending and known.ending.result:
         return "cancelled" if known.ending.result.status == "cancelled" else "completed"
     return known.run.outcome
 
 
+def _pause(known: Known) -> Pause | None:
+    """Return the pause the workflow names; where Temporal has lost it, the one that the next start begins with."""
+    if known.progress:
+        return known.progress.paused
+    return known.control.pause if known.control and not known.control.cancel else None
+
+
 def _waiting_on(known: Known, state: State) -> str | None:
-    if state not in {"running", "waiting"}:
-        return None
-    if known.run is None:
+    if known.run is None and state not in ENDED:
         was_running = known.receipt is not None and known.receipt.state == "running"
         return NO_SERVER if known.silent and was_running else NOT_STARTED
+    if known.run is None or state not in {"running", "waiting"}:
+        return None
     if known.progress is None:
         return known.run.trouble or NO_WORKER
     if known.progress.waiting:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
+from activities.control_states import control_states_beside
 from activities.failpoints import failpoint
 from activities.places import PROCESSING
 from activities.receipts import Receipt, Receipts
@@ -19,7 +20,7 @@ from daemon.intake.postponed import Postponed
 from daemon.settings import Settings
 from workflows.errors import BatchdError, StartRefused, TemporalUnreachable
 from workflows.models import Mode
-from workflows.state import BatchRequest
+from workflows.state import BatchRequest, BatchState
 
 Outcome = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out", "unknown"]
 
@@ -60,6 +61,7 @@ class Launches:
     ) -> None:
         self._settings = settings
         self._receipts = receipts
+        self._control_states = control_states_beside(receipts)
         self._starter = starter
         self._on_room = on_room
         self._pending: deque[Receipt] = deque()
@@ -138,8 +140,14 @@ class Launches:
                 self._forget(receipt.id)
 
     async def _start(self, receipt: Receipt) -> None:
+        # Set before Temporal lost the run: a batch that was paused begins paused.
+        control = await asyncio.to_thread(self._control_states.read, receipt.id)
         request = BatchRequest(
-            id=receipt.id, source=receipt.source, identity=receipt.identity, shape=self._settings.shape()
+            id=receipt.id,
+            source=receipt.source,
+            identity=receipt.identity,
+            shape=self._settings.shape(),
+            state=BatchState.begun_with(control),
         )
         failpoint("launch.begun")
         how = await self._starter.start(request, receipt.mode)
