@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 import orjson
 
 from activities.failpoints import failpoint
-from activities.folder import Folder, Stored
+from activities.folder import TEMPORARY, Folder, Stored
 from activities.manifest_document import ManifestDocument
 from activities.manifest_reading import read_result
-from activities.output_names import generation_of_data, manifest_name, sums_name
+from activities.output_names import generation_of_data, generation_of_work, manifest_name, sums_name
 from activities.storage import is_hidden_of_ours
 from workflows.errors import BatchdError, OutputRefused
 from workflows.requests import WrittenManifest
@@ -41,7 +41,7 @@ def finished(folder: Folder, generation: int) -> WrittenManifest | None:
     """Return what the manifest of a generation says, and tidy up behind it; None where there is none."""
     if not folder.exists(manifest_name(generation)):
         return None
-    tidy(folder)
+    tidy(folder, generation)
     return read_result(folder, generation)
 
 
@@ -59,14 +59,21 @@ def publish(folder: Folder, document: ManifestDocument) -> WrittenManifest:
         folder.link(decided_name, document.name)
         folder.sync()
         failpoint("manifest.link.after")
-    tidy(folder)
+    tidy(folder, document.generation)
     return read_result(folder, document.generation)
 
 
-def tidy(folder: Folder) -> None:
-    """Remove what a complete batch needs no more: marker, journal, parts and temporary files."""
-    for name in folder.names():
-        if is_hidden_of_ours(name):
+def tidy(folder: Folder, generation: int) -> None:
+    """Remove what a generation that has its manifest needs no more: marker, journal, parts and temporary files.
+
+    What a later generation has begun stays: its retry may be running while a late attempt of this one tidies up. A
+    temporary file may be either's; a retry has a part file of its own before it has one, so it shows.
+    """
+    names = folder.names()
+    later = any((generation_of_work(name) or 0) > generation for name in names)
+    for name in names:
+        is_a_later_ones = later if name.startswith(TEMPORARY) else (generation_of_work(name) or 0) > generation
+        if is_hidden_of_ours(name) and not is_a_later_ones:
             failpoint("tidy.remove")
             folder.remove(name)
     folder.sync()

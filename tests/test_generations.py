@@ -208,6 +208,26 @@ def test_only_plain_files_pass_for_those_of_an_unfinished_generation(work: Finis
     assert ".part-000001-g2" in check.detail
 
 
+def test_a_late_attempt_at_a_manifest_takes_nothing_from_the_retry_that_runs(work: FinishedWork) -> None:
+    abandoned(work)
+    (work.directory / ".tmp-1-retry").touch()
+    running = names(work)
+    (work.directory / ".part-000003").touch()
+    work.finish()
+    assert names(work) == running, "what its own generation had left is removed, and nothing else"
+    work.retry()
+    left = names(work)
+    (work.directory / ".journal-g3").touch()
+    (work.directory / ".part-000001-g2").touch()
+    work.retry()
+    assert names(work) == left | {".journal-g3"}
+    assert not [each for each in left if each.startswith(".")]
+
+
+def names(work: FinishedWork) -> set[str]:
+    return {each.name for each in work.directory.iterdir()}
+
+
 def test_a_retry_that_was_given_up_is_finished_by_the_next_one(work: FinishedWork) -> None:
     abandoned(work)
     work.retry()
