@@ -19,7 +19,8 @@ def probed(port: int, path: str) -> int:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
-        return error.code
+        with error:  # it is an answer too, and warns from Python 3.14 on where it is left open
+            return error.code
     except OSError:
         return 0
 
