@@ -83,7 +83,7 @@ async def test_a_start_whose_reply_was_lost_is_no_failure_and_no_second_start(ma
     assert len(site.temporal.asked) == 2
 
 
-STEPS = ["claimed", "refused", "duplicate", "marker"]
+STEPS = ["claimed", "refused", "duplicate", "marker", "broken-marker", "duplicate-marker"]
 
 
 async def killed_at(site: Site, step: int) -> bool:
@@ -106,26 +106,27 @@ async def killed_at(site: Site, step: int) -> bool:
 
 @pytest.mark.parametrize("story", STEPS)
 async def test_killed_at_any_step_the_next_daemon_ends_the_same(make_site: MakeSite, story: str) -> None:
+    marked, refused, duplicate = "marker" in story, story in {"refused", "broken-marker"}, "duplicate" in story
     for step in range(1, 100):
-        site = make_site(f"{story}-{step}", ready_marker="{name}.done" if story == "marker" else "")
-        if story == "duplicate":
-            site.drop("users.csv")
-            await site.settle()
-        site.drop("users.csv", b"%PDF-1.7\n" if story == "refused" else CSV)
-        if story == "marker":
-            site.drop("users.csv.done", b"rows=2")
+        site = make_site(f"{story}-{step}", ready_marker="{name}.done" if marked else "")
+        for _ in range(2 if duplicate else 1):
+            site.drop("users.csv", b"%PDF-1.7\n" if story == "refused" else CSV)
+            if marked:
+                site.drop("users.csv.done", b"rows=3" if refused else b"rows=2")
+            if duplicate and not site.temporal.started:
+                await site.settle()
         killed = await killed_at(site, step)
         await site.close()
         site.new_intake()
         await site.settle()
         await site.scan()
         assert site.waiting() == []
-        assert len(site.temporal.started) == (story != "refused")
-        assert len(site.claimed()) == {"refused": 0, "marker": 2}.get(story, 1)
-        expected = {"duplicate": ["users.csv", "users.csv.receipt.json"]}.get(story, [])
-        assert site.under("duplicates") == expected
-        assert len(site.under("failed")) == (3 if story == "refused" else 0)
-        assert len(site.all_receipts()) == (story != "refused")
+        assert len(site.temporal.started) == (not refused)
+        assert len(site.claimed()) == (0 if refused else 1 + marked)
+        assert site.under("duplicates") == (["users.csv", "users.csv.receipt.json"] if duplicate else [])
+        assert len(site.under("failed")) == (3 if refused else 0)
+        assert len(site.all_receipts()) == (not refused)
+        assert len(list((site.inbox / ".processing").iterdir())) == len(site.all_receipts())
         await site.close()
         if not killed:
             assert step > 3

@@ -8,23 +8,20 @@ started is never taken for one that was.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import threading
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from activities.failpoints import failpoint
-from activities.inbox import make_in
-from activities.moving import rename_where_free, sync_folder
 from activities.places import PROCESSING
 from activities.receipts import Receipt, Receipts
 from daemon.intake.entries import Dropped, look_at
 from daemon.intake.identify import Identified
 from daemon.intake.identities import Identities
+from daemon.intake.judged_moves import JudgedMoves, set_aside_id
 from daemon.intake.names import Names
 from daemon.settings import Settings
 from workflows.ids import displayed, workflow_id
@@ -52,7 +49,7 @@ class Claims:
         self._settings = settings
         self._receipts = receipts
         self._inbox = settings.inbox.absolute()
-        self._names = Names(settings)
+        self._moves = JudgedMoves(Names(settings))
         self._identities = Identities(settings, receipts)
         self._being_claimed: set[str] = set()
         self._lock = threading.Lock()
@@ -84,7 +81,7 @@ class Claims:
 
     def _claim(self, dropped: Dropped, identified: Identified, identity: str, key: str) -> Claimed | None:
         folder = self._inbox / PROCESSING / identity
-        if dropped.folder != folder and not self._moved(dropped, folder):
+        if dropped.folder != folder and not self._moves.into(dropped, folder):
             return None
         receipt = self._receipt(dropped, identified, identity, key)
         # Not synced: without it, a file in `.processing/` is identified once more, to the same id.
@@ -92,52 +89,28 @@ class Claims:
         failpoint("claim.receipted")
         return Claimed(receipt)
 
-    def _moved(self, dropped: Dropped, folder: Path) -> bool:
-        """Rename the file, and its ready marker before it, into the folder of its batch."""
-        if not _made(folder):
-            return False
-        failpoint("claim.folder_made")
-        self._move_marker(dropped, folder)
-        now = look_at(dropped.path)
-        moved = now is not None and now.fingerprint == dropped.fingerprint and self._renamed(dropped, folder)
-        if not moved:
-            self._give_back_marker(dropped, folder)
+    @contextlib.contextmanager
+    def set_aside(self, dropped: Dropped) -> Iterator[Dropped | None]:
+        """Hold a file that becomes no batch in a folder of its own while it is moved on; its marker is there too.
+
+        None where it is not the file any more that was judged, or is just being taken elsewhere. What is left in the
+        folder at the end is taken from there by the next scan.
+
+        Raises:
+            OSError: the folders of the inbox cannot be written.
+        """
+        is_in_inbox = dropped.folder == self._inbox
+        name = set_aside_id(dropped.name, dropped.fingerprint) if is_in_inbox else dropped.folder.name
+        folder = self._inbox / PROCESSING / name
+        with self._alone_with(name) as alone:
+            ours = alone and (not is_in_inbox or self._moves.into(dropped, folder))
+            there = look_at(folder / dropped.path.name) if ours else None
+            if there is None or not there.fingerprint.same_but_moved(dropped.fingerprint):
+                yield None
+                return
+            yield replace(dropped, folder=folder, fingerprint=there.fingerprint)
             with contextlib.suppress(OSError):
                 folder.rmdir()
-            return False
-        # The one thing that has to outlast a power cut here: where the new name is lost, a start would find no file.
-        sync_folder(folder)
-        failpoint("claim.synced")
-        return True
-
-    def _renamed(self, dropped: Dropped, folder: Path) -> bool:
-        """Rename, and make sure of what was renamed: another file may have taken its place a moment before."""
-        target = folder / dropped.path.name
-        try:
-            rename_where_free(dropped.path, target)
-        except FileNotFoundError:
-            return False
-        failpoint("claim.renamed")
-        there = look_at(target)
-        if there is not None and there.fingerprint.same_but_moved(dropped.fingerprint):
-            return True
-        with contextlib.suppress(FileExistsError, FileNotFoundError):
-            rename_where_free(target, dropped.path)
-        return False
-
-    def _move_marker(self, dropped: Dropped, folder: Path) -> None:
-        """Take the marker along, so that it cannot vouch for the next file of this name."""
-        marker = self._names.marker_of(dropped.name)
-        if marker is not None:
-            with contextlib.suppress(FileNotFoundError):
-                rename_where_free(dropped.folder / os.fsdecode(marker), folder / os.fsdecode(marker))
-            failpoint("claim.marker_moved")
-
-    def _give_back_marker(self, dropped: Dropped, folder: Path) -> None:
-        marker = self._names.marker_of(dropped.name)
-        if marker is not None:
-            with contextlib.suppress(FileNotFoundError, FileExistsError):
-                rename_where_free(folder / os.fsdecode(marker), dropped.folder / os.fsdecode(marker))
 
     def _was_never_claimed(self, receipt: Receipt) -> bool:
         """Tell whether a power cut kept the receipt and lost the rename that came before it."""
@@ -179,24 +152,6 @@ class Claims:
             claimed_at=now,
             output_dir=str(self._settings.output_root.absolute() / workflow_id(identity)),
         )
-
-
-def _made(folder: Path) -> bool:
-    """Make the folder of a batch for ourselves alone; False where somebody else is using it."""
-    make_in(folder.parent.parent, PROCESSING)
-    for _ in range(2):
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            # Left empty by a kill, or just made by another daemon: that one's rename then fails, and it looks again.
-            try:
-                folder.rmdir()
-            except OSError as error:
-                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR}:
-                    raise
-        else:
-            return True
-    return False
 
 
 def _told_time(mtime_ns: int) -> str:

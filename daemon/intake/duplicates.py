@@ -56,7 +56,8 @@ def set_aside(inbox: Path, dropped: Dropped, first: Receipt, *, sha256: str) -> 
         except FileExistsError:
             continue
         except FileNotFoundError:
-            receipt.unlink(missing_ok=True)
+            if not os.path.lexists(target):  # else another daemon was faster, and it is that one's receipt
+                receipt.unlink(missing_ok=True)
             raise
         failpoint("duplicate.moved")
         sync_folder(folder)

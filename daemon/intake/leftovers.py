@@ -13,12 +13,12 @@ from pathlib import Path
 from activities.disk_errors import disk_errors
 from activities.filing import file_source
 from activities.manifest_reading import read_result
-from activities.moving import rename_where_free
 from activities.output_names import manifest_name
 from activities.places import PROCESSING
 from activities.receipts import Receipt, Receipts
 from activities.storage import OutputFolder
-from daemon.intake.entries import Dropped, Entry, entries
+from daemon.intake.entries import Dropped, Entry, entries, look_at
+from daemon.intake.judged_moves import SET_ASIDE, give_back, set_aside_id
 from daemon.intake.launches import Outcome
 from daemon.intake.names import Names
 from daemon.settings import Settings
@@ -137,7 +137,10 @@ class Leftovers:
             self._running[identity] = None
 
     def _adopt_without_receipt(self, folder: Path, found: Found) -> None:
-        there = list(entries(folder))
+        try:
+            there = list(entries(folder))
+        except FileNotFoundError:
+            return  # whoever had it in hand has just ended with it
         markers = {self._names.marker_of(each.name) for each in there} | {
             each.name for each in there if self._names.kind(each.name) == "marker"
         }
@@ -150,12 +153,22 @@ class Leftovers:
             self._give_back(folder, there)
 
     def _give_back(self, folder: Path, markers: list[Entry]) -> None:
-        """Undo a claim that did not come as far as its file."""
+        """Undo a claim that did not come as far as its file; end one whose file has gone on to where it belongs."""
         with contextlib.suppress(OSError):
             for marker in markers:
-                name = os.fsdecode(marker.name)
-                rename_where_free(folder / name, self._inbox / name)
+                path = folder / os.fsdecode(marker.name)
+                if self._has_gone_on(folder, marker.name):
+                    path.unlink()
+                else:
+                    give_back(path, self._inbox)
             folder.rmdir()
+
+    def _has_gone_on(self, folder: Path, marker: bytes) -> bool:
+        """Tell whether the file that was set aside with this marker is not in the inbox any more."""
+        if not folder.name.startswith(SET_ASIDE):
+            return False
+        now = look_at(self._inbox / os.fsdecode(self._names.marked_by(marker)))
+        return now is None or set_aside_id(now.name, now.fingerprint) != folder.name
 
     def _file_by_result(self, receipt: Receipt) -> None:
         """File the source of a batch that Temporal calls completed. It is so only where its manifest is here too."""

@@ -42,11 +42,14 @@ class Names:
         """Return the name of the ready marker that `name` needs; None where none is needed."""
         return self._before + name + self._after if self._marked else None
 
+    def marked_by(self, marker: bytes) -> bytes:
+        """Return the name that a ready marker speaks for."""
+        return marker[len(self._before) : len(marker) - len(self._after)]
+
     def _is_marker(self, name: bytes) -> bool:
         if not self._marked or not name.startswith(self._before) or not name.endswith(self._after):
             return False
-        inner = name[len(self._before) : len(name) - len(self._after)]
-        return len(self._before) + len(self._after) < len(name) and self._matches(inner)
+        return len(self._before) + len(self._after) < len(name) and self._matches(self.marked_by(name))
 
     def _matches(self, name: bytes) -> bool:
         return self._pattern.fullmatch(displayed(name)) is not None

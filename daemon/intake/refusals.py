@@ -7,7 +7,6 @@ sender can be told.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from itertools import count
@@ -20,6 +19,7 @@ from activities.inbox import make_in
 from activities.moving import move_where_free, sweep, sync_folder
 from activities.reasons import Reason, write_reason
 from daemon.intake.entries import Dropped, Entry, Kind
+from daemon.intake.judged_moves import digest_of
 from daemon.settings import Settings
 from workflows.errors import InvalidCsv
 from workflows.ids import displayed, slug
@@ -111,8 +111,7 @@ def refuse(inbox: Path, dropped: Dropped, refusal: Refusal) -> Path:
 
 def refused_name(dropped: Dropped) -> str:
     """Return the name of the folder in `failed/` for a refused file: the same one for the same file, for ever."""
-    facts = [dropped.name, *(str(each).encode() for each in dropped.fingerprint[:3])]
-    return f"{REFUSED}{slug(displayed(dropped.name))}-{hashlib.sha256(b'/'.join(facts)).hexdigest()[:12]}"
+    return f"{REFUSED}{slug(displayed(dropped.name))}-{digest_of(dropped.name, dropped.fingerprint)}"
 
 
 def _moved(source: Path, folder: Path) -> Path:

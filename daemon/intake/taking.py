@@ -109,25 +109,23 @@ class Taking:
     def _refused(self, dropped: Dropped, refusal: Refusal) -> Refusal | None:
         if refusal.rule == "readable":
             return refusal
-        now = look_at(dropped.path)
-        if now is None or now.fingerprint != dropped.fingerprint:
-            return None
-        moved = refuse(self._inbox, dropped, refusal)
-        self._drop_marker(dropped)
-        self._log_moved("file.refused", dropped, moved, rule=refusal.rule, why=refusal.what)
+        with self._claims.set_aside(dropped) as judged:
+            if judged is not None:
+                moved = refuse(self._inbox, judged, refusal)
+                self._drop_marker(judged)
+                self._log_moved("file.refused", dropped, moved, rule=refusal.rule, why=refusal.what)
         return None
 
     def _set_aside(self, dropped: Dropped, first: Receipt, identified: Identified) -> None:
-        now = look_at(dropped.path)
-        if now is None or now.fingerprint != dropped.fingerprint:
-            return
-        moved = set_aside(self._inbox, dropped, first, sha256=identified.sha256)
-        self._drop_marker(dropped)
-        self._log_moved("file.duplicate", dropped, moved, id=first.id, state=first.state)
+        with self._claims.set_aside(dropped) as judged:
+            if judged is not None:
+                moved = set_aside(self._inbox, judged, first, sha256=identified.sha256)
+                self._drop_marker(judged)
+                self._log_moved("file.duplicate", dropped, moved, id=first.id, state=first.state)
 
-    def _drop_marker(self, dropped: Dropped) -> None:
-        """Remove the ready marker of a file that has gone, so that it cannot vouch for the next one."""
-        marker = self._marker(dropped)
+    def _drop_marker(self, judged: Dropped) -> None:
+        """Remove the ready marker that was taken along with a file; one in the inbox speaks for the next file."""
+        marker = self._marker(judged)
         if marker is not None:
             marker.unlink(missing_ok=True)
 
