@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
+import orjson
+
+from activities.folder import Folder
 from activities.generations import write_generation
 from activities.manifest import ManifestFacts, write_manifest
+from activities.output_names import rejected_name
 from activities.places import Places
 from activities.source_file import SourceFile
+from workflows.errors import BatchdError
 from workflows.models import Cursor, Page
 from workflows.requests import WriteManifest, WrittenManifest
+
+TOLD_RECORDS = 3
 
 
 def finish(places: Places, request: WriteManifest) -> WrittenManifest:
@@ -23,18 +30,32 @@ def finish(places: Places, request: WriteManifest) -> WrittenManifest:
         OutputRefused: the pages on disk do not add up to the source.
         StorageFull: there is no room; nothing half written stays.
     """
+    failure = ""
     with places.output(request.batch) as folder:
         if request.batch.generation > 1:
             return write_generation(folder, request, finished_at=_now(), producer_version=places.producer_version)
         with places.source(request.batch) as source:
             written = write_manifest(folder, request, _facts(places, request, source))
             damaged = _found_again(source, written.damaged, request.shape.page_rows)
-    return WrittenManifest(file=written.file, status=written.status, counts=written.counts, damaged=damaged)
+        if written.status == "partial":
+            failure = _why_no_row_is_valid(folder, written.counts.records)
+    return replace(written, damaged=damaged, failure=failure)
+
+
+def _why_no_row_is_valid(folder: Folder, records: int) -> str:
+    """Return the first reasons in words. All records were rejected, so the first page has a file of them."""
+    name = rejected_name(1)
+    try:
+        first = orjson.loads(folder.read(name) or b"[]")[:TOLD_RECORDS]
+        examples = [f"row {each['_row']} (line {each['line']}): {each['reason']}, {each['detail']}" for each in first]
+    except (BatchdError, ValueError, TypeError, KeyError):
+        examples = []
+    verdict = f"none of its {records:,} records is a valid row" if records > 1 else "its only record is no valid row"
+    return "; ".join([verdict, *examples, f"the rejected records are in {folder.path / name} and those after it"])
 
 
 def _facts(places: Places, request: WriteManifest, source: SourceFile) -> ManifestFacts:
     dialect = source.dialect
-    shelf = "failed" if request.cancelled else "archive"
     return ManifestFacts(
         delimiter=dialect.delimiter,
         quote=dialect.quote,
@@ -46,7 +67,6 @@ def _facts(places: Places, request: WriteManifest, source: SourceFile) -> Manife
         api_url=places.api_url,
         producer_version=places.producer_version,
         finished_at=_now(),
-        archived_as=f"{shelf}/{request.batch.id}/{request.batch.source.name}",
         settings={**places.settings, **asdict(request.shape)},
     )
 

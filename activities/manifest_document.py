@@ -148,6 +148,8 @@ def counts_of(pages: Iterable[SavedPage]) -> Counts:
 
 def status_of(counts: Counts) -> ManifestStatus:
     """Return the status of a batch whose pages are all there."""
+    if counts.records and counts.rejected == counts.records:
+        return "partial"
     return "complete_with_fallbacks" if counts.fallback else "complete"
 
 

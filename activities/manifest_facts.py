@@ -23,7 +23,7 @@ class ManifestFacts:
     """What a manifest says beyond the request and the folder.
 
     `data_start` is the byte offset of the first record; `source_sha256` is that of the source as it was read again at
-    the end; `api_url` is without secrets; `archived_as` says where the source will lie.
+    the end; `api_url` is without secrets.
     """
 
     delimiter: str
@@ -36,7 +36,6 @@ class ManifestFacts:
     api_url: str
     producer_version: str
     finished_at: str
-    archived_as: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -44,6 +43,8 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
     """Return the facts of a batch's first manifest, in the order in which they stand there."""
     source, identity = request.batch.source, request.identity
     counts = counts_of(pages)
+    status = "cancelled" if request.cancelled else status_of(counts)
+    shelf = "failed" if status in {"cancelled", "partial"} else "archive"
     told: dict[str, Any] = {
         "manifest_version": MANIFEST_VERSION,
         "generation": request.batch.generation,
@@ -52,7 +53,7 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
         "workflow_id": workflow_id(request.batch.id),
         "run_ids": list(request.run_ids),
         "mode": request.mode,
-        "status": "cancelled" if request.cancelled else status_of(counts),
+        "status": status,
         "source": {
             "name": source.name,
             "bytes": source.size_bytes,
@@ -61,7 +62,7 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
             "first_seen_at": source.first_seen_at,
             "stable_at": source.stable_at,
             "claimed_at": source.claimed_at,
-            "archived_as": facts.archived_as,
+            "archived_as": f"{shelf}/{request.batch.id}/{source.name}",
         },
         "identity": {key: value for key, value in asdict(identity).items() if value is not None},
         "dialect": _dialect(facts),

@@ -171,7 +171,6 @@ class FinishedWork:
             "source_sha256": self.batch.source.sha256,
             "api_url": "http://127.0.0.1:3001/enrich",
             "producer_version": "0.1.0",
-            "archived_as": f"archive/{self.id}/{NAME}",
             "settings": {"api_attempts": 3},
         }
         return ManifestFacts(finished_at=finished_at, **{**told, **facts})

@@ -302,9 +302,9 @@ def test_a_damaged_page_of_a_cancelled_batch_is_a_gap(tmp_path: Path) -> None:
 def test_texts_that_json_cannot_hold_are_shown_as_escapes(tmp_path: Path) -> None:
     work = FinishedWork(tmp_path)
     work.work()
-    work.finish(archived_as="archive/\udcff.csv", settings={"inbox": Path("/in"), "share": 0.5, "none": None})
+    work.finish(api_url="http://api/\udcff", settings={"inbox": Path("/in"), "share": 0.5, "none": None})
     manifest = manifest_of(work)
-    assert manifest["source"]["archived_as"] == "archive/\\udcff.csv"
+    assert manifest["api"]["url"] == "http://api/\\udcff"
     assert manifest["settings"]["inbox"] == "/in"
     assert verify(work.directory).ok
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
-from workflows.errors import PERMANENT
+from workflows.errors import PERMANENT, NoValidRow
 from workflows.models import Control, ControlState, Cursor, Page
 from workflows.pages import PagesAtWork
 from workflows.requests import LoadedPages, WrittenManifest
@@ -37,6 +37,7 @@ class BatchWork(PagesAtWork):
         self._load_called_off = False
         self._kept = ControlState()
         self._keeping: asyncio.Task[None] | None = None
+        self._manifest_file: str | None = None
 
     async def _load_more(self) -> None:
         """Append the page at the cursor to the queue; the cursor becomes None when there are no more."""
@@ -181,8 +182,11 @@ class BatchWork(PagesAtWork):
             for page in written.damaged:
                 await self._redo(page)
             written = await self._manifest()
-        self._outcome = "cancelled" if written.status == "cancelled" else "completed"
         self._state = replace(self._state, counts=written.counts, total_rows=written.counts.records)
+        if written.failure and workflow.patched("no-valid-row-fails-the-batch"):
+            self._manifest_file = written.file
+            raise ApplicationError(written.failure, type=NoValidRow.__name__, non_retryable=True)
+        self._outcome = "cancelled" if written.status == "cancelled" else "completed"
         await self._steps.file(self._outcome, self._state, manifest=written.file)
         self._show()
         return BatchResult(
@@ -211,4 +215,6 @@ class BatchWork(PagesAtWork):
     async def _fail(self, error: FailureError) -> None:
         self._outcome = "failed"
         self._show()
-        await self._steps.file("failed", self._state, reason=told(error), error_type=error_type(error))
+        await self._steps.file(
+            "failed", self._state, manifest=self._manifest_file, reason=told(error), error_type=error_type(error)
+        )

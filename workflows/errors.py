@@ -11,7 +11,8 @@
     │   │   ├── SourceChanged    the claimed file is not the one that was identified
     │   │   ├── SourceVanished   the claimed file is gone
     │   │   ├── SourceUnreadable the claimed file may not be read
-    │   │   └── InvalidCsv       the file is not a CSV file that can be read
+    │   │   ├── InvalidCsv       the file is not a CSV file that can be read
+    │   │   └── NoValidRow       the file has records, and not one of them is a valid row
     │   └── OutputRefused        the output folder is not ours (a symlink, another owner, foreign files)
     └── TransientError           catch it where retrying is decided: trying again may help
         ├── InboxMissing         the inbox is not on this host at the moment, or the claimed file's folder in it is not
@@ -76,6 +77,10 @@ class SourceUnreadable(SourceError):
 
 class InvalidCsv(SourceError):
     """The file is not a CSV file that can be read."""
+
+
+class NoValidRow(SourceError):
+    """The file has records, and not one of them is a valid row."""
 
 
 class OutputRefused(PermanentError):

@@ -25,6 +25,7 @@ State = Literal["running", "paused", "waiting", "completed", "failed", "cancelle
 """What a batch is doing, in the words of `batchctl`."""
 
 ManifestStatus = Literal["complete", "complete_with_fallbacks", "partial", "cancelled"]
+"""What a manifest says of its batch; `partial`: no record was a valid row, and the batch has failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,13 +110,15 @@ class WrittenManifest:
     """Result of `write_manifest`.
 
     `file` is None where chunks on disk are missing or do not match what was saved: `damaged` then holds the pages
-    to be worked again (at most 100 at a time), and the manifest is asked for once more after that.
+    to be worked again (at most 100 at a time), and the manifest is asked for once more after that. `failure` says why
+    the batch has failed all the same: no record of the file is a valid row.
     """
 
     file: str | None
     status: ManifestStatus = "complete"
     counts: Counts = field(default_factory=Counts)
     damaged: list[Page] = field(default_factory=list)
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

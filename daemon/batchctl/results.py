@@ -13,7 +13,7 @@ from activities.manifest_reading import newest_generation, read_manifest
 from activities.output_names import manifest_name
 from activities.storage import OutputFolder
 from workflows.errors import BatchdError, OutputRefused, TransientError
-from workflows.models import Counts
+from workflows.models import Counts, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +35,10 @@ class Result:
         return Counts(**{field.name: told[field.name] for field in fields(Counts)})
 
     @property
-    def cancelled(self) -> bool:
-        """Tell whether the batch was cancelled before its end."""
-        return bool(self.manifest["status"] == "cancelled")
+    def outcome(self) -> Outcome:
+        """Return how the batch ended: with every record rejected, it has failed."""
+        ends: dict[str, Outcome] = {"cancelled": "cancelled", "partial": "failed"}
+        return ends.get(self.manifest["status"], "completed")
 
 
 def result_in(directory: Path) -> Result | None:

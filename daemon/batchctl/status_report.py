@@ -143,7 +143,7 @@ def _state(known: Known) -> State:
     if known.run and known.run.outcome is None:
         return known.progress.state if known.progress else "running"
     if known.result:
-        return "cancelled" if known.result.cancelled else "completed"
+        return known.result.outcome
     if known.run is None or known.run.outcome is None:
         return "paused" if _pause(known) else "waiting"
     if known.ending and known.ending.result:
@@ -182,7 +182,7 @@ def _waiting(known: Known, waiting_on: str | None) -> Waiting | None:
 
 def _counts(known: Known, state: State) -> tuple[Counts, int | None]:
     """Return the rows done, and all rows of the file where that number is known."""
-    if known.result and state in {"completed", "cancelled"}:
+    if known.result and state in ENDED:
         counts = known.result.counts
         return counts, counts.records if state == "completed" else None
     if known.progress:
