@@ -148,7 +148,11 @@ class Settings(BaseSettings):
         "wait",
         description="What rows do while the whole API is down: `wait` for it, or become `fallback` rows.",
     )
-    task_queue: str = Field("batch-task", min_length=1, description="Temporal task queue of the workers.")
+    task_queue: str = Field(
+        "batch-task",
+        min_length=1,
+        description="Temporal task queue of the workers; that for pages of long files has `-pages` behind it.",
+    )
     workers: int | Literal["auto"] = Field(
         1, description="Worker processes of `batchd run` and `batchd work`; `auto`: one per core."
     )

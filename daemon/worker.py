@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from importlib.metadata import version
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -27,12 +28,18 @@ from daemon.step_log import StepLog
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.load_chunks import LoadChunksWorkflow
+from workflows.policies import LONG_PAGES_SUFFIX
 from workflows.retry_failed import RetryFailedWorkflow
 
 HEARTBEAT_THROTTLE = timedelta(seconds=0.3)
 """A heartbeat is how a pause reaches an activity; the SDK would hold it back for most of the heartbeat timeout."""
 
-CONCURRENT_ACTIVITIES = 200
+SHORT_STEPS = 200
+"""Steps and pages of small files that one worker process does at once."""
+
+LONG_PAGES = 64
+"""Pages of other files. A page can use every call there may be, so more would only be more heartbeats."""
+
 WORKFLOWS = [CursorBatchWorkflow, InMemoryBatchWorkflow, LoadChunksWorkflow, RetryFailedWorkflow]
 
 logger = logging.getLogger(__name__)
@@ -57,16 +64,22 @@ async def work(
     options = api_options(settings, processes)
     client = await connect(settings, timeout_s=settings.start_timeout_s, metrics_of=number)
     async with EnrichmentClient(options) as enrichment, Standstill() as standstill:
-        worker = build_worker(settings, client, enrichment, standstill)
-        async with worker:
+        short, long = build_workers(settings, client, enrichment, standstill)
+        async with short, long:
             logger.info("worker.ready", extra={"fields": {"task_queue": settings.task_queue}})
             on_ready()
             await stop.wait()
+            await asyncio.gather(short.shutdown(), long.shutdown())
     logger.info("worker.stopped")
 
 
-def build_worker(settings: Settings, client: Client, enrichment: EnrichmentClient, standstill: Standstill) -> Worker:
-    """Return the worker of this process, not yet polling."""
+def build_workers(
+    settings: Settings, client: Client, enrichment: EnrichmentClient, standstill: Standstill
+) -> tuple[Worker, Worker]:
+    """Return the two halves of this process, not yet polling: what is short, and the pages of long files.
+
+    Each has its own slots, so that no number of long files keeps a small one waiting.
+    """
     places = Places(
         inbox=settings.inbox.absolute(),
         output_root=settings.output_root.absolute(),
@@ -76,20 +89,31 @@ def build_worker(settings: Settings, client: Client, enrichment: EnrichmentClien
         settings=_shaping(settings),
     )
     activities = BatchActivities(places, enrichment, standstill)
-    return Worker(
+    options: dict[str, Any] = {
+        "interceptors": [StepLog()],
+        "max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
+        "default_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
+        "graceful_shutdown_timeout": timedelta(seconds=settings.stop_timeout_s * 0.8),
+    }
+    short = Worker(
         client,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=activities.all(),
-        interceptors=[StepLog()],
         # The sandbox costs a quarter of the orchestration time; replay tests and an import test hold the workflows
         # to what it would have caught.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        max_concurrent_activities=CONCURRENT_ACTIVITIES,
-        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        graceful_shutdown_timeout=timedelta(seconds=settings.stop_timeout_s * 0.8),
+        max_concurrent_activities=SHORT_STEPS,
+        **options,
     )
+    long = Worker(
+        client,
+        task_queue=f"{settings.task_queue}{LONG_PAGES_SUFFIX}",
+        activities=[activities.enrich_chunk],
+        max_concurrent_activities=LONG_PAGES,
+        **options,
+    )
+    return short, long
 
 
 def api_options(settings: Settings, processes: int = 1) -> ApiOptions:

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from installation import temporal_server
-from stub_activities import ROWS, StubActivities, request
+from stub_activities import ROWS, StubActivities, request, workers
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import Worker
 
 from daemon.worker import WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
@@ -138,7 +137,7 @@ async def _record_one(client: Client, workflow: Any, story: Story, number: int, 
         stub.gate.clear()
     batch = request(number)
     batch = replace(batch, source=replace(batch.source, size_bytes=story.size_bytes))
-    async with Worker(client, task_queue=QUEUE, workflows=WORKFLOWS, activities=stub.all()):
+    async with workers(client, QUEUE, WORKFLOWS, stub.all()):
         handle = await client.start_workflow(workflow.run, batch, id=f"batch-{batch.id}", task_queue=QUEUE)
         first = handle.result_run_id
         await story.act(handle, stub)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
 from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import Worker
 
+from daemon.worker import HEARTBEAT_THROTTLE
 from workflows.contract import Activities
 from workflows.models import ControlState, Counts, Cursor, Identity, Page, Shape, Source
+from workflows.policies import LONG_PAGES_SUFFIX
 from workflows.requests import (
     EnrichedPage,
     EnrichPage,
@@ -37,6 +43,22 @@ def request(number: int = 1, **shape: object) -> BatchRequest:
         identity=Identity(policy="name", key="name:users.csv"),
         shape=Shape(page_rows=ROWS, heartbeat_timeout_s=30, **shape),  # type: ignore[arg-type]
     )
+
+
+@asynccontextmanager
+async def workers(
+    client: Client, queue: str, workflows: list[type], activities: list[Callable[..., object]], **options: Any
+) -> AsyncIterator[None]:
+    """Work `queue`, and its queue for the pages of long files, as the two halves of a worker process do."""
+    options |= {
+        "max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
+        "default_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
+    }
+    async with (
+        Worker(client, task_queue=queue, workflows=workflows, activities=activities, **options),
+        Worker(client, task_queue=f"{queue}{LONG_PAGES_SUFFIX}", activities=activities, **options),
+    ):
+        yield
 
 
 class StubActivities(Activities):

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 from batchctl_desk import Answer, Desk
-from stub_activities import ROWS, StubActivities, request
+from stub_activities import ROWS, StubActivities, request, workers
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import Worker
 
 from activities.receipts import Receipt
 from daemon.batchctl.exits import NotPossible
@@ -53,14 +52,7 @@ class Batches:
 
     @asynccontextmanager
     async def worker(self, stub: StubActivities, client: Client | None = None) -> AsyncIterator[None]:
-        async with Worker(
-            client or self.client,
-            task_queue=self.queue,
-            workflows=[CursorBatchWorkflow],
-            activities=stub.all(),
-            max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-            default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        ):
+        async with workers(client or self.client, self.queue, [CursorBatchWorkflow], stub.all()):
             yield
 
     async def started(self, **facts: Any) -> tuple[Receipt, WorkflowHandle[Any, Any]]:

@@ -15,17 +15,18 @@ import pytest
 from installation import users
 from page_site import NAME, PageSite, soon
 from scripted_api import scripted_api
+from stub_activities import workers
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner
 
 from activities.adapter import HEARTBEAT_S
 from activities.failpoints import watched
 from activities.places import Places
 from activities.receipts import Receipt
-from daemon.worker import HEARTBEAT_THROTTLE, WORKFLOWS
+from daemon.worker import WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.models import Identity, Shape
@@ -118,14 +119,7 @@ async def started(client: Client, batch: Batch, workflow: Any) -> AsyncIterator[
     async with (
         scripted_api(lambda _, __: 200) as api,
         batch.activities(api.url) as activities,
-        Worker(
-            client,
-            task_queue=queue,
-            workflows=WORKFLOWS,
-            activities=activities.all(),
-            workflow_runner=UnsandboxedWorkflowRunner(),
-            max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        ),
+        workers(client, queue, WORKFLOWS, activities.all(), workflow_runner=UnsandboxedWorkflowRunner()),
     ):
         yield await client.start_workflow(workflow.run, batch.request, id=f"{queue}-{batch.id}", task_queue=queue)
 

@@ -14,11 +14,10 @@ import pytest
 from batchctl_desk import Desk
 from installation import Installation, api, eventually, manifest_of, rows_of, users
 from intake_site import MakeSite
-from stub_activities import StubActivities, request
+from stub_activities import StubActivities, request, workers
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import Worker
 from test_filing import Claim
 
 from activities.control_states import ControlStates, keep_control_state
@@ -135,7 +134,7 @@ async def test_every_change_is_kept_and_a_batch_that_nobody_touches_keeps_nothin
 ) -> None:
     client = await Client.connect(temporal_address)
     queue = f"control-{type(stub).__name__}"
-    async with Worker(client, task_queue=queue, workflows=WORKFLOWS, activities=stub.all()):
+    async with workers(client, queue, WORKFLOWS, stub.all()):
         batch = request(7)
         await client.execute_workflow(CursorBatchWorkflow.run, batch, id=f"{queue}-untouched", task_queue=queue)
         assert stub.kept == []
@@ -160,7 +159,7 @@ async def test_every_change_is_kept_and_a_batch_that_nobody_touches_keeps_nothin
 async def test_a_batch_begins_cancelled_where_that_was_set(temporal_address: str) -> None:
     stub, client = StubActivities(), await Client.connect(temporal_address)
     batch = replace(request(8), state=BatchState.begun_with(ControlState(cancel=Control(by="ann"))))
-    async with Worker(client, task_queue="cancelled", workflows=WORKFLOWS, activities=stub.all()):
+    async with workers(client, "cancelled", WORKFLOWS, stub.all()):
         result = await client.execute_workflow(
             CursorBatchWorkflow.run, batch, id="begins-cancelled", task_queue="cancelled"
         )

@@ -13,11 +13,9 @@ from typing import Any
 import pytest
 from batchctl_desk import Desk
 from finished_work import CSV, FinishedWork
-from stub_activities import StubActivities
+from stub_activities import StubActivities, workers
 from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import Worker
 
-from daemon.worker import HEARTBEAT_THROTTLE
 from workflows.requests import EnrichedPage, EnrichPage
 from workflows.retry_failed import RetryFailedWorkflow
 
@@ -49,14 +47,7 @@ def work(desk: Desk) -> FinishedWork:
 
 @asynccontextmanager
 async def worker(client: Client, stub: StubActivities) -> AsyncIterator[None]:
-    async with Worker(
-        client,
-        task_queue=os.environ["BATCH_TASK_QUEUE"],
-        workflows=[RetryFailedWorkflow],
-        activities=stub.all(),
-        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-    ):
+    async with workers(client, os.environ["BATCH_TASK_QUEUE"], [RetryFailedWorkflow], stub.all()):
         yield
 
 

@@ -13,14 +13,13 @@ from typing import Any
 
 import pytest
 from installation import temporal_server
-from stub_activities import ROWS, StubActivities, request
+from stub_activities import ROWS, StubActivities, request, workers
 from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
-from daemon.worker import HEARTBEAT_THROTTLE, WORKFLOWS
+from daemon.worker import WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.models import CallLimits, Control, LimitsChange, Page
@@ -49,14 +48,7 @@ async def client(temporal_address: str) -> Client:
 async def worker(client: Client, stub: StubActivities) -> AsyncIterator[str]:
     """Run the workflows, sandboxed so that anything not deterministic is caught, on a queue of their own."""
     queue = f"queue-{next(NUMBERS)}"
-    async with Worker(
-        client,
-        task_queue=queue,
-        workflows=WORKFLOWS,
-        activities=stub.all(),
-        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-    ):
+    async with workers(client, queue, WORKFLOWS, stub.all()):
         yield queue
 
 
@@ -144,7 +136,7 @@ async def test_a_pause_before_the_first_page_holds_the_whole_batch(client: Clien
     handle = await client.start_workflow(
         CursorBatchWorkflow.run, batch, id=f"batch-{batch.id}", task_queue="early", start_signal="pause"
     )
-    async with Worker(client, task_queue="early", workflows=WORKFLOWS, activities=stub.all()):
+    async with workers(client, "early", WORKFLOWS, stub.all()):
         await state_is(handle, "paused")
         assert stub.enriched == []
         await handle.signal("resume")

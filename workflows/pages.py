@@ -48,6 +48,11 @@ class PagesAtWork(BatchControl):
         most = self._request.shape.pages_in_flight
         return min(most, self._state.limits.concurrency or most)
 
+    def _is_small(self) -> bool:
+        """Tell whether the whole file is at most as many rows as a large one has in flight."""
+        shape, rows = self._request.shape, self._state.total_rows
+        return rows is not None and rows <= shape.page_rows * shape.pages_in_flight
+
     def _holding(self) -> bool:
         return self._stopped() or self._outage.waiting is not None or self._state.cancel is not None
 
@@ -72,6 +77,7 @@ class PagesAtWork(BatchControl):
                 page,
                 limits=limits,
                 probe=self._outage.is_prober(page.number),
+                small=self._is_small(),
                 stopped=partial(self._to_be_called_off, limits),
             )
             if enriched is not None and await self._settled(page, enriched):

@@ -43,6 +43,9 @@ KEEPING_TIMEOUT = timedelta(seconds=10)
 ONCE = RetryPolicy(maximum_attempts=1)
 """For a small write within the workflow task: what does not work at once would grow the history at each attempt."""
 
+LONG_PAGES_SUFFIX = "-pages"
+"""Behind the name of the task queue, that of the queue for pages of files that are not small."""
+
 MAX_PAGES_AT_ONCE = 300
 """Pages the in-memory workflow may hold: 12 events each stays far below the server's limit for one run."""
 

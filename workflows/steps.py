@@ -23,6 +23,7 @@ from workflows.policies import (
     FILING_TIMEOUT,
     KEEPING_TIMEOUT,
     LAST_ATTEMPTS,
+    LONG_PAGES_SUFFIX,
     MANIFEST_TIMEOUT,
     ONCE,
     READ_TIMEOUT,
@@ -80,15 +81,18 @@ class Steps:
         )
 
     async def enrich(
-        self, page: Page, *, limits: CallLimits, probe: bool, stopped: Callable[[], bool]
+        self, page: Page, *, limits: CallLimits, probe: bool, small: bool, stopped: Callable[[], bool]
     ) -> EnrichedPage | None:
         """Enrich a page; None when `stopped` became true first and the activity was called off.
 
-        What the called-off activity had finished is durable, so the next attempt goes on from there.
+        What the called-off activity had finished is durable, so the next attempt goes on from there. Pages of a file
+        that is not `small` have a queue of their own, so that nothing short ever waits for a worker to end one.
         """
+        queue = workflow.info().task_queue
         handle = workflow.start_activity_method(
             Activities.enrich_chunk,
             EnrichPage(batch=self._batch, page=page, probe=probe, limits=limits),
+            task_queue=queue if small else f"{queue}{LONG_PAGES_SUFFIX}",
             **writing(ENRICH_TIMEOUT, self._heartbeat),
             summary=f"{'probe, ' if probe else ''}page {page.number}: {page.records} rows from {page.first_row}",
         )
