@@ -12,7 +12,7 @@ from daemon.batchctl.options import add_id, add_json, command
 from daemon.batchctl.resolve import resolved
 from daemon.batchctl.retries import running_retry, say_unknown
 from daemon.batchctl.status_document import document_of, retry_document
-from daemon.batchctl.status_report import NOT_STARTED, StatusReport
+from daemon.batchctl.status_report import ENDED, NOT_STARTED, StatusReport
 from daemon.batchctl.words import (
     put_facts,
     put_json,
@@ -90,9 +90,15 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
         ("started", shown_time(report.started_at)),
         *([("finished", shown_time(report.finished_at))] if report.finished_at else []),
         ("output", report.output_dir),
-        ("manifest", report.manifest or "not written yet"),
+        ("manifest", report.manifest or _without_manifest(report)),
     ]
     return [*facts, *([("error", report.error)] if report.error else [])]
+
+
+def _without_manifest(report: StatusReport) -> str:
+    if report.lost_manifest:
+        return f"gone: {report.lost_manifest} was written and is not there any more"
+    return "none: the batch ended without one" if report.state in ENDED else "not written yet"
 
 
 def _shown_retry(retry: StatusReport) -> str:

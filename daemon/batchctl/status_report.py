@@ -7,22 +7,29 @@ has not, Temporal says whether it runs and the workflow says how far it is.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from activities.receipts import Receipt
-from daemon.batchctl.results import Result, saved_work
-from daemon.batchctl.runs import Ending, Run
+from daemon.batchctl.known import (
+    ENDED,
+    Known,
+    counts_of,
+    error_of,
+    lost_manifest,
+    mode_of,
+    run_id_of,
+    share_done,
+    source_facts,
+    times_of,
+)
 from daemon.batchctl.words import seconds_between
-from workflows.models import ControlState, Counts, Mode, Pause, State
-from workflows.state import Progress, Waiting
+from workflows.models import Mode, Pause, State
+from workflows.state import Waiting
 
-ENDED = frozenset({"completed", "failed", "cancelled"})
+__all__ = ["ENDED", "NOT_STARTED", "NO_SERVER", "NO_WORKER", "Known", "RowCounts", "StatusReport", "report_of"]
+
 NOT_STARTED = "start"
 NO_WORKER = "worker"
 NO_SERVER = "temporal: no server answers"
-JUST_BEGUN = 0.999_999
-"""Progress is exactly 1 only when the batch is completed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,29 +44,12 @@ class RowCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What the sources say; None where one says nothing, `silent` where Temporal was asked in vain.
-
-    `control` is what stands on disk of a batch that Temporal does not tell of.
-    """
-
-    id: str
-    receipt: Receipt | None = None
-    run: Run | None = None
-    progress: Progress | None = None
-    ending: Ending | None = None
-    control: ControlState | None = None
-    result: Result | None = None
-    output_dir: Path
-    silent: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReport:
     """The fields of `status --json`, and what commands go by.
 
     `answered` tells whether a worker said how far the batch is; `settled` that nothing more will happen to it.
-    `generation` is 2 or more where this is the state of a retry of a batch's fallback rows.
+    `generation` is 2 or more where this is the state of a retry of a batch's fallback rows. `lost_manifest` is where a
+    manifest was written that is not there any more.
     """
 
     id: str
@@ -81,6 +71,7 @@ class StatusReport:
     finished_at: str | None = None
     output_dir: str = ""
     manifest: str | None = None
+    lost_manifest: str | None = None
     error: str | None = None
     settled: bool = False
 
@@ -102,16 +93,16 @@ def report_of(known: Known) -> StatusReport:
     if waiting_on and state == "running":
         state = "waiting"
     progress = known.progress
-    counts, total = _counts(known, state)
-    started_at, finished_at = _times(known, state)
+    counts, total = counts_of(known, state)
+    started_at, finished_at = times_of(known, state)
     elapsed_s = seconds_between(started_at, finished_at)
-    share = _share_done(known, state)
+    share = share_done(known, state)
     return StatusReport(
         id=known.id,
         state=state,
-        run_id=_run_id(known),
-        mode=_mode(known),
-        source=_source(known),
+        run_id=run_id_of(known),
+        mode=mode_of(known),
+        source=source_facts(known),
         rows=RowCounts(
             total=total,
             done=counts.records,
@@ -131,7 +122,8 @@ def report_of(known: Known) -> StatusReport:
         finished_at=finished_at,
         output_dir=str(known.output_dir),
         manifest=str(known.result.path) if known.result else None,
-        error=_error(known, state),
+        lost_manifest=lost_manifest(known, state),
+        error=error_of(known, state),
         settled=state in ENDED and not (known.run and known.run.outcome is None),
     )
 
@@ -178,84 +170,3 @@ def _waiting(known: Known, waiting_on: str | None) -> Waiting | None:
     if waiting_on == NOT_STARTED and receipt and receipt.reason:
         return Waiting(on=NOT_STARTED, since=receipt.claimed_at, detail=receipt.reason)
     return None
-
-
-def _counts(known: Known, state: State) -> tuple[Counts, int | None]:
-    """Return the rows done, and all rows of the file where that number is known."""
-    if known.result and state in ENDED:
-        counts = known.result.counts
-        return counts, counts.records if state == "completed" else None
-    if known.progress:
-        return known.progress.counts, known.progress.total_rows
-    if known.ending and known.ending.result:
-        counts = known.ending.result.counts
-    elif known.receipt and known.receipt.counts:
-        counts = known.receipt.counts
-    else:
-        _, counts = saved_work(known.output_dir)
-    return counts, counts.records if state == "completed" else None
-
-
-def _share_done(known: Known, state: State) -> float:
-    if state == "completed":
-        return 1.0
-    size_bytes = _source(known)["bytes"] or 0
-    if known.progress:
-        done_bytes = known.progress.done_bytes
-    elif known.result:
-        done_bytes = sum(each["source_end"] - each["source_start"] for each in known.result.manifest["chunks"])
-    else:
-        done_bytes, _ = saved_work(known.output_dir)
-    return round(min(done_bytes / size_bytes, JUST_BEGUN), 6) if size_bytes else 0.0
-
-
-def _source(known: Known) -> dict[str, Any]:
-    if known.receipt:
-        source = known.receipt.source
-        return {"name": source.name, "bytes": source.size_bytes, "sha256": source.sha256}
-    if known.result:
-        return {key: known.result.manifest["source"][key] for key in ("name", "bytes", "sha256")}
-    return {"name": None, "bytes": known.progress.size_bytes if known.progress else None, "sha256": None}
-
-
-def _mode(known: Known) -> Mode | None:
-    if known.run:
-        return known.run.mode
-    if known.result:
-        mode: Mode = known.result.manifest["mode"]
-        return mode
-    return known.receipt.mode if known.receipt else None
-
-
-def _run_id(known: Known) -> str | None:
-    if known.run:
-        return known.run.run_id
-    ids = known.result.manifest["run_ids"] if known.result else []
-    return ids[-1] if ids else None
-
-
-def _times(known: Known, state: State) -> tuple[str | None, str | None]:
-    """Return start and end. A later generation's manifest tells only of itself, so the receipt goes before it."""
-    timing = known.result.manifest["timing"] if known.result else {}
-    started = (
-        (known.progress.started_at if known.progress else None)
-        or (known.receipt.started_at if known.receipt else None)
-        or timing.get("started_at")
-        or (known.run.started_at if known.run else None)
-    )
-    if state not in ENDED:
-        return started or None, None
-    finished = (
-        (known.receipt.finished_at if known.receipt else None)
-        or timing.get("finished_at")
-        or (known.run.finished_at if known.run else None)
-    )
-    return started or None, finished or None
-
-
-def _error(known: Known, state: State) -> str | None:
-    if state not in {"failed", "cancelled"}:
-        return None
-    reason = known.receipt.reason if known.receipt else ""
-    told = known.ending.error if known.ending else None
-    return reason or told or ("the reason is not known here" if state == "failed" else None)
