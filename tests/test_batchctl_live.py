@@ -316,21 +316,21 @@ async def test_doctor_warns_where_workers_of_several_hosts_multiply_the_limits_o
         await Client.connect(temporal_address, identity=each) for each in ("1@alpha", "2@alpha", "1@beta")
     ]
     async with batches.worker(StubActivities(), first), batches.worker(StubActivities(), second):
-        assert (await doctor_on_workers(desk, polling=2))["level"] == "OK"
+        assert (await doctor_on_workers(desk, level="OK"))["level"] == "OK"
         async with batches.worker(StubActivities(), far):
-            found = await doctor_on_workers(desk, polling=3)
+            found = await doctor_on_workers(desk, level="WARN")
     assert found["level"] == "WARN"
     assert "on 2 hosts" in found["found"]
     assert "BATCH_API_CONCURRENCY=12 and BATCH_API_RATE=30" in found["found"]
 
 
-async def doctor_on_workers(desk: Desk, *, polling: int) -> dict[str, str]:
-    """Return what doctor says of the workers once it sees so many."""
+async def doctor_on_workers(desk: Desk, *, level: str) -> dict[str, str]:
+    """Return what doctor says of the workers once it says so with that level."""
     for _ in range(200):
         checks: dict[str, dict[str, str]] = {
             each["check"]: each for each in (await desk.ask("doctor", "--json")).json()["checks"]
         }
-        if checks["workers"]["found"].startswith(f"{polling} polling"):
+        if checks["workers"]["level"] == level:
             break
         await asyncio.sleep(0.05)
     return checks["workers"]
