@@ -290,7 +290,9 @@ def test_submit_refuses_a_name_that_would_never_be_taken(desk: Desk, tmp_path: P
 def test_submit_takes_plain_files_only(desk: Desk, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "folder.csv").mkdir()
-    for name in ("pipe.csv", "folder.csv", "missing.csv"):
+    (tmp_path / "folder").mkdir()
+    assert "is a folder; submit the files in it" in desk.batchctl("submit", str(tmp_path / "folder")).err
+    for name in ("pipe.csv", "folder.csv", "folder", "missing.csv"):
         answer = desk.batchctl("submit", str(tmp_path / name))
         assert answer.code == 1
         assert "Traceback" not in answer.err

@@ -103,7 +103,7 @@ class _Bars:
     def show(self, report: StatusReport) -> bool:
         """Move the bar."""
         if report.id not in self._tasks:
-            self._tasks[report.id] = self._progress.add_task(report.id, total=1.0, facts=[])
+            self._tasks[report.id] = self._progress.add_task(report.id, total=1.0, facts=[], name_cells=len(report.id))
         self._progress.update(self._tasks[report.id], completed=report.progress, facts=facts(report))
         for each in self._tasks.values():
             self._progress.update(each, name_cells=max(map(len, self._tasks)))

@@ -55,7 +55,9 @@ def add_commands(commands: Any) -> None:
     listing = command(commands, "list", run_list, help_text="list the batches, newest first")
     listing.add_argument("--state", choices=get_args(State), help="only batches in this state")
     listing.add_argument("--all", action="store_true", help="also files that wait, settle or were refused")
-    listing.add_argument("--limit", metavar="N", type=limit, default=SHOWN, help=f"at most N batches ({SHOWN}); 0: all")
+    listing.add_argument(
+        "--limit", metavar="N", type=limit, default=SHOWN, help=f"the newest N batches ({SHOWN} by default); 0: all"
+    )
     add_json(listing)
 
 

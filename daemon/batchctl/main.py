@@ -81,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="batchctl",
         description="Show and steer the batches of batchd.",
-        epilog="ID is a batch id, batch-<id>, an unique beginning of either, or a file name (its latest batch). "
+        epilog="ID is a batch id, batch-<id>, a unique beginning of either, or a file name (its latest batch). "
         "Exit codes: 0 done, 1 failed or did not hold, 2 usage or settings, 3 Temporal unreachable, "
         "4 no such batch or more than one, 5 timed out, 130 interrupted.",
     )

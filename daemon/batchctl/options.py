@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-ID_HELP = "batch id, batch-<id>, an unique beginning of either, or a file name (its latest batch)"
+ID_HELP = "batch id, batch-<id>, a unique beginning of either, or a file name (its latest batch)"
 
 
 MOST_SECONDS = 1e9
@@ -23,9 +23,11 @@ def command(commands: Any, name: str, run: Callable[..., object], *, help_text: 
     return parser
 
 
-def add_id(parser: argparse.ArgumentParser, *, optional: bool = False, help_text: str = ID_HELP) -> None:
+def add_id(
+    parser: argparse.ArgumentParser, *, optional: bool = False, help_text: str = ID_HELP, metavar: str = "ID"
+) -> None:
     """Let the command take a batch."""
-    parser.add_argument("id", metavar="ID", nargs="?" if optional else None, help=help_text)
+    parser.add_argument("id", metavar=metavar, nargs="?" if optional else None, help=help_text)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

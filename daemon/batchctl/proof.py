@@ -27,11 +27,11 @@ ID_OR_DIR = "batch (id, beginning or file name), or a folder with a result"
 def add_commands(commands: Any) -> None:
     """Add `verify` and `export`."""
     verifying = command(commands, "verify", run_verify, help_text="prove a result: every row once, every digest")
-    add_id(verifying, help_text=ID_OR_DIR)
+    add_id(verifying, help_text=ID_OR_DIR, metavar="ID|DIR")
     verifying.add_argument("--source", metavar="FILE", type=Path, help="compare every cell with this source too")
     add_json(verifying)
     exporting = command(commands, "export", run_export, help_text="write a whole result in source order")
-    add_id(exporting, help_text=ID_OR_DIR)
+    add_id(exporting, help_text=ID_OR_DIR, metavar="ID|DIR")
     form = exporting.add_mutually_exclusive_group(required=True)
     form.add_argument("--csv", dest="form", action="store_const", const="csv", help="as CSV")
     form.add_argument("--jsonl", dest="form", action="store_const", const="jsonl", help="as one JSON object a line")

@@ -1,4 +1,4 @@
-"""Which batch is meant: an id, `batch-<id>`, an unique beginning of either, or a file name (its latest batch).
+"""Which batch is meant: an id, `batch-<id>`, a unique beginning of either, or a file name (its latest batch).
 
 The receipts of the state folder know every batch of this host. Where they know nothing, the output root and then
 Temporal are asked, so that batchctl also works from elsewhere.

@@ -40,6 +40,8 @@ def add_commands(commands: Any) -> None:
 async def run_submit(settings: Settings, parsed: argparse.Namespace) -> int:
     """Copy the file and print its name in the inbox; with `--wait`, wait for its batch to end."""
     name = parsed.name or parsed.file.name
+    if parsed.file.is_dir():
+        raise NotPossible(f"{printable(str(parsed.file))} is a folder; submit the files in it one by one")
     check_name(settings, name)
     sha256 = copy_in(settings, parsed.file, name)
     put(name)
