@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 from workflows.errors import InboxMissing, SourceVanished
@@ -23,12 +24,27 @@ def make_in(root: Path, *names: str) -> Path:
 
     Raises:
         FileNotFoundError: there is no `root`.
+        InboxMissing: something else stands where a folder has to be.
     """
     folder = root
     for name in names:
         folder /= name
-        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        try:
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        except FileExistsError as error:
+            raise InboxMissing(in_the_way(folder)) from error
     return folder
+
+
+def blocked_folder(inbox: Path, names: Iterable[str]) -> Path | None:
+    """Return the first of the folders in `inbox` in whose place something else stands."""
+    folders = (inbox / name for name in names)
+    return next((each for each in folders if os.path.lexists(each) and not each.is_dir()), None)
+
+
+def in_the_way(folder: Path) -> str:
+    """Return what is wrong, and what to do, where something else stands in the place of a folder."""
+    return f"{_shown(folder)} is no folder, and batchd keeps one of that name there; move away what stands there"
 
 
 def check_any_here(*folders: Path) -> None:

@@ -8,6 +8,8 @@ import os
 import stat
 from pathlib import Path
 
+from activities.inbox import blocked_folder, in_the_way, make_in
+from daemon.intake.names import FOLDERS
 from daemon.intake.sign_of_life import was_worked
 from daemon.server_record import DATABASE
 from daemon.settings import Settings
@@ -20,13 +22,13 @@ logger = logging.getLogger(__name__)
 
 
 def prepare_folders(settings: Settings, *, makes_inbox: bool = True) -> None:
-    """Make the inbox and the state folder where they are missing.
+    """Make the inbox, batchd's own folders in it, and the state folder where they are missing.
 
     An inbox that was worked before, or is only to be read, is not made: it may have to be mounted or moved back first,
     and batches wait for it.
 
     Raises:
-        SettingsError: one of them cannot be made or used, or there is no output root.
+        SettingsError: one of them cannot be made or used, or something else stands there; or there is no output root.
     """
     needed = [("BATCH_INBOX", settings.inbox), ("BATCH_STATE_DIR", settings.state_dir)]
     if not settings.inbox.exists() and (not makes_inbox or was_worked(settings)):
@@ -41,10 +43,26 @@ def prepare_folders(settings: Settings, *, makes_inbox: bool = True) -> None:
             raise SettingsError(f"{name}: the folder {folder} cannot be made: {error.strerror}") from error
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise SettingsError(f"{name}: the folder {folder} must be readable and writable for this user")
+    if settings.inbox.is_dir():
+        _prepare_own(settings.inbox.absolute(), makes=makes_inbox)
     if _is_ours(settings.state_dir):
         restrict(settings.state_dir, FOLDER_MODE)
     if not settings.output_root.is_dir():
         raise SettingsError(f"BATCH_OUTPUT_ROOT: there is no folder {settings.output_root}; make it first")
+
+
+def _prepare_own(inbox: Path, *, makes: bool) -> None:
+    blocked = blocked_folder(inbox, FOLDERS)
+    if blocked:
+        raise SettingsError(f"BATCH_INBOX: {in_the_way(blocked)}")
+    for folder in (inbox / name for name in FOLDERS):
+        if makes:
+            try:
+                make_in(inbox, folder.name)
+            except OSError as error:
+                raise SettingsError(f"BATCH_INBOX: the folder {folder} cannot be made: {error.strerror}") from error
+        if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            raise SettingsError(f"BATCH_INBOX: the folder {folder} must be readable and writable for this user")
 
 
 def restrict(path: Path, mode: int) -> None:

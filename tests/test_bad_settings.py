@@ -23,6 +23,19 @@ def test_an_address_that_cannot_be_called_is_exit_code_2(installation: Make, com
     assert "BATCH_API_URL: the port must be a number from 1 to 65535" in service.log.read_text()
 
 
+@pytest.mark.parametrize("command", ["run", "work", "watch"])
+@pytest.mark.parametrize("name", ["archive", ".processing"])
+def test_a_file_in_the_place_of_a_folder_of_batchd_s_is_exit_code_2(
+    installation: Make, command: str, name: str
+) -> None:
+    site = installation()
+    path = site.drop(name, "id\n1\n")
+    service = site.batchd(command, ready=False)
+    assert service.wait() == 2
+    said = f"batchd: BATCH_INBOX: {path} is no folder, and batchd keeps one of that name there; move away what stands"
+    assert said in service.log.read_text()
+
+
 @pytest.mark.parametrize(("command", "workers"), [("run", "1"), ("work", "1"), ("work", "2")])
 def test_a_token_file_without_a_token_is_exit_code_2_before_anything_is_started(
     installation: Make, command: str, workers: str

@@ -186,3 +186,24 @@ def test_a_worker_without_an_inbox_starts_makes_none_and_says_so(installation: M
 def _waiting(site: Installation) -> dict[str, Any] | None:
     status = site.status("users.csv")
     return status if status["state"] == "waiting" and status["waiting_on"] != "start" else None
+
+
+def test_a_file_in_the_place_of_the_archive_is_waited_for_and_nothing_is_called_completed(installation: Make) -> None:
+    site = installation()
+    site.mock_api()
+    service = site.batchd()
+    archive = site.inbox / "archive"
+    archive.rmdir()
+    archive.write_text("notes")
+    site.drop("users.csv", users(20))
+
+    status = eventually(lambda: _waiting(site), "the batch waits")
+    assert status["waiting_on"].startswith(f"inbox: {archive} is no folder")
+    assert status["state"] == "waiting"
+    assert site.batchctl("wait", "users.csv", "--timeout", "1").returncode == 5
+    [blocked] = service.logged("inbox.blocked")
+    assert blocked["path"] == str(archive)
+    archive.rename(site.root / "notes")
+    site.finished()
+    assert len(list(archive.glob("users-*/users.csv"))) == 1
+    assert eventually(lambda: site.status("users.csv")["state"] == "completed", "it is completed")

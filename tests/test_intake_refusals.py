@@ -152,3 +152,29 @@ async def test_a_file_that_may_not_be_read_is_left_until_it_may_be(
     path.chmod(0o600)
     await site.settle()
     assert len(site.claimed()) == 1
+
+
+@pytest.mark.parametrize("name", ["duplicates", "failed", "archive", ".processing"])
+async def test_what_stands_in_the_place_of_a_folder_of_batchd_s_is_told_of_and_waited_for(
+    make_site: MakeSite, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    site = make_site()
+    (site.inbox / name).write_text("notes")
+    for file, content in (("users.csv", CSV), ("bad.csv", CONTENTS["pdf"])):
+        site.drop(file, content)
+    await site.settle()
+    site.drop("users.csv")
+    await site.settle()
+    [blocked] = events(caplog, "inbox.blocked")
+    assert blocked["path"] == str(site.inbox / name)
+    assert (site.inbox / name).read_text() == "notes"
+    (site.inbox / name).unlink()
+    for _ in range(2):
+        await site.settle(scans=3)
+        site.drop("users.csv")
+    await site.settle(scans=3)
+    assert len(site.temporal.started) == 1
+    assert site.waiting() == []
+    assert "users.csv" in site.under("duplicates")
+    assert len(site.under("failed")) == 3
+    assert len(events(caplog, "inbox.blocked")) == 1

@@ -26,6 +26,7 @@ from workflows.models import CallLimits, Control, LimitsChange, Page
 from workflows.requests import (
     EnrichedPage,
     EnrichPage,
+    FileSource,
     LoadedPages,
     LoadPages,
     SavedChunk,
@@ -84,6 +85,30 @@ async def test_every_page_is_enriched_once_and_the_manifest_comes_before_the_fil
     assert result.status == "complete"
     assert [each.outcome for each in stub.filed] == ["completed"]
     assert stub.manifests[0].pages == 7
+
+
+@pytest.mark.parametrize("outcome", ["completed", "failed"])
+async def test_a_batch_has_not_ended_before_its_source_is_filed(client: Client, outcome: str) -> None:
+    filing = asyncio.Event()
+
+    class Blocked(StubActivities):
+        @activity.defn(name="file_source")
+        async def file_source(self, request: FileSource) -> None:
+            self.filed.append(request)
+            await filing.wait()
+
+    def refused(_: SavePage) -> SavedChunk:
+        raise ApplicationError("no folder of ours", type="OutputRefused", non_retryable=True)
+
+    stub = Blocked(saved=refused) if outcome == "failed" else Blocked()
+    async with worker(client, stub) as queue:
+        handle = await started(client, queue)
+        while not stub.filed:
+            await _tick()
+        assert stub.filed[0].outcome == outcome
+        assert (await handle.query(CursorBatchWorkflow.progress)).state == "running"
+        filing.set()
+        await state_is(handle, outcome)
 
 
 async def test_pages_overlap_up_to_the_setting_and_no_further(client: Client) -> None:

@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from workflows.errors import PERMANENT, NoValidRow
-from workflows.models import Control, ControlState, Cursor, Page
+from workflows.models import Control, ControlState, Cursor, Outcome, Page
 from workflows.pages import PagesAtWork
 from workflows.requests import LoadedPages, WrittenManifest
 from workflows.state import BatchRequest, BatchResult
@@ -186,8 +186,9 @@ class BatchWork(PagesAtWork):
         if written.failure and workflow.patched("no-valid-row-fails-the-batch"):
             self._manifest_file = written.file
             raise ApplicationError(written.failure, type=NoValidRow.__name__, non_retryable=True)
-        self._outcome = "cancelled" if written.status == "cancelled" else "completed"
-        await self._steps.file(self._outcome, self._state, manifest=written.file)
+        outcome: Outcome = "cancelled" if written.status == "cancelled" else "completed"
+        await self._steps.file(outcome, self._state, manifest=written.file)
+        self._outcome = outcome  # only now: a source that cannot be filed yet is something the batch waits for
         self._show()
         return BatchResult(
             id=self._request.id, status=written.status, manifest=written.file or "", counts=written.counts
@@ -213,8 +214,8 @@ class BatchWork(PagesAtWork):
             raise self._failure
 
     async def _fail(self, error: FailureError) -> None:
-        self._outcome = "failed"
-        self._show()
         await self._steps.file(
             "failed", self._state, manifest=self._manifest_file, reason=told(error), error_type=error_type(error)
         )
+        self._outcome = "failed"
+        self._show()

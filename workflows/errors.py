@@ -92,7 +92,7 @@ class TransientError(BatchdError):
 
 
 class InboxMissing(TransientError):
-    """The inbox is not on this host at the moment, or the folder of a claimed file is not in it."""
+    """The inbox is not on this host at the moment, or the folder of a claimed file or one of batchd's is not in it."""
 
 
 class StorageFull(TransientError):

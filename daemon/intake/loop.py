@@ -13,6 +13,7 @@ from daemon.intake.scan import Intake, ScanReport
 from daemon.intake.sign_of_life import BEAT_S, SignOfLife, check_inbox
 from daemon.intake.watcher import Watcher
 from daemon.settings import Settings
+from workflows.errors import InboxMissing
 
 STANDBY_LOOK_S = 0.5
 SHORTEST_GAP_S = 0.02
@@ -110,7 +111,7 @@ class _Loop:
     async def _leads(self) -> bool:
         try:
             leads = await asyncio.to_thread(self._holds)
-        except OSError:
+        except (OSError, InboxMissing):
             return True  # there is no inbox to lead on; the scan finds that out, and says it once
         if leads == self._standing_by:
             self._standing_by = not leads

@@ -7,10 +7,14 @@ import re
 from typing import Literal
 
 from activities.filing import ARCHIVE, FAILED
+from activities.places import PROCESSING
 from daemon.settings import Settings
 from workflows.ids import displayed
 
 DUPLICATES = "duplicates"
+
+FOLDERS = (PROCESSING, ARCHIVE, FAILED, DUPLICATES)
+"""What batchd keeps in an inbox."""
 
 OWN_FOLDERS = frozenset({ARCHIVE.encode(), FAILED.encode(), DUPLICATES.encode()})
 UNFINISHED = (b".part", b".partial", b".filepart", b".tmp", b".crdownload", b".swp", b"~")

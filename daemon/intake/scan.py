@@ -13,15 +13,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
+from activities.inbox import blocked_folder, in_the_way
 from activities.moving import sweep
 from activities.receipts import Receipt, Receipts
 from daemon.intake.entries import Dropped
 from daemon.intake.launches import Launches, Starter
 from daemon.intake.leftovers import Found, Leftovers
 from daemon.intake.look import Look, Seen, folder_identity
-from daemon.intake.names import DUPLICATES
+from daemon.intake.names import DUPLICATES, FOLDERS
 from daemon.intake.queue import Queue
 from daemon.intake.refusals import Refusal
 from daemon.intake.taking import Taking
@@ -67,6 +69,7 @@ class Intake:
         self._asked_at_s: float | None = None
         self._inbox_id: tuple[int, int] | None = None
         self._lost: str | None = None
+        self._blocked: Path | None = None
         self._lost_scans = 0
 
     async def scan(self) -> ScanReport:
@@ -75,6 +78,7 @@ class Intake:
         try:
             inbox_id = await self._in_thread(folder_identity, self._settings)
             await self._know_inbox(inbox_id)
+            self._note_blocked(await self._in_thread(blocked_folder, self._inbox, FOLDERS))
             seen = await self._in_thread(self._look.around, self._clock(), self._queue)
             found = await self._in_thread(self._leftovers.adopt, self._is_in_hand)
         except OSError as error:
@@ -173,6 +177,12 @@ class Intake:
             fields = {"inbox": str(self._settings.inbox), "why": why, "todo": "it is looked for at every rescan"}
             logger.error("inbox.lost", extra={"fields": fields})
         return ScanReport(lost=why)
+
+    def _note_blocked(self, blocked: Path | None) -> None:
+        """Say once that no file can be filed or set aside: what waits for that goes on by itself."""
+        if blocked is not None and blocked != self._blocked:
+            logger.error("inbox.blocked", extra={"fields": {"path": str(blocked), "why": in_the_way(blocked)}})
+        self._blocked = blocked
 
     def _note_mended(self) -> None:
         if self._lost is not None:
