@@ -1,27 +1,24 @@
-"""How a file is written: encoding, delimiter, line ends, columns. Decided from its start, and recorded.
+"""How a file is written: encoding, delimiter, line ends, columns. Found once, when the file is claimed, and pinned.
 
-The same bytes give the same dialect, so each activity that opens the file decides anew and agrees with the others.
+From then on the header alone is read again. Finding looks at all bytes of the file for its encoding, and at its first
+records for the rest.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
-from activities.dialect_encoding import SAMPLE_BYTES, Encoding, encoding_of
-from activities.header import check_required, columns
+from activities.delimiter import QUOTE, SAMPLE_RECORDS, Sheet, declared_delimiter, find_delimiter, most_frequent
+from activities.dialect_encoding import SAMPLE_BYTES, Encoding, encoding_of, guessed_by_sample
+from activities.header import check_number, check_required, columns
 from activities.record_borders import Borders, Window
-from activities.record_grammar import Grammar, separators_pattern
+from activities.record_grammar import Grammar
 from activities.records import BadRecord, FieldSplitter, decoded
+from activities.utf8_scan import Utf8Scan
 from workflows.errors import InvalidCsv
-from workflows.models import CsvOptions
+from workflows.models import CsvOptions, PinnedDialect
 
-DELIMITERS = b",;\t|"
-"""What `auto` chooses from: the one most frequent in the header, the earlier one at a tie."""
-
-QUOTE = '"'
-
-_NEWLINE_SAMPLE_RECORDS = 100
+_SCAN_BLOCK_BYTES = 1_048_576
 _SETTING_NAMES = {"tab": "\t"}
 
 
@@ -31,7 +28,8 @@ class Dialect:
 
     `newline` is the line end of the first records: `\n`, `\r\n`, `\r` or `mixed`. `data_start` is the byte offset
     behind the header and its blank lines, which is the start of physical line `data_line`: of the first record, or
-    the end of a file that has none.
+    the end of a file that has none. `header_start` is the byte offset behind what may stand before the header: byte
+    order marks and a line that names the separator.
     """
 
     delimiter: str
@@ -41,61 +39,115 @@ class Dialect:
     columns: tuple[str, ...]
     data_start: int
     data_line: int = 2
+    header_start: int = 0
 
     def grammar(self, max_record_bytes: int) -> Grammar:
         """Return how records of this dialect are told apart."""
-        return _grammar(Encoding(self.encoding), self.delimiter.encode(), max_record_bytes)
+        return Encoding(self.encoding).grammar(self.delimiter.encode(), max_record_bytes)
+
+    def pinned(self) -> PinnedDialect:
+        """Return what is kept of it with a batch: all but the columns, which may be many."""
+        return PinnedDialect(
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+            quote=self.quote,
+            newline=self.newline,
+            header_start=self.header_start,
+            data_start=self.data_start,
+            data_line=self.data_line,
+        )
 
 
-def read_dialect(window: Window, options: CsvOptions) -> Dialect:
-    """Decide the dialect of a file.
+def find_dialect(window: Window, options: CsvOptions) -> Dialect:
+    """Decide the dialect of a file. Reads all of it where the encoding is not said.
 
     Raises:
-        InvalidCsv: the file is empty, no text, or its header cannot be read, or lacks a required column.
+        InvalidCsv: the file is empty, no text, has a header that cannot be used, or can be read in two ways.
     """
     sample = window.read_at(0, SAMPLE_BYTES)
-    encoding = encoding_of(sample, options.encoding, whole=window.size_bytes <= SAMPLE_BYTES)
-    delimiter = _delimiter(window, encoding, options)
-    walk = Borders(window, _grammar(encoding, delimiter, options.max_record_bytes), encoding.mark_bytes)
-    names = _names(walk, encoding.name, delimiter)
+    encoding = encoding_of(sample, options.encoding, lambda: _guessed_by_all(window))
+    start, line, delimiter = encoding.mark_bytes, 1, _set_delimiter(options)
+    declared = declared_delimiter(sample, encoding)
+    if declared:
+        start, line, delimiter = declared.header_start, 2, declared.delimiter
+    sheet = Sheet(window, encoding, start, line, options.max_record_bytes)
+    dialect, names = _read_header(sheet, delimiter or find_delimiter(sheet))
+    check_number(names, options.max_columns)
     check_required(names, options.required_columns)
+    return dialect
+
+
+def dialect_of_header(window: Window, options: CsvOptions) -> Dialect:
+    """Decide the dialect from the first 64 KiB and the header alone, as it was done before dialects were pinned.
+
+    So a batch that was claimed then ends as it began, and a manifest that was written then can be held against its
+    source.
+
+    Raises:
+        InvalidCsv: as `find_dialect`.
+    """
+    sample = window.read_at(0, SAMPLE_BYTES)
+    whole = window.size_bytes <= SAMPLE_BYTES
+    encoding = encoding_of(sample, options.encoding, lambda: guessed_by_sample(sample, whole=whole))
+    sheet = Sheet(window, encoding, encoding.mark_bytes, 1, options.max_record_bytes)
+    dialect, names = _read_header(sheet, _set_delimiter(options) or most_frequent(sheet)[0])
+    check_required(names, options.required_columns)
+    return dialect
+
+
+def pinned_dialect(window: Window, pinned: PinnedDialect, max_record_bytes: int) -> Dialect:
+    """Return the dialect of a claimed file. Reads its header and no more.
+
+    Raises:
+        InvalidCsv: there is no such header.
+    """
+    sheet = Sheet(window, Encoding(pinned.encoding), pinned.header_start, 1, max_record_bytes)
+    walk = sheet.walk(pinned.delimiter.encode())
+    walk.expect(pinned.data_start - pinned.header_start)
+    return Dialect(
+        delimiter=pinned.delimiter,
+        quote=pinned.quote,
+        encoding=pinned.encoding,
+        newline=pinned.newline,
+        columns=columns(_names(walk, pinned.encoding, pinned.delimiter)),
+        data_start=pinned.data_start,
+        data_line=pinned.data_line,
+        header_start=pinned.header_start,
+    )
+
+
+def _set_delimiter(options: CsvOptions) -> bytes | None:
+    setting = options.delimiter
+    return None if setting == "auto" else _SETTING_NAMES.get(setting, setting).encode()
+
+
+def _guessed_by_all(window: Window) -> str:
+    scan = Utf8Scan()
+    for offset in range(0, window.size_bytes, _SCAN_BLOCK_BYTES):
+        scan.feed(window.read_at(offset, _SCAN_BLOCK_BYTES))
+    return scan.encoding()
+
+
+def _read_header(sheet: Sheet, delimiter: bytes) -> tuple[Dialect, list[str]]:
+    """Return the dialect of a file of known encoding and delimiter, and the names as they stand in its header."""
+    walk = sheet.walk(delimiter)
+    names = _names(walk, sheet.encoding.name, delimiter.decode())
     header_end = walk.line_end
     walk.find_record()  # blank lines belong to the record before them
-    data_start, data_line = walk.offset, walk.line
-    return Dialect(
+    dialect = Dialect(
         delimiter=delimiter.decode(),
         quote=QUOTE,
-        encoding=encoding.name,
+        encoding=sheet.encoding.name,
+        data_start=walk.offset,
+        data_line=walk.line,
         newline=_newline(walk, header_end),
         columns=columns(names),
-        data_start=data_start,
-        data_line=data_line,
+        header_start=sheet.start,
     )
+    return dialect, names
 
 
-def _grammar(encoding: Encoding, delimiters: bytes, max_record_bytes: int) -> Grammar:
-    return Grammar(
-        delimiters=delimiters,
-        max_record_bytes=max_record_bytes,
-        unit_bytes=encoding.unit_bytes,
-        big_endian=encoding.big_endian,
-    )
-
-
-def _delimiter(window: Window, encoding: Encoding, options: CsvOptions) -> bytes:
-    if options.delimiter != "auto":
-        return _SETTING_NAMES.get(options.delimiter, options.delimiter).encode()
-    grammar = _grammar(encoding, DELIMITERS, options.max_record_bytes)
-    walk = Borders(window, grammar, encoding.mark_bytes)
-    if not walk.find_record():
-        raise InvalidCsv("the file is empty: there is not even a header")
-    walk.pass_record()
-    header = b"" if walk.fault else grammar.reduced(walk.content)
-    counts = Counter(separators_pattern(DELIMITERS).findall(header))
-    return max((bytes([each]) for each in DELIMITERS), key=lambda each: counts[each])
-
-
-def _names(walk: Borders, encoding: str, delimiter: bytes) -> list[str]:
+def _names(walk: Borders, encoding: str, delimiter: str) -> list[str]:
     if not walk.find_record():
         raise InvalidCsv("the file is empty: there is not even a header")
     walk.pass_record()
@@ -104,14 +156,14 @@ def _names(walk: Borders, encoding: str, delimiter: bytes) -> list[str]:
     if walk.fault == "record_too_large":
         raise InvalidCsv("the header is longer than BATCH_MAX_RECORD_BYTES; is this a CSV file?")
     try:
-        return FieldSplitter(delimiter.decode()).split(decoded(walk.content, encoding))
+        return FieldSplitter(delimiter).split(decoded(walk.content, encoding))
     except BadRecord as bad:
         raise InvalidCsv(f"the header cannot be read: {bad.detail}") from None
 
 
 def _newline(walk: Borders, header_end: bytes) -> str:
     seen = {header_end}
-    for _ in range(_NEWLINE_SAMPLE_RECORDS):
+    for _ in range(SAMPLE_RECORDS):
         if not walk.find_record():
             break
         walk.pass_record()

@@ -1,16 +1,19 @@
 """Which text encoding a file has, or what it is where it is no text.
 
-A byte order mark decides, over the setting too (as the WHATWG Encoding Standard has it). Then the setting. Then, for
-`auto`, a sample of the first 64 KiB: UTF-8 where valid multi-byte characters outnumber broken bytes (a pure ASCII
-sample included), else cp1252. The decision is recorded in the manifest; a record that it does not fit is rejected.
+A byte order mark decides, over the setting too (as the WHATWG Encoding Standard has it); where a program has put one
+before another, all of them are passed over. Then the setting. Then, for `auto`, the bytes of the whole file, see
+`activities.utf8_scan`. The decision is recorded in the manifest; a record that it does not fit is rejected.
 """
 
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from activities.record_grammar import Grammar
 from activities.text_encodings import readable
+from activities.utf8_scan import Utf8Scan
 from workflows.errors import InvalidCsv, shortened
 from workflows.ids import printable
 
@@ -43,7 +46,7 @@ _MAX_CONTROL_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A text encoding by its Python name, and the bytes of the byte order mark it stands behind."""
+    """A text encoding by its Python name, and the bytes of the byte order marks that the text stands behind."""
 
     name: str
     mark_bytes: int = 0
@@ -58,9 +61,20 @@ class Encoding:
         """Whether the first byte of a code unit is its high one."""
         return self.name == "utf-16-be"
 
+    def grammar(self, delimiters: bytes, max_record_bytes: int) -> Grammar:
+        """Return how records in this encoding are told apart."""
+        return Grammar(
+            delimiters=delimiters,
+            max_record_bytes=max_record_bytes,
+            unit_bytes=self.unit_bytes,
+            big_endian=self.big_endian,
+        )
 
-def encoding_of(sample: bytes, setting: str = "auto", *, whole: bool = False) -> Encoding:
-    """Decide the encoding of a file from its first `SAMPLE_BYTES` bytes, which are all there is where it is `whole`.
+
+def encoding_of(sample: bytes, setting: str = "auto", guess: Callable[[], str] = lambda: "utf-8") -> Encoding:
+    """Decide the encoding of a file that begins with `sample`, its first `SAMPLE_BYTES` bytes.
+
+    `guess` is asked where neither a mark nor the setting says it.
 
     Raises:
         InvalidCsv: the sample is no text, or text in an encoding that is not read; the message says what it seems.
@@ -68,8 +82,8 @@ def encoding_of(sample: bytes, setting: str = "auto", *, whole: bool = False) ->
     _refuse(_known_kind(sample))
     for mark, name in _MARKS:
         if sample.startswith(mark):
-            return Encoding(name, len(mark))
-    encoding = Encoding(_guessed(sample, whole=whole) if setting == "auto" else _readable(setting))
+            return Encoding(name, _repeated_bytes(sample, mark))
+    encoding = Encoding(guess() if setting == "auto" else _readable(setting))
     if encoding.unit_bytes == 1:
         _refuse(_binary_kind(sample))
     return encoding
@@ -81,7 +95,10 @@ def _refuse(kind: str | None) -> None:
 
 
 def _known_kind(sample: bytes) -> str | None:
-    start = sample[:256].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    start = sample[:256]
+    while start.startswith(codecs.BOM_UTF8):
+        start = start.removeprefix(codecs.BOM_UTF8)
+    start = start.lstrip().lower()
     return next(
         (kind for magic, kind in _MAGIC if sample.startswith(magic)),
         next((kind for tag, kind in _MARKUP if start.startswith(tag)), None),
@@ -101,12 +118,18 @@ def _binary_kind(sample: bytes) -> str | None:
     return "binary" if controls >= _MIN_CONTROLS and controls > len(sample) * _MAX_CONTROL_SHARE else None
 
 
-def _guessed(sample: bytes, *, whole: bool) -> str:
-    # A character that the end of the sample cuts is not a broken one; one that the end of the file cuts is.
-    text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample, final=whole)
-    broken = text.count("\ufffd") - sample.count("\ufffd".encode())
-    wide = len(text) - broken - len(text.encode("ascii", "ignore"))
-    return "utf-8" if not broken or wide > broken else "cp1252"
+def guessed_by_sample(sample: bytes, *, whole: bool) -> str:
+    """Return `utf-8` or `cp1252`, by a sample that is the `whole` file or its beginning."""
+    scan = Utf8Scan()
+    scan.feed(sample)
+    return scan.encoding(cut=not whole)
+
+
+def _repeated_bytes(sample: bytes, mark: bytes) -> int:
+    end = len(mark)
+    while sample.startswith(mark, end):
+        end += len(mark)
+    return end
 
 
 def _readable(setting: str) -> str:

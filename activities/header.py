@@ -35,6 +35,15 @@ def columns(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(made)
 
 
+def check_number(names: Sequence[str], max_columns: int) -> None:
+    """Raise InvalidCsv where the header has more `names` than allowed."""
+    if len(names) > max_columns:
+        raise InvalidCsv(
+            f"the header has {len(names):,} columns, and BATCH_MAX_COLUMNS allows {max_columns:,}; "
+            "leave out the columns that are not needed, or raise BATCH_MAX_COLUMNS"
+        )
+
+
 def check_required(names: Iterable[str], required: Iterable[str]) -> None:
     """Raise InvalidCsv where a required column is missing from the header's `names`, naming all that are."""
     present = set(names)

@@ -27,7 +27,7 @@ from activities.failpoints import failpoint
 from activities.moving import TEMPORARY, make_folder, sync_folder, write_new
 from workflows.errors import InvalidBatchId, StartedElsewhere, TransientError
 from workflows.ids import checked_id, displayed, slug
-from workflows.models import Counts, Identity, Mode, Source
+from workflows.models import Counts, Identity, Mode, PinnedDialect, Source
 
 ReceiptState = Literal["claimed", "running", "completed", "failed", "cancelled"]
 """`claimed`: the file is ours and its workflow not yet known to run."""
@@ -241,10 +241,10 @@ def _decoded(content: bytes, batch_id: str) -> Receipt:
     found = json.loads(content)
     if found["id"] != batch_id or found["state"] not in _ORDER:
         raise ValueError(batch_id)
-    counts = found.get("counts")
+    counts, dialect = found.get("counts"), found["source"].get("dialect")
     nested = {
         "identity": _built(Identity, found["identity"]),
-        "source": _built(Source, found["source"]),
+        "source": _built(Source, {**found["source"], "dialect": dialect and _built(PinnedDialect, dialect)}),
         "counts": None if counts is None else _built(Counts, counts),
     }
     return _built(Receipt, {**found, **nested})

@@ -64,6 +64,12 @@ def separators_pattern(delimiters: bytes) -> re.Pattern[bytes]:
     return re.compile(_field(delimiters) + b"([" + re.escape(delimiters) + rb"]|\Z)")
 
 
+@lru_cache(maxsize=64)
+def field_pattern(delimiters: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of a field of a record (group 1) and the delimiter behind it (2), empty at the end."""
+    return re.compile(b"(" + _field(delimiters) + b")([" + re.escape(delimiters) + rb"]|\Z)")
+
+
 def _field(delimiters: bytes) -> bytes:
     """Return a field. Its loops are possessive: there is one way to read a text, so a failure costs one pass."""
     text = b"[^" + re.escape(delimiters) + rb"\r\n]*+"

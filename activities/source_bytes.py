@@ -56,6 +56,11 @@ class SourceBytes:
         now = _pin(os.fstat(descriptor))
         return cls(descriptor, where, Pin(pinned.size_bytes, pinned.mtime_ns, pinned.inode) if pinned else now)
 
+    @classmethod
+    def of(cls, descriptor: int, path: str | bytes | Path) -> Self:
+        """Read an open file as it is now; whoever opened it closes it."""
+        return cls(descriptor, os.fsencode(path), _pin(os.fstat(descriptor)))
+
     def close(self) -> None:
         """Close the file; twice is as good as once."""
         if self._descriptor >= 0:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from activities.dialect import read_dialect
+from activities.dialect import Dialect, dialect_of_header, find_dialect
+from activities.record_borders import Window
 from activities.records import MAX_FIELD_CHARS
 from activities.source_bytes import SourceBytes
 from activities.source_file import Record, Rejected, SourceFile
@@ -96,7 +98,8 @@ def _options(manifest: dict[str, Any]) -> CsvOptions:
     for name, limit_bytes in limits.items():
         if not 0 < limit_bytes <= MAX_FIELD_CHARS:
             raise OutputRefused(f"the manifest says {name} is {limit_bytes}, which it cannot have been")
-    return CsvOptions(encoding=dialect["encoding"], delimiter=dialect["delimiter"], **limits)
+    columns = max(usual.max_columns, len(dialect["columns"]))
+    return CsvOptions(encoding=dialect["encoding"], delimiter=dialect["delimiter"], max_columns=columns, **limits)
 
 
 def _opened(path: Path) -> SourceBytes:
@@ -122,10 +125,16 @@ def _check_same(path: Path, content: SourceBytes, listed: dict[str, Any]) -> Non
 
 
 def _as_listed(path: Path, content: SourceBytes, options: CsvOptions, listed: dict[str, Any]) -> SourceFile:
+    """Open a source whose header is read as the manifest says, by today's rules or by those before."""
+    for find in (find_dialect, dialect_of_header):
+        dialect = _found(find, content, options)
+        if dialect and (list(dialect.columns), dialect.data_start) == (listed["columns"], listed["data_start"]):
+            return SourceFile(content, dialect, options)
+    raise SourceChanged(f"{path}: its header is not read as the manifest says")
+
+
+def _found(find: Callable[[Window, CsvOptions], Dialect], content: SourceBytes, options: CsvOptions) -> Dialect | None:
     try:
-        dialect = read_dialect(content, options)
+        return find(content, options)
     except InvalidCsv:
-        dialect = None
-    if dialect is None or (list(dialect.columns), dialect.data_start) != (listed["columns"], listed["data_start"]):
-        raise SourceChanged(f"{path}: its header is not read as the manifest says")
-    return SourceFile(content, dialect, options)
+        return None

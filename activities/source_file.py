@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from activities.dialect import Dialect, read_dialect
+from activities.dialect import Dialect, dialect_of_header, find_dialect, pinned_dialect
 from activities.record_borders import Borders, Fault
 from activities.records import Record, RecordReader, Rejected
 from activities.source_bytes import SourceBytes
@@ -35,12 +35,13 @@ class SourceFile:
 
     @classmethod
     def open(cls, path: str | bytes | Path, options: CsvOptions, pinned: Source | None = None) -> Self:
-        """Open the regular file at `path`, following no link, and decide its dialect.
+        """Open the regular file at `path`, following no link, by the dialect that was pinned.
 
         Args:
             path: the claimed file.
             options: how it is to be read.
-            pinned: what was identified; without it the file is held against itself as it is now.
+            pinned: what was identified; without it the file is held against itself as it is now, and its dialect is
+                found by reading all of it.
 
         Raises:
             SourceVanished: there is no such file in its folder.
@@ -52,7 +53,7 @@ class SourceFile:
         content = SourceBytes.open(path, pinned)
         try:
             content.check_unchanged()
-            return cls(content, read_dialect(content, options), options)
+            return cls(content, _dialect(content, options, pinned), options)
         except InvalidCsv as invalid:
             content.close()
             raise InvalidCsv(f"{content.name}: {invalid}") from invalid
@@ -176,6 +177,14 @@ class SourceFile:
     def _fault_detail(self, fault: Fault) -> str:
         limit = f"{self._options.max_record_bytes} bytes"
         return f"no closing quote within {limit}" if fault == "unclosed_quote" else f"longer than {limit}"
+
+
+def _dialect(content: SourceBytes, options: CsvOptions, pinned: Source | None) -> Dialect:
+    if pinned is None:
+        return find_dialect(content, options)
+    if pinned.dialect is None:
+        return dialect_of_header(content, options)
+    return pinned_dialect(content, pinned.dialect, options.max_record_bytes)
 
 
 def _pass_page(walk: Borders, page_rows: int) -> int:

@@ -79,7 +79,12 @@ class Settings(BaseSettings):
         "the file.",
     )
     delimiter: Literal["auto", ",", ";", "tab", "|"] = Field(
-        "auto", description="Field separator of the files; `auto` decides from the header line."
+        "auto",
+        description="Field separator of the files; `auto` decides from the header and the first records. A first line "
+        "`sep=;` in a file decides over it.",
+    )
+    max_columns: int = Field(
+        16_384, ge=1, le=1_048_576, description="Most columns that a header may have; a file with more is refused."
     )
     required_columns: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated columns that a file must have; a file without them is refused."
@@ -221,6 +226,7 @@ class Settings(BaseSettings):
                 encoding=self.encoding,
                 delimiter=self.delimiter,
                 required_columns=self.required_columns,
+                max_columns=self.max_columns,
                 max_record_bytes=self.max_record_bytes,
                 max_field_bytes=self.max_field_bytes,
             ),

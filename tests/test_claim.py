@@ -58,6 +58,8 @@ def test_a_claimed_file_lies_under_its_id_with_a_receipt(desk: Desk) -> None:
     assert desk.files() == [f".processing/{claimed.receipt.id}/users.csv"]
     assert desk.receipts.read(claimed.receipt.id) == claimed.receipt
     source = claimed.receipt.source
+    assert source.dialect
+    assert (source.dialect.delimiter, source.dialect.encoding) == (",", "utf-8")
     status = (desk.inbox / ".processing" / claimed.receipt.id / "users.csv").stat()
     assert (source.size_bytes, source.mtime_ns, source.inode) == (status.st_size, status.st_mtime_ns, status.st_ino)
 

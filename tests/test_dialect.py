@@ -13,8 +13,9 @@ from csv_pages import read_in_pages
 
 from activities.header import columns
 from activities.source_file import Dialect, Record, SourceFile
+from activities.utf8_scan import Utf8Scan
 from workflows.errors import InvalidCsv
-from workflows.models import CsvOptions
+from workflows.models import CsvOptions, Page
 
 
 @pytest.fixture
@@ -53,10 +54,59 @@ def test_the_whole_dialect_is_recorded(file: Path) -> None:
         (b"single", ","),
     ],
 )
-def test_the_delimiter_is_the_most_frequent_one_outside_quotes_in_the_header(
+def test_where_no_record_fits_the_delimiter_is_the_most_frequent_one_outside_quotes_in_the_header(
     file: Path, header: bytes, delimiter: str
 ) -> None:
     assert dialect(file, header + b"\n1;2;3;4;5\n").delimiter == delimiter
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ("Datum;Betrag, EUR;Steuer, EUR;Saldo, EUR\n01.02.2024;1,50;2,30;4.000,00\n", 4),
+        ("Name;Betrag, EUR\nAnna;1,50\nBert;-12,00\n", 2),
+        ("Name;Betrag, EUR, netto, 2024\nAnna;1,50\n", 2),
+        ("a|b, c, d|e\n1|x, y|2\n", 3),
+        ("id\tnet, EUR, 2024\n1\t1,50\n", 2),
+        ("id,tags;labels;keys\n1,a\n2,b;c\n3,d\n4,e\n", 2),
+        ('"id";"Betrag, EUR"\n"1";"1,50, 2,50"\n', 2),
+        ("Größe;Wert, mm\n1;2,5\n".encode("utf-16"), 2),
+    ],
+)
+def test_the_first_records_decide_the_delimiter_where_the_header_has_several(
+    file: Path, content: str | bytes, columns: int
+) -> None:
+    raw = content if isinstance(content, bytes) else content.encode()
+    assert len(dialect(file, raw).columns) == columns
+    assert all(isinstance(row, Record) for row in read_in_pages(file, 2)) or b"tags" in raw
+
+
+def test_a_file_that_can_be_read_in_two_ways_is_refused_with_both(file: Path) -> None:
+    told = refusal(file, b"x,y;z\na,b;c\nd,e;f\n")
+    assert "by comma into 2 columns (x / y;z)" in told
+    assert "by semicolon into 2 columns (x,y / z)" in told
+    assert told.rpartition("; ")[2].startswith("set BATCH_DELIMITER")
+    assert dialect(file, b"x,y;z\na,b;c\nd,e;f\n", CsvOptions(delimiter=";")).columns == ("x,y", "z")
+
+
+@pytest.mark.parametrize("setting", ["auto", ","])
+@pytest.mark.parametrize(
+    ("first", "delimiter"),
+    [("sep=;", ";"), ("SEP=;", ";"), ('"sep=;"', ";"), ("sep=\t", "\t"), ("sep=|", "|"), ("sep=,", ",")],
+)
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_first_line_that_names_the_separator_decides_it_and_is_no_header(
+    file: Path, first: str, delimiter: str, codec: str, setting: str
+) -> None:
+    found = dialect(file, f"{first}\r\na{delimiter}b\r\n1{delimiter}2".encode(codec), CsvOptions(delimiter=setting))
+    assert (found.delimiter, found.columns, found.data_line) == (delimiter, ("a", "b"), 3)
+    assert read_in_pages(file, 1, CsvOptions(delimiter=setting)) == [Record(1, 3, ["1", "2"])]
+
+
+def test_a_first_line_that_names_a_separator_that_is_not_read_is_refused(file: Path) -> None:
+    assert "names the separator :" in refusal(file, b"sep=:\na:b\n")
+    assert "empty" in refusal(file, b"sep=;\n")
+    assert dialect(file, b"sep=;x\n1;2\n").columns == ("sep=", "x")
 
 
 @pytest.mark.parametrize(("setting", "columns"), [("tab", ("a;b", "c")), (";", ("a", "b\tc")), (",", ("a;b\tc",))])
@@ -84,6 +134,8 @@ def test_the_newline_is_that_of_the_records_not_of_quoted_text(file: Path, conte
         (b"a,b\n1,2\n", "utf-8", 4),
         ("a,b\né,2\n".encode(), "utf-8", 4),
         (codecs.BOM_UTF8 + b'"a",b\n', "utf-8", 9),
+        (codecs.BOM_UTF8 * 2 + b'"a",b\n', "utf-8", 12),
+        (codecs.BOM_UTF16_LE * 3 + "a,b\n".encode("utf-16-le"), "utf-16-le", 14),
         (codecs.BOM_UTF16_LE + "a,b\n".encode("utf-16-le"), "utf-16-le", 10),
         (codecs.BOM_UTF16_BE + "a,b\n".encode("utf-16-be"), "utf-16-be", 10),
         ("a,b\né,2\n".encode("cp1252"), "cp1252", 4),
@@ -92,7 +144,7 @@ def test_the_newline_is_that_of_the_records_not_of_quoted_text(file: Path, conte
         (b"a,b\n\n\n", "utf-8", 6),
     ],
 )
-def test_a_mark_decides_the_encoding_else_utf8_where_the_sample_fits_else_cp1252(
+def test_marks_decide_the_encoding_else_utf8_where_the_file_fits_else_cp1252(
     file: Path, content: bytes, encoding: str, start: int
 ) -> None:
     found = dialect(file, content)
@@ -113,8 +165,30 @@ def test_an_accent_as_the_very_last_byte_counts_as_any_other(file: Path, content
     assert read_in_pages(file, 1) == [Record(1, 2, ["José"])]
 
 
-def test_bytes_that_do_not_fit_behind_the_sample_reject_their_records(file: Path) -> None:
-    file.write_bytes(b"a,b\n" + b"1,2\n" * 20_000 + b"\xe9,2\n3,4\n")
+@pytest.mark.parametrize("rows", [10, 20_000, 400_000])
+def test_an_accent_counts_wherever_in_the_file_it_stands(file: Path, rows: int) -> None:
+    for codec in ("cp1252", "utf-8"):
+        file.write_bytes(b"a,b\n" + b"1,2\n" * rows + "é,2\n3,4\n".encode(codec))
+        with SourceFile.open(file, CsvOptions()) as source:
+            assert source.dialect.encoding == codec
+            page = Page(number=1, source_start=4 + 4 * rows, source_end=file.stat().st_size, first_row=1, records=2)
+            assert [row.values for row in source.read_page(page) if isinstance(row, Record)] == [["é", "2"], ["3", "4"]]
+
+
+@pytest.mark.parametrize("text", ["é", "a€b", "😀x", "ascii only", "é\ufffd"])
+@pytest.mark.parametrize("codec", ["utf-8", "cp1252"])
+def test_the_encoding_is_the_same_however_the_blocks_cut_the_file(text: str, codec: str) -> None:
+    content = (text * 3).encode(codec, "replace")
+    wanted = "utf-8" if content.isascii() or codec == "utf-8" else "cp1252"
+    for size in range(1, len(content) + 1):
+        scan = Utf8Scan()
+        for at in range(0, len(content), size):
+            scan.feed(content[at : at + size])
+        assert scan.encoding() == wanted
+
+
+def test_bytes_that_are_not_of_the_encoding_reject_their_records(file: Path) -> None:
+    file.write_bytes("a,b\né,2\nü,3\n".encode() + b"1,2\n" * 20_000 + b"\xe9,2\n3,4\n")
     assert [getattr(row, "reason", "row") for row in read_in_pages(file, 9_000)[-2:]] == ["undecodable", "row"]
 
 
@@ -181,6 +255,13 @@ def test_missing_required_columns_are_all_named(file: Path) -> None:
     told = refusal(file, b"id,name\n", CsvOptions(required_columns=("id", "email", "age")))
     assert "email, age" in told
     assert dialect(file, b"id,name\n", CsvOptions(required_columns=("name", "id"))).columns == ("id", "name")
+
+
+def test_a_header_of_more_columns_than_allowed_is_refused_by_their_number(file: Path) -> None:
+    assert "16,385 columns, and BATCH_MAX_COLUMNS allows 16,384" in refusal(file, b"," * 16_384 + b"\n")
+    assert len(dialect(file, b"," * 16_383 + b"\n").columns) == 16_384
+    assert "1,048,575 columns" in refusal(file, b"," * 1_048_574 + b"\n" + b"," * 1_048_574)
+    assert "3 columns, and BATCH_MAX_COLUMNS allows 2" in refusal(file, b"a,b,c\n", CsvOptions(max_columns=2))
 
 
 @pytest.mark.parametrize(

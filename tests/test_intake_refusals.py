@@ -92,6 +92,9 @@ CONTENTS = {
     "pdf": b"%PDF-1.7\n",
     "utf16": "id,name\n1,a\n".encode("utf-16-le"),
     "empty": b"",
+    "quote left open in the header": b'id,"name\n1,a\n',
+    "two readings": b"x,y;z\na,b;c\nd,e;f\n",
+    "a million columns": b"," * 1_000_000 + b"\n" + b"," * 1_000_000,
 }
 
 
@@ -109,6 +112,20 @@ async def test_what_is_no_csv_file_is_moved_away_with_its_reason(make_site: Make
     assert reason["what"]
     assert reason["mend"]
     assert [each.source.name for each in site.temporal.started.values()] == ["good.csv"]
+
+
+async def test_a_header_that_cannot_be_used_is_one_line_in_the_log_with_what_to_do_in_its_reason(
+    make_site: MakeSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    site = make_site(required_columns="email")
+    site.drop("users.csv", CSV)
+    await site.settle()
+    [told] = caplog.records
+    assert (told.getMessage(), told.exc_info) == ("file.refused", None)
+    reason = json.loads(next(site.inbox.glob("failed/refused-users-*/REASON.json")).read_text())
+    assert reason["what"] == "the header lacks the required column(s) email"
+    assert reason["mend"] == "Add them or change BATCH_REQUIRED_COLUMNS."
 
 
 async def test_a_file_over_the_size_limit_is_refused_without_being_read(make_site: MakeSite) -> None:

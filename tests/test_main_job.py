@@ -136,7 +136,7 @@ def test_cancel_writes_a_cancelled_manifest_and_files_the_source_under_failed(in
     assert "wrong file" in json.dumps(reason)
 
 
-def test_a_file_that_is_no_csv_fails_with_its_reason_and_the_next_file_is_worked(installation: Make) -> None:
+def test_a_file_that_is_no_csv_is_refused_with_its_reason_and_the_next_file_is_worked(installation: Make) -> None:
     site = installation()
     site.mock_api()
     site.batchd()
@@ -145,7 +145,7 @@ def test_a_file_that_is_no_csv_fails_with_its_reason_and_the_next_file_is_worked
 
     site.finished()
 
-    told = eventually(lambda: next(iter(site.inbox.glob("failed/broken-*/REASON.txt")), None), "a reason")
+    told = eventually(lambda: next(iter(site.inbox.glob("failed/refused-broken-*/REASON.txt")), None), "a reason")
     assert "quote" in told.read_text()
 
 

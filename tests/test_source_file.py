@@ -8,6 +8,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from csv_pages import pages_of, read_in_pages
 
 from activities import source_file
 from activities.source_file import Record, SourceFile
-from workflows.errors import SourceChanged, SourceUnreadable, SourceVanished
+from workflows.errors import InvalidCsv, SourceChanged, SourceUnreadable, SourceVanished
 from workflows.models import CsvOptions, Cursor, Page, Source
 
 ROWS = b"a,b\n" + b"".join(b"%d,x\n" % at for at in range(1, 11))
@@ -82,6 +83,32 @@ def test_finding_one_page_reads_no_more_of_the_file_than_it_needs(file: Path, mo
         assert sum(read_bytes) <= 65_536
         source.read_page(page)
         assert sum(read_bytes) <= 65_536 + 2_100
+
+
+def test_a_pinned_dialect_is_taken_as_it_was_found_and_only_the_header_is_read_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_bytes(b"sep=;\na;b\n" + b"1;2\n" * 100_000 + b"\xe9;2\n")
+    with opened(file) as source:
+        found = source.dialect
+        [page] = source.find_pages(Cursor(), page_rows=9, max_pages=1).pages
+    read_bytes: list[int] = []
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, count, offset: read_bytes.append(count) or pread(fd, count, offset))
+    with opened(file, replace(pinned(file), dialect=found.pinned())) as source:
+        assert source.dialect == found
+        assert sum(read_bytes) < 100
+        assert source.find_pages(Cursor(), page_rows=9, max_pages=1).pages == [page]
+    assert (found.encoding, found.delimiter, found.header_start) == ("cp1252", ";", 6)
+
+
+def test_a_file_claimed_before_dialects_were_pinned_is_read_as_it_was_then(file: Path) -> None:
+    file.write_bytes(b"sep=;\na;b\n" + b"1;2\n" * 100_000 + b"\xe9;2\n")
+    with opened(file, pinned(file)) as source:
+        assert (source.dialect.columns, source.dialect.encoding) == (("sep=", "column_2"), "utf-8")
+    lacking = CsvOptions(required_columns=("a",), max_columns=1)  # the one was asked for then, the other was not
+    with pytest.raises(InvalidCsv, match="lacks the required"):
+        SourceFile.open(file, lacking, pinned(file))
 
 
 def test_the_digest_is_that_of_the_whole_file(file: Path) -> None:

@@ -10,12 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from installation import Installation, api, eventually, rows_of, users
+from installation import Installation, api, eventually, manifest_of, rows_of
 
 Make = Callable[..., Installation]
 HISTORIES = Path(__file__).parent / "histories"
 EARLIER = sorted(each.parent.name for each in HISTORIES.glob("*/batchd-*.tar.xz"))
 ROWS = 600
+AMOUNTS = "id;net, EUR;tax, EUR;due, EUR\n" + "".join(f"{row};1,50;2,30;3,80\n" for row in range(1, ROWS + 1))
+"""Read by commas in 0.1.0, which asks the header alone, and by semicolons now: one batch must not mix the two."""
 
 
 def unpacked(earlier: str, folder: Path) -> Path:
@@ -39,7 +41,7 @@ def test_a_batch_begun_by_an_earlier_version_is_ended_by_this_one(
     site.temporal()
     old_code = unpacked(earlier, tmp_path / "old")
     old = site.start("old", [sys.executable, "-m", "daemon.main", "run"], PYTHONPATH=str(old_code), PYTHONSAFEPATH="1")
-    site.drop("users.csv", users(ROWS))
+    site.drop("amounts.csv", AMOUNTS)
     eventually(lambda: 150 < api(base, "/calls")["total"] < ROWS, "the old version is in mid-batch")
     old.send(ended_by)
     old.wait()
@@ -48,6 +50,9 @@ def test_a_batch_begun_by_an_earlier_version_is_ended_by_this_one(
     [folder] = site.finished()
     assert [row["_row"] for row in rows_of(folder)] == list(range(1, ROWS + 1))
     assert all(row["enriched"] for row in rows_of(folder))
+    assert {len(row) for row in rows_of(folder)} == {len(rows_of(folder)[0])}
+    assert all(row["id;net"] == f"{row['_row']};1" for row in rows_of(folder))
+    assert manifest_of(folder)["dialect"]["delimiter"] == ","
     assert site.batchctl("verify", str(folder)).returncode == 0
     repeated = api(base, "/calls")["repeated"]
     assert sum(times - 1 for times in repeated.values()) <= 8, "no more than was in flight"

@@ -29,11 +29,29 @@ ManifestStatus = Literal["complete", "complete_with_fallbacks", "partial", "canc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedDialect:
+    r"""How a claimed file is written, found once: nothing that comes later sees another file in the same bytes.
+
+    `newline` is the line end of the first records: `\n`, `\r\n`, `\r` or `mixed`. The header is the first record at or
+    behind byte `header_start`; the records begin at byte `data_start`, on physical line `data_line`.
+    """
+
+    delimiter: str
+    encoding: str
+    quote: str = '"'
+    newline: str = "\n"
+    header_start: int = 0
+    data_start: int = 0
+    data_line: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """The claimed file, pinned: every activity holds it against these before it believes a byte.
 
     `file` is the name as the operating system has it (undecodable bytes as surrogates); `name` is the same as text
     that can be shown and stored. The path is `<inbox>/.processing/<batch id>/<file>`, made by the activity.
+    `dialect` is None only where the claim is older than the pinning of dialects.
     """
 
     file: str
@@ -46,6 +64,7 @@ class Source:
     first_seen_at: str = ""
     stable_at: str = ""
     claimed_at: str = ""
+    dialect: PinnedDialect | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +85,7 @@ class CsvOptions:
     encoding: str = "auto"
     delimiter: str = "auto"
     required_columns: tuple[str, ...] = ()
+    max_columns: int = 16_384
     max_record_bytes: int = 1_048_576
     max_field_bytes: int = 262_144
 

@@ -145,6 +145,7 @@ class Claims:
                 first_seen_at=dropped.first_seen_at or now,
                 stable_at=dropped.stable_at or now,
                 claimed_at=now,
+                dialect=identified.dialect,
             ),
             state="claimed",
             mode=identified.mode,

@@ -1,4 +1,4 @@
-"""What a settled file is: its sha256, streamed, and how it is best worked.
+"""What a settled file is: its sha256, streamed, how it is written, and how it is best worked.
 
 The file is opened without following a link or waiting for anything, and its fingerprint is held against the settled one
 before and after: a digest is never made of two states of one file.
@@ -9,14 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from activities.dialect import find_dialect
 from activities.failpoints import failpoint
+from activities.source_bytes import SourceBytes
+from activities.utf8_scan import Utf8Scan
 from daemon.intake.entries import Dropped, Fingerprint
-from daemon.intake.refusals import SAMPLED_BYTES, Refusal, content_refusal, unreadable
+from daemon.intake.refusals import SAMPLED_BYTES, Refusal, content_refusal, dialect_refusal, unreadable
 from daemon.settings import Settings
-from workflows.models import Mode
+from workflows.errors import InvalidCsv, SourceChanged
+from workflows.models import Mode, PinnedDialect
 from workflows.policies import MAX_PAGES_AT_ONCE
 
 BLOCK_BYTES = 1_048_576
@@ -24,10 +28,11 @@ BLOCK_BYTES = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The digest of the whole file, and the mode it asks for."""
+    """The digest of the whole file, the mode it asks for, and its dialect, which is pinned by the claim."""
 
     sha256: str
     mode: Mode
+    dialect: PinnedDialect | None = None
 
 
 def identify(dropped: Dropped, settings: Settings, stopping: threading.Event) -> Identified | Refusal | None:
@@ -61,7 +66,7 @@ def _opened(path: Path) -> int:
 
 
 def _read(fd: int, dropped: Dropped, settings: Settings, stopping: threading.Event) -> Identified | Refusal | None:
-    digest = hashlib.sha256()
+    digest, scan = hashlib.sha256(), Utf8Scan()
     lines = offset = 0
     while block := os.pread(fd, BLOCK_BYTES, offset):
         if offset == 0:
@@ -72,10 +77,28 @@ def _read(fd: int, dropped: Dropped, settings: Settings, stopping: threading.Eve
         if stopping.is_set():
             return None
         digest.update(block)
+        scan.feed(block)
         offset += len(block)
-    if offset != dropped.fingerprint.size_bytes or not _unchanged(fd, dropped):
+    if offset != dropped.fingerprint.size_bytes:
         return None
-    return Identified(digest.hexdigest(), mode_of(offset, lines, settings))
+    found = _dialect(fd, dropped, settings, scan.encoding())
+    if not _unchanged(fd, dropped):
+        return None
+    if isinstance(found, Refusal):
+        return found
+    return Identified(digest.hexdigest(), mode_of(offset, lines, settings), found)
+
+
+def _dialect(fd: int, dropped: Dropped, settings: Settings, guessed: str) -> PinnedDialect | Refusal | None:
+    options = settings.shape().csv
+    if options.encoding == "auto":
+        options = replace(options, encoding=guessed)  # of all bytes, so that they are read but once
+    try:
+        return find_dialect(SourceBytes.of(fd, dropped.path), options).pinned()
+    except InvalidCsv as error:
+        return dialect_refusal(error)
+    except SourceChanged:
+        return None
 
 
 def _unchanged(fd: int, dropped: Dropped) -> bool:

@@ -81,6 +81,12 @@ def content_refusal(sample: bytes, settings: Settings) -> Refusal | None:
     return None
 
 
+def dialect_refusal(error: InvalidCsv) -> Refusal:
+    """Refuse what is CSV text by its beginning, but cannot be read: most often for its header."""
+    what, _, mend = str(error).rpartition("; ")
+    return Refusal(rule="content", what=what or mend, mend=mend if what else "correct the file and drop it again")
+
+
 def refuse(inbox: Path, dropped: Dropped, refusal: Refusal) -> Path:
     """Move a file to `failed/` with its reason beside it and return where it lies now. Safe to repeat after a kill.
 

@@ -1,0 +1,211 @@
+"""Which character separates the fields of a file: the one its first line names, or the one its records bear out.
+
+The header line alone is a poor judge: `Datum;Netto, EUR;Steuer, EUR` has as many commas as semicolons. So the first
+records are read by each delimiter that the header has, and scored: how many are as wide as the header, and how many of
+their cells look like one value. Where header and records disagree, and nothing proves either, the file is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from activities.dialect_encoding import Encoding
+from activities.record_borders import Borders, Window
+from activities.record_grammar import field_pattern, separators_pattern
+from activities.records import BadRecord, FieldSplitter
+from workflows.errors import InvalidCsv, shortened
+from workflows.ids import printable
+
+DELIMITERS = b",;\t|"
+"""What `auto` chooses from; the earlier one where nothing tells them apart."""
+
+QUOTE = '"'
+
+SAMPLE_RECORDS = 100
+"""Records that are looked at, fewer where they are long."""
+
+_SAMPLE_BYTES = 262_144
+_DECLARED_BYTES = 64
+_DECLARED = re.compile(rb'"?sep=([^\r\n"])"?(?:\r\n|[\r\n]|\Z)', re.IGNORECASE)
+_NAMES = {b",": "comma", b";": "semicolon", b"\t": "tab", b"|": "vertical bar"}
+
+_NUMBER = rb"\d++(?:(?:[.' ]|\xc2?\xa0|\xe2\x80\xaf)\d{3})*+(?:,\d++)?|\d{1,3}(?:,\d{3})++(?:\.\d++)?"
+_UNIT = rb"[^\d,;\t|]{0,6}"
+_PROSE = rb"[^,;\t|]*(?:(?<=[^\s,;|])[,;](?=\s[^\s])[^,;\t|]*|(?<=\s)\|(?=\s)[^,;\t|]*)*"
+_ONE_VALUE = re.compile(b"(?:" + _UNIT + b"(?:" + _NUMBER + b")" + _UNIT + b"|" + _PROSE + b")", re.ASCII)
+"""A cell that looks like one value: a number, or text in which no delimiter stands but as punctuation."""
+
+_NAMES_SHOWN = 3
+_SURE = 0.9
+_CLEAN = 0.8
+_FEW = 0.1
+_LESS = 0.7
+_MUCH_LESS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a first line like `sep=;` says, and the byte offset behind it."""
+
+    delimiter: bytes
+    header_start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The part of a file from its header on, which starts at byte `start`, physical line `line`."""
+
+    window: Window
+    encoding: Encoding
+    start: int
+    line: int
+    max_record_bytes: int
+
+    def walk(self, delimiters: bytes) -> Borders:
+        """Return a walk over the records, the header first, any of `delimiters` being one."""
+        grammar = self.encoding.grammar(delimiters, self.max_record_bytes)
+        return Borders(self.window, grammar, self.start, line=self.line)
+
+    def cells(self, walk: Borders, delimiters: bytes) -> list[bytes]:
+        """Return the fields of the record that `walk` has passed, quotes and all, a byte for each unit."""
+        units = self.encoding.grammar(delimiters, self.max_record_bytes).reduced(walk.content)
+        cells: list[bytes] = []
+        for found in field_pattern(delimiters).finditer(units):
+            cells.append(found[1])
+            if not found[2]:
+                break
+        return cells
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The first records by one delimiter: `fit` is the share as wide as the header, `clean` that of tidy cells."""
+
+    delimiter: bytes
+    names: tuple[bytes, ...]
+    records: int
+    fit: float
+    clean: float
+
+    @property
+    def score(self) -> float:
+        return self.fit * self.clean * (1 - 1 / max(1, len(self.names)))
+
+
+def declared_delimiter(sample: bytes, encoding: Encoding) -> Declared | None:
+    """Return what the first line of a file names as its separator; None where it is an ordinary line.
+
+    Raises:
+        InvalidCsv: it names one that is not read.
+    """
+    first = sample[encoding.mark_bytes :][: _DECLARED_BYTES * encoding.unit_bytes]
+    found = _DECLARED.match(encoding.grammar(DELIMITERS, 1).reduced(first))
+    if found is None:
+        return None
+    if found[1] not in DELIMITERS:
+        shown = printable(found[1].decode("ascii", "replace"))
+        raise InvalidCsv(f"its first line names the separator {shown}; files separated by , ; tab or | are read")
+    return Declared(found[1], encoding.mark_bytes + found.end() * encoding.unit_bytes)
+
+
+def most_frequent(sheet: Sheet) -> list[bytes]:
+    """Return the delimiters that the header has most of outside quotes: several at a tie, all where it has none.
+
+    Raises:
+        InvalidCsv: there is no header.
+    """
+    walk = sheet.walk(DELIMITERS)
+    if not walk.find_record():
+        raise InvalidCsv("the file is empty: there is not even a header")
+    walk.pass_record()
+    header = b"" if walk.fault else sheet.encoding.grammar(DELIMITERS, sheet.max_record_bytes).reduced(walk.content)
+    counts = Counter(separators_pattern(DELIMITERS).findall(header))
+    each = [bytes([code]) for code in DELIMITERS]
+    return [one for one in each if counts[one] == max(counts[other] for other in each)]
+
+
+def find_delimiter(sheet: Sheet) -> bytes:
+    """Return the delimiter of a file.
+
+    Raises:
+        InvalidCsv: the header speaks for one, the records for another, and neither is proved; or there is no header.
+    """
+    favourites = most_frequent(sheet)
+    readings = [found for code in DELIMITERS if (found := _read(sheet, bytes([code]))) is not None]
+    fitting = sorted((each for each in readings if each.score), key=lambda each: -each.score)
+    if not fitting:
+        return favourites[0]
+    best, others = fitting[0], [each for each in readings if each is not fitting[0]]
+    rivals = [each for each in others if each.delimiter in favourites and not _proved(best, each)]
+    if rivals:
+        raise _undecided(sheet, max(rivals, key=lambda each: each.score), best)
+    return best.delimiter
+
+
+def _read(sheet: Sheet, delimiter: bytes) -> _Reading | None:
+    """Read the first records by one delimiter; None where the header has it nowhere, or cannot be read by it."""
+    walk = sheet.walk(delimiter)
+    if not _passed(walk):
+        return None
+    names = sheet.cells(walk, delimiter)
+    if len(names) == 1 or not all(map(_sound, names)):
+        return None
+    cells, tidy = len(names), sum(map(_tidy, names))
+    records = fit = 0
+    while records < SAMPLE_RECORDS and walk.offset - sheet.start < _SAMPLE_BYTES and walk.find_record():
+        walk.pass_record()
+        records += 1
+        values = [] if walk.fault else sheet.cells(walk, delimiter)
+        if len(values) == len(names) and all(map(_sound, values)):
+            fit += 1
+            cells, tidy = cells + len(values), tidy + sum(map(_tidy, values))
+    return _Reading(delimiter, tuple(names), records, fit / max(1, records), tidy / cells)
+
+
+def _passed(walk: Borders) -> bool:
+    if not walk.find_record():
+        return False
+    walk.pass_record()
+    return not walk.fault
+
+
+def _sound(cell: bytes) -> bool:
+    """Tell whether a cell that begins with a quote ends with its closing one."""
+    return not cell.startswith(b'"') or cell.endswith(b'"')
+
+
+def _tidy(cell: bytes) -> bool:
+    return cell.startswith(b'"') or (cell.count(b'"') % 2 == 0 and _ONE_VALUE.fullmatch(cell) is not None)
+
+
+def _proved(best: _Reading, other: _Reading) -> bool:
+    """Tell whether the records prove one reading over another that the header speaks for."""
+    if best.fit < _SURE:
+        return False
+    if best.delimiter == b"\t" and best.clean > _MUCH_LESS:
+        return True  # hardly a cell has a tab in it
+    less = other.fit * other.clean / (best.fit * best.clean)
+    return (best.clean >= _CLEAN and (other.fit < _FEW or less < _LESS)) or less < _MUCH_LESS
+
+
+def _undecided(sheet: Sheet, one: _Reading, other: _Reading) -> InvalidCsv:
+    return InvalidCsv(
+        f"it can be read in two ways: by {_shown(sheet, one)}, or by {_shown(sheet, other)}; "
+        "set BATCH_DELIMITER, or name the separator in a first line such as sep=, and drop it again"
+    )
+
+
+def _shown(sheet: Sheet, reading: _Reading) -> str:
+    walk = sheet.walk(reading.delimiter)
+    walk.find_record()
+    walk.pass_record()
+    text = walk.content.decode(sheet.encoding.name, "replace")
+    try:
+        names = FieldSplitter(reading.delimiter.decode()).split(text)
+    except BadRecord:
+        names = []
+    first = " / ".join(shortened(printable(each.strip()), 24) for each in names[:_NAMES_SHOWN])
+    more = " / …" if len(names) > _NAMES_SHOWN else ""
+    return f"{_NAMES[reading.delimiter]} into {len(reading.names)} columns ({first}{more})"
