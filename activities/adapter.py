@@ -180,7 +180,11 @@ async def _heartbeats(detail: Callable[[], int], *, each: Callable[[], None] = l
     """Heartbeat with `detail` until the block ends, calling the blocking `each` in a thread every time.
 
     Heartbeats and block end together: where a beat or `each` fails, the block is cancelled and that error is raised.
+    A local activity has none: it belongs to a workflow task, which the worker keeps alive by itself.
     """
+    if activity.info().is_local:
+        yield
+        return
 
     async def beat() -> None:
         while True:

@@ -28,6 +28,7 @@ from workflows.errors import StartedElsewhere, StartRefused, TemporalUnreachable
 from workflows.ids import displayed, printable, workflow_id
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.models import Mode
+from workflows.policies import task_timeout
 from workflows.state import BatchRequest
 
 RPC_TIMEOUT = timedelta(seconds=10)
@@ -100,6 +101,7 @@ class TemporalStarter:
                     "output_dir": displayed(str(self._output_root / workflow_id(request.id))),
                     "host": socket.gethostname(),
                 },
+                task_timeout=task_timeout(request.shape),
                 rpc_timeout=RPC_TIMEOUT,
             )
         except WorkflowAlreadyStartedError:

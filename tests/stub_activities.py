@@ -87,6 +87,7 @@ class StubActivities(Activities):
         self.open_now = 0
         self.most_open = 0
         self.last_in = 0
+        self.failure: BaseException | None = None
 
     def all(self) -> list[Callable[..., object]]:
         return [getattr(self, name) for name, _ in inspect.getmembers(Activities, inspect.isfunction)]

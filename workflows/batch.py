@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 from workflows.errors import PERMANENT, NoValidRow
 from workflows.models import Control, ControlState, Cursor, Outcome, Page
@@ -199,7 +199,7 @@ class BatchWork(PagesAtWork):
         while True:
             try:
                 return await self._steps.manifest(self._request, self._state, self.mode)
-            except ActivityError as error:
+            except FailureError as error:
                 kind = error_type(error)
                 if not self._state.cancel or kind in PERMANENT:
                     raise

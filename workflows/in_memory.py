@@ -1,4 +1,8 @@
-"""The workflow for small files: a child loads the whole table of pages at once, then all of them are worked."""
+"""The workflow for small files: the whole table of pages is loaded at once, then all of them are worked.
+
+A file of one page is loaded by the workflow itself, one of more pages by a child: each child costs as many round trips
+as all that is done with one page.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,11 @@ class InMemoryBatchWorkflow(BatchWork):
         if cursor is None or cursor.offset > 0:
             await super()._load_more()
             return
+        if self._steps.are_local:
+            loaded = await self._steps.load(cursor, max_pages=1)
+            if loaded.next is None:
+                self._take_in(loaded, cursor)
+                return
         loaded = await workflow.execute_child_workflow(
             LoadChunksWorkflow.run,
             LoadChunksRequest(batch=self._batch, page_rows=self._request.shape.page_rows),

@@ -14,6 +14,7 @@ from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from workflows.errors import PERMANENT
+from workflows.models import Shape
 
 RETRIES = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -22,6 +23,9 @@ RETRIES = RetryPolicy(
     # PayloadsTooLarge is retryable by default and would be retried for ever.
     non_retryable_error_types=[*PERMANENT, "PayloadsTooLarge"],
 )
+
+ONCE = RetryPolicy(maximum_attempts=1, non_retryable_error_types=RETRIES.non_retryable_error_types)
+"""For a local activity: each retry of one would be events in the history, those of an ordinary one are not."""
 
 READ_TIMEOUT = timedelta(minutes=30)
 """Finding a page is a matter of milliseconds; a record at its cap on a slow disk is the long case."""
@@ -39,9 +43,11 @@ LAST_ATTEMPTS = 8
 
 FILING_TIMEOUT = timedelta(minutes=30)
 
-KEEPING_TIMEOUT = timedelta(seconds=10)
-ONCE = RetryPolicy(maximum_attempts=1)
-"""For a small write within the workflow task: what does not work at once would grow the history at each attempt."""
+LOCAL_MAX_BYTES = 1_048_576
+"""Files up to this many bytes are small: reading, hashing and moving them takes milliseconds."""
+
+LOCAL_TIMEOUT = timedelta(seconds=20)
+"""After this a short step is no short one, for a disk that hangs; the ordinary activity takes over."""
 
 LONG_PAGES_SUFFIX = "-pages"
 """Behind the name of the task queue, that of the queue for pages of files that are not small."""
@@ -50,9 +56,7 @@ MAX_PAGES_AT_ONCE = 300
 """Pages the in-memory workflow may hold: 12 events each stays far below the server's limit for one run."""
 
 
-def writing(
-    timeout: timedelta, heartbeat_timeout: timedelta | None = None, *, most_attempts: int = 0
-) -> dict[str, Any]:
+def writing(timeout: timedelta, heartbeat_timeout: timedelta, *, most_attempts: int = 0) -> dict[str, Any]:
     """Return the options of an activity that writes: the workflow waits until a cancelled one has really ended.
 
     It is tried `most_attempts` times, for ever with 0.
@@ -63,3 +67,20 @@ def writing(
         "retry_policy": replace(RETRIES, maximum_attempts=most_attempts),
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     }
+
+
+def at_once() -> dict[str, Any]:
+    """Return the options of a local activity that is tried once, and waited for even where it is cancelled."""
+    return {
+        "start_to_close_timeout": LOCAL_TIMEOUT,
+        "retry_policy": ONCE,
+        "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    }
+
+
+def task_timeout(shape: Shape) -> timedelta:
+    """Return after how long a worker that is silent in a workflow task has lost it: as soon as one that does a page.
+
+    The bounds are 2 s, which a busy worker may need, and 60 s, of the 120 that the server takes.
+    """
+    return timedelta(seconds=min(max(shape.heartbeat_timeout_s, 2.0), 60.0))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import (
@@ -21,13 +22,14 @@ from workflows.models import BatchRef, CallLimits, ControlState, Cursor, Mode, O
 from workflows.policies import (
     ENRICH_TIMEOUT,
     FILING_TIMEOUT,
-    KEEPING_TIMEOUT,
     LAST_ATTEMPTS,
+    LOCAL_MAX_BYTES,
     LONG_PAGES_SUFFIX,
     MANIFEST_TIMEOUT,
-    ONCE,
     READ_TIMEOUT,
+    RETRIES,
     SAVE_TIMEOUT,
+    at_once,
     writing,
 )
 from workflows.requests import (
@@ -46,37 +48,53 @@ from workflows.state import BatchRequest, BatchState, Progress
 
 FALLBACK_PAGES_AT_ONCE = 100
 
+LOCAL_STEPS = "local-steps"
+"""Since 0.2.0 the short steps of a small file are local activities."""
+
+Request = TypeVar("Request")
+Result = TypeVar("Result")
+
 
 class Steps:
-    """The steps of one batch. Every method is one activity."""
+    """The steps of one batch. Every method is one activity.
+
+    Of a small file all but the calls of the API take milliseconds, and what they cost is the round trips between
+    worker and server. So they are tried once as local activities, which need none of their own. Where that does not
+    work at once the ordinary activity takes over: its retries are seen from outside and cost no history.
+    """
 
     def __init__(self, batch: BatchRef, shape: Shape) -> None:
         self._batch = batch
         self._shape = shape
         self._heartbeat = timedelta(seconds=shape.heartbeat_timeout_s)
 
-    async def load(self, cursor: Cursor) -> LoadedPages:
+    @property
+    def are_local(self) -> bool:
+        """True for a file whose short steps are local activities. It does not change while a batch runs."""
+        return self._batch.source.size_bytes <= LOCAL_MAX_BYTES and workflow.patched(LOCAL_STEPS)
+
+    async def load(self, cursor: Cursor, *, max_pages: int | None = None) -> LoadedPages:
         """Find the next pages at the cursor: as many as may be in flight, which costs little more than one."""
-        return await workflow.execute_activity_method(
+        return await self._do(
             Activities.load_next_csv_page,
             LoadPages(
                 batch=self._batch,
                 cursor=cursor,
                 page_rows=self._shape.page_rows,
-                max_pages=self._shape.pages_in_flight,
+                max_pages=max_pages or self._shape.pages_in_flight,
             ),
-            **writing(READ_TIMEOUT, self._heartbeat),
+            at_most=READ_TIMEOUT,
             summary=f"from page {cursor.page}",
         )
 
     async def load_fallbacks(self, cursor: Cursor) -> LoadedPages:
         """Find pages of the generation before that hold fallback rows, from page `cursor.page` on."""
-        return await workflow.execute_activity_method(
+        return await self._do(
             Activities.load_fallback_pages,
             LoadPages(
                 batch=self._batch, cursor=cursor, page_rows=self._shape.page_rows, max_pages=FALLBACK_PAGES_AT_ONCE
             ),
-            **writing(READ_TIMEOUT, self._heartbeat),
+            at_most=READ_TIMEOUT,
             summary=f"from page {cursor.page}",
         )
 
@@ -112,16 +130,16 @@ class Steps:
 
     async def save(self, page: Page) -> SavedChunk:
         """Make the chunk file of a page."""
-        return await workflow.execute_activity_method(
+        return await self._do(
             Activities.save_chunk,
             SavePage(batch=self._batch, page=page),
-            **writing(SAVE_TIMEOUT, self._heartbeat),
+            at_most=SAVE_TIMEOUT,
             summary=f"page {page.number}",
         )
 
     async def manifest(self, request: BatchRequest, state: BatchState, mode: Mode) -> WrittenManifest:
         """Write the manifest, or learn which pages are damaged. A cancelled batch tries a limited number of times."""
-        return await workflow.execute_activity_method(
+        return await self._do(
             Activities.write_manifest,
             WriteManifest(
                 batch=self._batch,
@@ -136,7 +154,8 @@ class Steps:
                 limits_log=state.limits_log,
                 cancelled=state.cancel,
             ),
-            **writing(MANIFEST_TIMEOUT, self._heartbeat, most_attempts=LAST_ATTEMPTS if state.cancel else 0),
+            at_most=MANIFEST_TIMEOUT,
+            most_attempts=LAST_ATTEMPTS if state.cancel else 0,
         )
 
     async def file(
@@ -148,7 +167,11 @@ class Steps:
         reason: str = "",
         error_type: str = "",
     ) -> None:
-        """Move the source away and close the receipt."""
+        """Move the source away and close the receipt.
+
+        Never a local activity: what those did is forgotten where their workflow task is lost (by a kill, or a signal
+        that comes meanwhile), and the steps before this one, done again, need the source where it was.
+        """
         if outcome == "cancelled" and state.cancel:
             reason = f"cancelled by {state.cancel.by or 'an operator'}: {state.cancel.reason or 'no reason given'}"
             reason += "" if manifest else "; no manifest could be written of what was done"
@@ -163,7 +186,7 @@ class Steps:
                 counts=state.counts,
                 manifest=manifest,
             ),
-            **writing(FILING_TIMEOUT),
+            **writing(FILING_TIMEOUT, self._heartbeat),
             summary=outcome,
         )
 
@@ -171,16 +194,36 @@ class Steps:
         """Put the control state on disk at once, as part of the workflow task; where that fails, until it works."""
         request = KeepControlState(batch=self._batch, state=control)
         try:
-            await workflow.execute_local_activity_method(
-                Activities.keep_control_state,
-                request,
-                start_to_close_timeout=KEEPING_TIMEOUT,
-                retry_policy=ONCE,
-            )
+            await workflow.execute_local_activity_method(Activities.keep_control_state, request, **at_once())
         except FailureError:  # a local activity raises what it failed of as it is, without an ActivityError around it
             await workflow.execute_activity_method(
-                Activities.keep_control_state, request, **writing(FILING_TIMEOUT), summary="pause, limits, cancel"
+                Activities.keep_control_state,
+                request,
+                **writing(FILING_TIMEOUT, self._heartbeat),
+                summary="pause, limits, cancel",
             )
+
+    async def _do(
+        self,
+        activity: Callable[[Any, Request], Awaitable[Result]],
+        request: Request,
+        *,
+        at_most: timedelta,
+        most_attempts: int = 0,
+        summary: str | None = None,
+    ) -> Result:
+        if self.are_local:
+            try:
+                return await workflow.execute_local_activity_method(activity, request, **at_once(), summary=summary)
+            except FailureError as error:  # of a local activity it comes without an ActivityError around it
+                if is_cancelled_exception(error) or _is_permanent(error):
+                    raise
+        return await workflow.execute_activity_method(
+            activity,
+            request,
+            **writing(at_most, self._heartbeat, most_attempts=most_attempts),
+            summary=summary,
+        )
 
     def details(self, progress: Progress) -> str:
         """Return the progress as the markdown that Temporal's own web page shows."""
@@ -196,6 +239,12 @@ class Steps:
         if progress.waiting:
             lines.append(f"waiting for the {progress.waiting.on} since {progress.waiting.since}")
         return "\n\n".join(lines)
+
+
+def _is_permanent(error: FailureError) -> bool:
+    cause = error.cause if isinstance(error, ActivityError) else error
+    listed = RETRIES.non_retryable_error_types or ()
+    return isinstance(cause, ApplicationError) and (cause.non_retryable or cause.type in listed)
 
 
 def told(error: FailureError) -> str:

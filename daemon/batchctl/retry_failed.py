@@ -24,6 +24,7 @@ from daemon.batchctl.words import put, say
 from daemon.settings import Settings
 from workflows.ids import workflow_id
 from workflows.models import Identity, Shape, Source
+from workflows.policies import task_timeout
 from workflows.retry_failed import RetryFailedWorkflow
 from workflows.state import BatchRequest
 
@@ -107,6 +108,7 @@ async def _start(live: LiveBatches, settings: Settings, request: BatchRequest) -
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             static_summary=f"retry of fallback rows, generation {request.generation}",
+            task_timeout=task_timeout(request.shape),
             rpc_timeout=RPC_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:
