@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -89,7 +90,7 @@ def test_an_inbox_is_made_at_the_first_start_and_missed_at_later_ones(settings: 
     prepare_folders(settings)
     assert settings.inbox.is_dir()
     SignOfLife(settings).begin()
-    settings.inbox.rmdir()
+    shutil.rmtree(settings.inbox)
     prepare_folders(settings)
     assert not settings.inbox.exists()
 
