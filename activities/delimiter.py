@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from activities.dialect_encoding import Encoding
 from activities.record_borders import Borders, Window
-from activities.record_grammar import field_pattern, separators_pattern
+from activities.record_grammar import RECORD_RULES, field_pattern, separators_pattern
 from activities.records import BadRecord, FieldSplitter
 from workflows.errors import InvalidCsv, shortened
 from workflows.ids import printable
@@ -62,10 +62,11 @@ class Sheet:
     start: int
     line: int
     max_record_bytes: int
+    record_rules: int = RECORD_RULES
 
     def walk(self, delimiters: bytes) -> Borders:
         """Return a walk over the records, the header first, any of `delimiters` being one."""
-        grammar = self.encoding.grammar(delimiters, self.max_record_bytes)
+        grammar = self.encoding.grammar(delimiters, self.max_record_bytes, self.record_rules)
         return Borders(self.window, grammar, self.start, line=self.line)
 
     def cells(self, walk: Borders, delimiters: bytes) -> list[bytes]:

@@ -12,7 +12,7 @@ from activities.delimiter import QUOTE, SAMPLE_RECORDS, Sheet, declared_delimite
 from activities.dialect_encoding import SAMPLE_BYTES, Encoding, encoding_of, guessed_by_sample
 from activities.header import check_number, check_required, columns
 from activities.record_borders import Borders, Window
-from activities.record_grammar import Grammar
+from activities.record_grammar import RECORD_RULES, Grammar
 from activities.records import BadRecord, FieldSplitter, decoded
 from activities.utf8_scan import Utf8Scan
 from workflows.errors import InvalidCsv
@@ -29,7 +29,7 @@ class Dialect:
     `newline` is the line end of the first records: `\n`, `\r\n`, `\r` or `mixed`. `data_start` is the byte offset
     behind the header and its blank lines, which is the start of physical line `data_line`: of the first record, or
     the end of a file that has none. `header_start` is the byte offset behind what may stand before the header: byte
-    order marks and a line that names the separator.
+    order marks and a line that names the separator. `record_rules` says by which rules its records are told apart.
     """
 
     delimiter: str
@@ -40,10 +40,11 @@ class Dialect:
     data_start: int
     data_line: int = 2
     header_start: int = 0
+    record_rules: int = RECORD_RULES
 
     def grammar(self, max_record_bytes: int) -> Grammar:
         """Return how records of this dialect are told apart."""
-        return Encoding(self.encoding).grammar(self.delimiter.encode(), max_record_bytes)
+        return Encoding(self.encoding).grammar(self.delimiter.encode(), max_record_bytes, self.record_rules)
 
     def pinned(self) -> PinnedDialect:
         """Return what is kept of it with a batch: all but the columns, which may be many."""
@@ -55,6 +56,7 @@ class Dialect:
             header_start=self.header_start,
             data_start=self.data_start,
             data_line=self.data_line,
+            record_rules=self.record_rules,
         )
 
 
@@ -80,8 +82,8 @@ def find_dialect(window: Window, options: CsvOptions) -> Dialect:
 def dialect_of_header(window: Window, options: CsvOptions) -> Dialect:
     """Decide the dialect from the first 64 KiB and the header alone, as it was done before dialects were pinned.
 
-    So a batch that was claimed then ends as it began, and a manifest that was written then can be held against its
-    source.
+    Its records are told apart by rules 1. So a batch that was claimed then ends as it began, and a manifest that was
+    written then can be held against its source.
 
     Raises:
         InvalidCsv: as `find_dialect`.
@@ -89,7 +91,7 @@ def dialect_of_header(window: Window, options: CsvOptions) -> Dialect:
     sample = window.read_at(0, SAMPLE_BYTES)
     whole = window.size_bytes <= SAMPLE_BYTES
     encoding = encoding_of(sample, options.encoding, lambda: guessed_by_sample(sample, whole=whole))
-    sheet = Sheet(window, encoding, encoding.mark_bytes, 1, options.max_record_bytes)
+    sheet = Sheet(window, encoding, encoding.mark_bytes, 1, options.max_record_bytes, record_rules=1)
     dialect, names = _read_header(sheet, _set_delimiter(options) or most_frequent(sheet)[0])
     check_required(names, options.required_columns)
     return dialect
@@ -101,7 +103,8 @@ def pinned_dialect(window: Window, pinned: PinnedDialect, max_record_bytes: int)
     Raises:
         InvalidCsv: there is no such header.
     """
-    sheet = Sheet(window, Encoding(pinned.encoding), pinned.header_start, 1, max_record_bytes)
+    encoding, rules = Encoding(pinned.encoding), pinned.record_rules
+    sheet = Sheet(window, encoding, pinned.header_start, 1, max_record_bytes, record_rules=rules)
     walk = sheet.walk(pinned.delimiter.encode())
     walk.expect(pinned.data_start - pinned.header_start)
     return Dialect(
@@ -113,6 +116,7 @@ def pinned_dialect(window: Window, pinned: PinnedDialect, max_record_bytes: int)
         data_start=pinned.data_start,
         data_line=pinned.data_line,
         header_start=pinned.header_start,
+        record_rules=rules,
     )
 
 
@@ -143,6 +147,7 @@ def _read_header(sheet: Sheet, delimiter: bytes) -> tuple[Dialect, list[str]]:
         newline=_newline(walk, header_end),
         columns=columns(names),
         header_start=sheet.start,
+        record_rules=sheet.record_rules,
     )
     return dialect, names
 
@@ -151,7 +156,7 @@ def _names(walk: Borders, encoding: str, delimiter: str) -> list[str]:
     if not walk.find_record():
         raise InvalidCsv("the file is empty: there is not even a header")
     walk.pass_record()
-    if walk.fault == "unclosed_quote":
+    if walk.fault in {"bad_quote", "unclosed_quote"}:
         raise InvalidCsv("the header has a quote that is not closed; close it, or double it where it is text")
     if walk.fault == "record_too_large":
         raise InvalidCsv("the header is longer than BATCH_MAX_RECORD_BYTES; is this a CSV file?")

@@ -11,7 +11,7 @@ import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from activities.record_grammar import Grammar
+from activities.record_grammar import RECORD_RULES, Grammar
 from activities.text_encodings import readable
 from activities.utf8_scan import Utf8Scan
 from workflows.errors import InvalidCsv, shortened
@@ -61,13 +61,14 @@ class Encoding:
         """Whether the first byte of a code unit is its high one."""
         return self.name == "utf-16-be"
 
-    def grammar(self, delimiters: bytes, max_record_bytes: int) -> Grammar:
+    def grammar(self, delimiters: bytes, max_record_bytes: int, rules: int = RECORD_RULES) -> Grammar:
         """Return how records in this encoding are told apart."""
         return Grammar(
             delimiters=delimiters,
             max_record_bytes=max_record_bytes,
             unit_bytes=self.unit_bytes,
             big_endian=self.big_endian,
+            rules=rules,
         )
 
 

@@ -63,6 +63,7 @@ def _facts(places: Places, request: WriteManifest, source: SourceFile) -> Manife
         newline=dialect.newline,
         columns=dialect.columns,
         data_start=dialect.data_start,
+        record_rules=dialect.record_rules,
         source_sha256=source.sha256(),
         api_url=places.api_url,
         producer_version=places.producer_version,

@@ -23,7 +23,7 @@ class ManifestFacts:
     """What a manifest says beyond the request and the folder.
 
     `data_start` is the byte offset of the first record; `source_sha256` is that of the source as it was read again at
-    the end; `api_url` is without secrets.
+    the end; `api_url` is without secrets; `record_rules` are those by which records were told apart.
     """
 
     delimiter: str
@@ -36,6 +36,7 @@ class ManifestFacts:
     api_url: str
     producer_version: str
     finished_at: str
+    record_rules: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -125,6 +126,7 @@ def _dialect(facts: ManifestFacts) -> dict[str, Any]:
         "newline": facts.newline,
         "columns": list(facts.columns),
         "data_start": facts.data_start,
+        "record_rules": facts.record_rules,
     }
 
 

@@ -87,6 +87,7 @@ MANIFEST = {
         "newline": OneOf(("\n", "\r\n", "\r", "mixed")),
         "columns": [str],
         "data_start": int,
+        "record_rules": Optional(int),
     },
     "counts": {"records": int, "enriched": int, "fallback": int, "rejected": int, "by_error": Values(int)},
     "cancelled": Optional({"by": str, "reason": str}),

@@ -6,10 +6,11 @@ border, gives the same records as reading whole. `activities.record_grammar` say
 - blank lines are no records and belong to the record before them;
 - a quote not closed within `max_record_bytes` of the record's start costs the lines up to its own: reading resumes at
   the next line, each line being read anew;
+- so does a quote that is closed on a later line with text behind it (a quote too many, `"Anna""`), by rules 2;
 - a record longer than that ends at the first line end past `max_record_bytes`, quoted or not.
 
-Work is linear in the file: text that a vain search for a closing quote has crossed holds only even runs of quotes, so
-no line of it opens a quoted field that it does not close, and the search is not made again.
+Work is linear in the file: text between a quote and the one that closes it, or would, holds only even runs of quotes.
+So no line of it opens a quoted field that it does not close, and the search is not made again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import re
 from typing import Literal, Protocol
 
-from activities.record_grammar import Grammar, fields_pattern, record_pattern
+from activities.record_grammar import BAD_QUOTE_GROUP, Grammar, fields_pattern, record_pattern
 
 BLOCK_BYTES = 65_536
 """Read at a time; more only where one record is longer, or the caller says how much it wants."""
@@ -28,7 +29,7 @@ NEWLINES = b"\r\n"
 _CR, _LF = NEWLINES
 _BLANK_LINES = re.compile(rb"[\r\n]*+")
 
-Fault = Literal["unclosed_quote", "record_too_large"]
+Fault = Literal["bad_quote", "unclosed_quote", "record_too_large"]
 
 
 class Window(Protocol):
@@ -49,7 +50,7 @@ class Borders:
         self._window = window
         self._grammar = grammar
         self._limit = grammar.max_record_units
-        self._record = record_pattern(grammar.delimiters)
+        self._record = record_pattern(grammar.delimiters, grammar.rules)
         self._base = offset
         self._raw = self._units = b""
         self._whole = False
@@ -97,16 +98,18 @@ class Borders:
     def pass_record(self) -> None:
         """Go past the record that was found; sets `fault` where it has no certain end, else `content`."""
         self.fault = None
-        if not self._pass_whole():
+        if not self._pass_matched():
             self._pass_broken()
 
-    def _pass_whole(self) -> bool:
+    def _pass_matched(self) -> bool:
         """Go past the record where it ends within the limit; a match that touches the horizon might go on behind it."""
         while True:
             start = self._start = self._position
             known = len(self._units)
             horizon = min(known, start + self._limit + 3)
             found = self._record.match(self._units, start, horizon)
+            if found is not None and found.lastindex == BAD_QUOTE_GROUP:
+                return self._pass_bad_quote(found)
             if found is not None and (found.end() < horizon or (self._whole and horizon == known)):
                 self._stop = found.start(1)
                 if self._stop - start > self._limit:
@@ -115,6 +118,13 @@ class Borders:
                 return True
             if horizon < known or not self._fill():
                 return False
+
+    def _pass_bad_quote(self, found: re.Match[bytes]) -> bool:
+        if found.end() - found.start() > self._limit:
+            return False
+        self.fault = "bad_quote"
+        self._position = found.end(BAD_QUOTE_GROUP)
+        return True
 
     def _pass_broken(self) -> None:
         line_end = self._open_quote_line_end(self._position)
@@ -132,7 +142,7 @@ class Borders:
         None where no quote is open there, or where that line is itself longer than the limit.
         """
         limit = min(start + self._limit, len(self._units))
-        sure = fields_pattern(self._grammar.delimiters).match(self._units, start, limit)
+        sure = fields_pattern(self._grammar.delimiters, self._grammar.rules).match(self._units, start, limit)
         if sure is not None and sure.end() == limit:
             return None
         found = _newline(self._units, start if sure is None else sure.end(), start + self._limit + 1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from activities.dialect import Dialect, dialect_of_header, find_dialect
 from activities.record_borders import Window
+from activities.record_grammar import RECORD_RULES
 from activities.records import MAX_FIELD_CHARS
 from activities.source_bytes import SourceBytes
 from activities.source_file import Record, Rejected, SourceFile
@@ -30,7 +32,7 @@ class SourceComparison:
         """Open the source of a manifest; a link to it is followed, since the operator named it.
 
         Raises:
-            OutputRefused: the manifest names an encoding or a limit that no batch is made with.
+            OutputRefused: the manifest names an encoding, a limit or rules that no batch of this version is made with.
             SourceError: the source cannot be read, or is another file than the one the manifest names.
         """
         options = _options(manifest)
@@ -129,8 +131,15 @@ def _as_listed(path: Path, content: SourceBytes, options: CsvOptions, listed: di
     for find in (find_dialect, dialect_of_header):
         dialect = _found(find, content, options)
         if dialect and (list(dialect.columns), dialect.data_start) == (listed["columns"], listed["data_start"]):
-            return SourceFile(content, dialect, options)
+            return SourceFile(content, replace(dialect, record_rules=_rules(listed)), options)
     raise SourceChanged(f"{path}: its header is not read as the manifest says")
+
+
+def _rules(listed: dict[str, Any]) -> int:
+    rules: int = listed.get("record_rules", 1)
+    if not 1 <= rules <= RECORD_RULES:
+        raise OutputRefused(f"the manifest says its records were read by rules {rules}; verify it with a newer batchd")
+    return rules
 
 
 def _found(find: Callable[[Window, CsvOptions], Dialect], content: SourceBytes, options: CsvOptions) -> Dialect | None:

@@ -175,6 +175,8 @@ class SourceFile:
         return Rejected(number, line, walk.fault, self._fault_detail(walk.fault))
 
     def _fault_detail(self, fault: Fault) -> str:
+        if fault == "bad_quote":
+            return "text behind a closing quote that stands on a later line; reading goes on at the next line"
         limit = f"{self._options.max_record_bytes} bytes"
         return f"no closing quote within {limit}" if fault == "unclosed_quote" else f"longer than {limit}"
 

@@ -168,6 +168,7 @@ class FinishedWork:
             "newline": self.dialect.newline,
             "columns": self.dialect.columns,
             "data_start": self.dialect.data_start,
+            "record_rules": self.dialect.record_rules,
             "source_sha256": self.batch.source.sha256,
             "api_url": "http://127.0.0.1:3001/enrich",
             "producer_version": "0.1.0",

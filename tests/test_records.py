@@ -9,6 +9,7 @@ import pytest
 from csv_pages import PAGE_SIZES, pages_of, read_in_pages
 
 from activities.source_file import Record, Rejected
+from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions
 
 NASTY = CsvOptions(max_record_bytes=64, max_field_bytes=16)
@@ -81,6 +82,34 @@ def test_a_ragged_record_is_rejected_with_its_widths(file: Path) -> None:
 
 def test_text_behind_a_closing_quote_is_rejected_and_the_next_record_is_not_touched(file: Path) -> None:
     assert values(file, b'a,b\n"1"x,2\n"1" ,2\n3,4\n') == ["bad_quote", "bad_quote", ["3", "4"]]
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([b'1,"Anna""', b'2,"Bert"', b'3,"Carl"'], ["bad_quote", ["2", "Bert"], ["3", "Carl"]]),
+        ([b'1,"Anna""', b"2,Bert", b'3,"Carl"'], ["bad_quote", ["2", "Bert"], ["3", "Carl"]]),
+        ([b'"1"",Anna', b'"2",Bert', b'"3",Carl'], ["bad_quote", ["2", "Bert"], ["3", "Carl"]]),
+        ([b'1,"Anna""', b'2,"Bert""', b'3,"Carl"'], ["bad_quote", "bad_quote", ["3", "Carl"]]),
+        ([b'1,"Anna""', b'2,"a ""b"" c"', b"3,Carl"], ["bad_quote", ["2", 'a "b" c'], ["3", "Carl"]]),
+        ([b'"two', b'lines","Anna""', b'2,"Bert"'], ["bad_quote", ["2", "Bert"]]),
+        ([b'"1"x,"two', b'lines"', b'2,"Bert"'], ["bad_quote", ["2", "Bert"]]),
+        ([b'"1"x,"Anna""', b'2,"Bert"'], ["bad_quote", ["2", "Bert"]]),
+        ([b'1,"Anna""', b"", b'2,"Bert"'], ["bad_quote", ["2", "Bert"]]),
+        ([b'1,"Anna""', b'2,"open', b"3,Carl"], ["bad_quote", "unclosed_quote", ["3", "Carl"]]),
+    ],
+)
+def test_a_quote_too_many_costs_its_own_line_and_not_the_good_record_behind_it(
+    file: Path, newline: bytes, lines: list[bytes], expected: list[list[str] | str]
+) -> None:
+    assert values(file, newline.join([b"a,b", *lines, b""])) == expected
+
+
+def test_a_quote_too_many_in_the_header_is_said(file: Path) -> None:
+    file.write_bytes(b'a,"b""\n1,"2"\n')
+    with pytest.raises(InvalidCsv, match="a quote that is not closed"):
+        read_in_pages(file, 1)
 
 
 def test_an_unclosed_quote_costs_one_line(file: Path) -> None:

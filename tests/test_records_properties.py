@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -17,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities import record_borders
-from activities.record_grammar import fields_pattern, record_pattern
-from activities.source_file import Record, SourceFile
+from activities.record_grammar import RECORD_RULES, fields_pattern, record_pattern
+from activities.source_file import Record, Rejected, SourceFile
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions, Cursor
 
@@ -118,7 +119,7 @@ def test_any_cp1252_table_reads_as_written_when_the_encoding_is_set(
             assert [row.values for row in read_in_pages(path, size, options) if isinstance(row, Record)] == table
 
 
-def slow_reading(content: bytes, limit: int) -> list[tuple[int, str]]:
+def slow_reading(content: bytes, limit: int, rules: int) -> list[tuple[int, str]]:
     """Offset and fault of each record, by a byte-at-a-time reading of the rules; `content` starts at a border."""
     found: list[tuple[int, str]] = []
     at = 0
@@ -126,11 +127,10 @@ def slow_reading(content: bytes, limit: int) -> list[tuple[int, str]]:
         if content[at] in b"\r\n":
             at += 1
             continue
-        end, quote = _slow_end(content, at, at + limit)
-        fault = ""
+        end, quote, fault = _slow_end(content, at, at + limit, rules)
         if end is None:
             end = _slow_line_end(content, at + limit if quote is None else quote)
-            fault = "record_too_large" if quote is None or end > at + limit else "unclosed_quote"
+            fault = fault or ("record_too_large" if quote is None or end > at + limit else "unclosed_quote")
             end = _slow_line_end(content, at + limit) if fault == "record_too_large" else end
         found.append((at, fault))
         at = end
@@ -141,14 +141,17 @@ def _slow_line_end(content: bytes, at: int) -> int:
     return next((i for i in range(at, len(content)) if content[i] in b"\r\n"), len(content))
 
 
-def _slow_end(content: bytes, at: int, limit: int) -> tuple[int | None, int | None]:
-    """Return where the record at `at` ends (None: not up to `limit`), and where the quote open there stands."""
+def _slow_end(content: bytes, at: int, limit: int, rules: int) -> tuple[int | None, int | None, str]:
+    """Return where the record at `at` ends (None: not up to `limit`), the quote that is at fault, and its fault.
+
+    The quote is the one open at `limit`, or one too many, which is a fault that needs no more of the record.
+    """
     state = "start"
     quote = at
     for i in range(at, min(limit, len(content)) + 1):
         char = content[i : i + 1]
         if state != "quoted" and (not char or char in b"\r\n"):
-            return i, None
+            return i, None, ""
         if i == limit or not char:
             break
         if state == "quoted":
@@ -159,32 +162,56 @@ def _slow_end(content: bytes, at: int, limit: int) -> tuple[int | None, int | No
             quote = i if state == "start" else quote
             state = "quoted"
         else:
+            if state == "closed" and rules > 1 and re.search(rb"[\r\n]", content[quote:i]):
+                return None, quote, "bad_quote"
             state = "text"
-    return None, quote if state == "quoted" else None
+    return None, quote if state == "quoted" else None, ""
 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    pieces=st.lists(st.sampled_from(PIECES), max_size=40), limit=st.integers(4, 20), block=st.sampled_from([2, 4, 64])
+    pieces=st.lists(st.sampled_from(PIECES), max_size=40),
+    limit=st.integers(4, 20) | st.just(1_000),
+    block=st.sampled_from([2, 4, 64]),
+    rules=st.sampled_from([1, RECORD_RULES]),
 )
 def test_any_bytes_have_the_same_borders_at_any_page_size_and_block_size_as_by_a_slow_reading(
-    pieces: list[bytes], limit: int, block: int
+    pieces: list[bytes], limit: int, block: int, rules: int
 ) -> None:
     content = b"".join(pieces)
     options = CsvOptions(encoding="cp1252", delimiter=",", max_record_bytes=limit, max_field_bytes=limit)
-    with scratch(b"a,b\n" + content) as path:
+    with scratch(b"a,b\n" + content) as path, by_rules(rules):
         whole = read_in_pages(path, 1000, options)
         with patch.object(record_borders, "BLOCK_BYTES", block):
             assert read_in_pages(path, 2, options) == whole
             with SourceFile.open(path, options) as source:
+                assert source.dialect.record_rules == rules
                 pages = source.find_pages(Cursor(), page_rows=1, max_pages=1000).pages
-    expected = slow_reading(content, limit)
+        with patch.object(SourceFile, "_read_plain", lambda *_: None):
+            for size in PAGE_SIZES:
+                assert read_in_pages(path, size, options) == whole
+    expected = slow_reading(content, limit, rules)
     starts = [start for start, _ in expected]
     assert [page.source_start - 4 for page in pages][1:] == starts[1:]
     assert [row.line for row in whole] == [2 + len(re.findall(rb"\r\n|[\r\n]", content[:start])) for start in starts]
-    faults = [getattr(row, "reason", "") for row in whole]
+    reasons = [row.reason if isinstance(row, Rejected) else "" for row in whole]
     structural = {"unclosed_quote", "record_too_large"}
-    assert [fault if fault in structural else "" for fault in faults] == [fault for _, fault in expected]
+    for reason, (_, fault) in zip(reasons, expected, strict=True):
+        assert reason == fault if fault or reason in structural else reason not in structural
+
+
+@contextmanager
+def by_rules(rules: int) -> Iterator[None]:
+    """Read every file as one that was claimed when these rules held."""
+    found = SourceFile.open
+
+    def opened(path: Path, options: CsvOptions) -> SourceFile:
+        source = found(path, options)
+        source.dialect = replace(source.dialect, record_rules=rules)
+        return source
+
+    with patch.object(SourceFile, "open", opened):
+        yield
 
 
 @settings(max_examples=200, deadline=None)
@@ -219,7 +246,20 @@ class Counting:
 
 @pytest.mark.parametrize(
     "line",
-    [b'"abc\n', b'x,"""\n', b'""\n', b'a,""\n', b'a,"\n""\n', b'"a"b,"\n', b'"\n' + b"a\n" * 99, b'"a"b,"' + b"\n" * 9],
+    [
+        b'"abc\n',
+        b'x,"""\n',
+        b'""\n',
+        b'a,""\n',
+        b'a,"\n""\n',
+        b'"a"b,"\n',
+        b'"\n' + b"a\n" * 99,
+        b'"a"b,"' + b"\n" * 9,
+        b'"x"y,"\n',
+        b'1,"Anna""\n',
+        b'1,"Anna""\n' + b'2,"""",x\n' * 99,
+        b'"\n""\n"x,"\n',
+    ],
 )
 @pytest.mark.parametrize("limit", [64, 65_536])
 def test_stray_quotes_cost_work_in_proportion_to_the_file(tmp_path: Path, line: bytes, limit: int) -> None:
@@ -227,8 +267,8 @@ def test_stray_quotes_cost_work_in_proportion_to_the_file(tmp_path: Path, line: 
     path.write_bytes(b"a,b\n" + line * (500_000 // len(line)))
     seen: list[int] = []
     with (
-        patch.object(record_borders, "record_pattern", lambda delimiters: Counting(record_pattern(delimiters), seen)),
-        patch.object(record_borders, "fields_pattern", lambda delimiters: Counting(fields_pattern(delimiters), seen)),
+        patch.object(record_borders, "record_pattern", lambda *given: Counting(record_pattern(*given), seen)),
+        patch.object(record_borders, "fields_pattern", lambda *given: Counting(fields_pattern(*given), seen)),
         SourceFile.open(path, CsvOptions(max_record_bytes=limit)) as source,
     ):
         source.find_pages(Cursor(), page_rows=10_000_000, max_pages=1)

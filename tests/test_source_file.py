@@ -17,7 +17,7 @@ from csv_pages import pages_of, read_in_pages
 from activities import source_file
 from activities.source_file import Record, SourceFile
 from workflows.errors import InvalidCsv, SourceChanged, SourceUnreadable, SourceVanished
-from workflows.models import CsvOptions, Cursor, Page, Source
+from workflows.models import CsvOptions, Cursor, Page, PinnedDialect, Source
 
 ROWS = b"a,b\n" + b"".join(b"%d,x\n" % at for at in range(1, 11))
 
@@ -109,6 +109,18 @@ def test_a_file_claimed_before_dialects_were_pinned_is_read_as_it_was_then(file:
     lacking = CsvOptions(required_columns=("a",), max_columns=1)  # the one was asked for then, the other was not
     with pytest.raises(InvalidCsv, match="lacks the required"):
         SourceFile.open(file, lacking, pinned(file))
+
+
+def test_a_dialect_that_was_pinned_before_the_rules_for_records_changed_keeps_to_its_own(file: Path) -> None:
+    file.write_bytes(b'a,b\n1,"x""\n2,"y"\n3,z\n')
+    with opened(file) as source:
+        new = source.dialect.pinned()
+    assert (new.record_rules, PinnedDialect(delimiter=",", encoding="utf-8").record_rules) == (2, 1)
+    for rules, first_rows in ((2, [1, 2, 3]), (1, [1, 2])):
+        with opened(file, replace(pinned(file), dialect=replace(new, record_rules=rules))) as source:
+            pages = source.find_pages(Cursor(), page_rows=1, max_pages=9).pages
+            assert [page.first_row for page in pages] == first_rows
+            assert sum(len(source.read_page(page)) for page in pages) == len(pages)
 
 
 def test_the_digest_is_that_of_the_whole_file(file: Path) -> None:

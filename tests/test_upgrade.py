@@ -16,7 +16,11 @@ Make = Callable[..., Installation]
 HISTORIES = Path(__file__).parent / "histories"
 EARLIER = sorted(each.parent.name for each in HISTORIES.glob("*/batchd-*.tar.xz"))
 ROWS = 600
-AMOUNTS = "id;net, EUR;tax, EUR;due, EUR\n" + "".join(f"{row};1,50;2,30;3,80\n" for row in range(1, ROWS + 1))
+QUOTED = {250: '"80""', 251: '"80"', 550: '"80""', 551: '"80"'}
+"""Two quotes too many: in 0.1.0 each makes one record of two lines, and now of one."""
+AMOUNTS = "id;net, EUR;tax, EUR;due, EUR\n" + "".join(
+    f"{line};1,50;2,30;3,{QUOTED.get(line, '80')}\n" for line in range(1, ROWS + 1)
+)
 """Read by commas in 0.1.0, which asks the header alone, and by semicolons now: one batch must not mix the two."""
 
 
@@ -48,12 +52,13 @@ def test_a_batch_begun_by_an_earlier_version_is_ended_by_this_one(
     assert 0 < api(base, "/calls")["total"] < ROWS, "the batch was in its middle"
     site.batchd()
     [folder] = site.finished()
-    assert [row["_row"] for row in rows_of(folder)] == list(range(1, ROWS + 1))
+    assert [row["_row"] for row in rows_of(folder)] == [row for row in range(1, ROWS - 1) if row not in {250, 549}]
+    assert [row["id;net"] for row in rows_of(folder)] == [f"{n};1" for n in range(1, ROWS + 1) if n not in QUOTED]
     assert all(row["enriched"] for row in rows_of(folder))
-    assert {len(row) for row in rows_of(folder)} == {len(rows_of(folder)[0])}
-    assert all(row["id;net"] == f"{row['_row']};1" for row in rows_of(folder))
-    assert manifest_of(folder)["dialect"]["delimiter"] == ","
-    assert site.batchctl("verify", str(folder)).returncode == 0
+    dialect = manifest_of(folder)["dialect"]
+    assert (dialect["delimiter"], dialect["record_rules"]) == (",", 1)
+    source = next(site.inbox.glob("archive/*/amounts.csv"))
+    assert site.batchctl("verify", str(folder), "--source", str(source)).returncode == 0
     repeated = api(base, "/calls")["repeated"]
     assert sum(times - 1 for times in repeated.values()) <= 8, "no more than was in flight"
 

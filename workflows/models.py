@@ -33,7 +33,8 @@ class PinnedDialect:
     r"""How a claimed file is written, found once: nothing that comes later sees another file in the same bytes.
 
     `newline` is the line end of the first records: `\n`, `\r\n`, `\r` or `mixed`. The header is the first record at or
-    behind byte `header_start`; the records begin at byte `data_start`, on physical line `data_line`.
+    behind byte `header_start`; the records begin at byte `data_start`, on physical line `data_line`. `record_rules` are
+    those by which they are told apart, see `activities.record_grammar`; 1 where the claim is older than the choice.
     """
 
     delimiter: str
@@ -43,6 +44,7 @@ class PinnedDialect:
     header_start: int = 0
     data_start: int = 0
     data_line: int = 2
+    record_rules: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
