@@ -1,4 +1,4 @@
-"""The last look at a batch: the source is read again whole, the chunks are hashed, the manifest is written."""
+"""The last look at a batch: the chunks are hashed, the source is read again whole, the manifest is written."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import orjson
 
 from activities.folder import Folder
 from activities.generations import write_generation
-from activities.manifest import ManifestFacts, write_manifest
+from activities.journal import entries
+from activities.manifest import UNKNOWN, ManifestFacts, write_manifest
 from activities.output_names import rejected_name
 from activities.places import Places
 from activities.source_file import SourceFile
-from workflows.errors import BatchdError
+from workflows.errors import BatchdError, OutputRefused
 from workflows.models import Cursor, Page
 from workflows.requests import WriteManifest, WrittenManifest
 
@@ -35,8 +36,8 @@ def finish(places: Places, request: WriteManifest) -> WrittenManifest:
         if request.batch.generation > 1:
             return write_generation(folder, request, finished_at=_now(), producer_version=places.producer_version)
         with places.source(request.batch) as source:
-            written = write_manifest(folder, request, _facts(places, request, source))
-            damaged = _found_again(source, written.damaged, request.shape.page_rows)
+            written = write_manifest(folder, request, lambda: _facts(places, request, source))
+            damaged = _found_again(folder, source, written.damaged, request.shape.page_rows)
         if written.status == "partial":
             failure = _why_no_row_is_valid(folder, written.counts.records)
     return replace(written, damaged=damaged, failure=failure)
@@ -72,17 +73,29 @@ def _facts(places: Places, request: WriteManifest, source: SourceFile) -> Manife
     )
 
 
-def _found_again(source: SourceFile, damaged: list[Page], page_rows: int) -> list[Page]:
-    """Return damaged pages whole: from their own start where that is known, else by one walk from the file's start."""
-    unknown = {page.number for page in damaged if page.source_start < 0}
-    walked = source.find_pages(Cursor(), page_rows=page_rows, max_pages=max(unknown)).pages if unknown else []
-    found = {page.number: page for page in walked if page.number in unknown}
-    return [found.get(page.number) or _from_its_start(source, page, page_rows) for page in damaged]
+def _found_again(folder: Folder, source: SourceFile, damaged: list[Page], page_rows: int) -> list[Page]:
+    """Return damaged pages whole. What the journal does not know is found behind the nearest page that it does."""
+    if not any(page.source_start == UNKNOWN for page in damaged):
+        return damaged
+    journal = entries(folder)
+    at, found = Cursor(), list[Page]()
+    for page in damaged:
+        if page.source_start != UNKNOWN:
+            found.append(page)
+            continue
+        if at.page != page.number:
+            before = max((each for each in journal if each < page.number), default=0)
+            at = _start_of(journal[before].page) if before else Cursor()
+        walked = source.find_pages(at, page_rows=page_rows, max_pages=page.number - at.page + 1)
+        if not walked.pages or walked.pages[-1].number != page.number:
+            raise OutputRefused(f"{folder.path}: the source has no page {page.number}, which was saved before")
+        found.append(walked.pages[-1])
+        at = walked.next or Cursor()
+    return found
 
 
-def _from_its_start(source: SourceFile, page: Page, page_rows: int) -> Page:
-    at = Cursor(offset=page.source_start, page=page.number, row=page.first_row, line=page.line)
-    return source.find_pages(at, page_rows=page_rows, max_pages=1).pages[0]
+def _start_of(page: Page) -> Cursor:
+    return Cursor(offset=page.source_start, page=page.number, row=page.first_row, line=page.line)
 
 
 def _now() -> str:

@@ -28,6 +28,8 @@ MAX_WHOLE_BYTES = 1_073_741_824
 """Far more than a manifest of a billion rows; a file that only says it is one must not fill the memory."""
 
 _BLOCK_BYTES = 262_144
+_CLOCK_STEP_NS = 2_000_000_000
+"""No file system in use counts the time of a change in larger steps."""
 _OPEN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NO_LINKS_HERE = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _NOT_A_PLAIN_FILE = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
@@ -72,6 +74,22 @@ class Folder:
                 return os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_size
             except FileNotFoundError:
                 return None
+
+    def now_ns(self) -> int:
+        """Return the time by the file system's own clock, by which it also notes when a file changes."""
+        with disk_errors(f"looking at {self.path}"):
+            os.utime(self.fd)
+            return os.fstat(self.fd).st_ctime_ns
+
+    def untouched(self, name: str, size_bytes: int, since_ns: int) -> bool:
+        """Tell whether `name` is a plain file of this size that has not changed since `since_ns`. It is not read."""
+        with disk_errors(f"looking at {self.path / name}"):
+            try:
+                found = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+            except FileNotFoundError:
+                return False
+        plain = stat.S_ISREG(found.st_mode) and found.st_size == size_bytes
+        return plain and found.st_ctime_ns < since_ns - _CLOCK_STEP_NS
 
     def reading(self, name: str) -> BinaryIO | None:
         """Open a plain file for reading; None where there is none, or something else than a plain file."""

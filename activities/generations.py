@@ -21,7 +21,7 @@ from activities.output_names import manifest_name
 from activities.publishing import finished, finished_once, publish, remove_unlisted
 from activities.retried_page import RetriedPage, damaged
 from workflows.ids import workflow_id
-from workflows.models import Cursor, Page
+from workflows.models import Checked, Cursor, Page
 from workflows.requests import LoadedPages, LoadPages, WriteManifest, WrittenManifest
 
 
@@ -78,13 +78,16 @@ def _attempt(folder: Folder, request: WriteManifest, finished_at: str, producer_
     parent = read_manifest(folder, generation - 1)
     if digest_of(parent) != parent["integrity"]["digest"]:
         raise damaged(folder, manifest_name(generation - 1))
+    begun_ns = folder.now_ns()
     journal = entries(folder, generation)
     # The journal goes once there is a manifest: only where there is none yet, what was read of it is all of it.
     if (done := finished(folder, generation)) is not None:
         return done
-    pages, missing = _merged(folder, generation, journal, saved_pages(parent))
+    before = saved_pages(parent)
+    pages, missing = _merged(folder, request, journal, before)
     if missing and not request.cancelled:
-        return WrittenManifest(file=None, damaged=missing[:MAX_DAMAGED_PAGES])
+        last = before[len(pages) - 1].page.number
+        return WrittenManifest(file=None, damaged=missing, checked=Checked(page=last, since_ns=begun_ns))
     facts = _facts(request, parent, pages)
     facts |= work_facts(request, parent["api"]["url"], finished_at, counts_of(pages))
     facts |= {"producer": {"name": PRODUCER, "version": producer_version}, "parent": _parent(folder, generation - 1)}
@@ -94,23 +97,27 @@ def _attempt(folder: Folder, request: WriteManifest, finished_at: str, producer_
 
 
 def _merged(
-    folder: Folder, generation: int, journal: dict[int, SavedPage], before: list[SavedPage]
+    folder: Folder, request: WriteManifest, journal: dict[int, SavedPage], before: list[SavedPage]
 ) -> tuple[list[SavedPage], list[Page]]:
-    """Return the pages as they are now, and those with fallback rows that were not tried again."""
+    """Return the pages as they are now, and those whose fallback rows were not tried again; ends after 100 of them."""
+    generation = request.batch.generation
     pages: list[SavedPage] = []
     missing: list[Page] = []
     for page in before:
+        since_ns = request.checked.since(page.page.number)
         again = journal.get(page.page.number)
-        if again is not None and not matches(folder, again, generation):
+        if again is not None and not matches(folder, again, generation, since_ns=since_ns):
             folder.remove(again.chunk.file)
             again = None
         if again is None and page.fallback:
             missing.append(page.page)
         now = again or page
         for each in now.files():
-            if (again is None or each is now.rejected) and not unchanged(folder, each):
+            if (again is None or each is now.rejected) and not unchanged(folder, each, since_ns=since_ns):
                 raise damaged(folder, each.file)
         pages.append(now)
+        if len(missing) == MAX_DAMAGED_PAGES and not request.cancelled:
+            break
     return pages, missing
 
 

@@ -103,13 +103,18 @@ def own_files(saved: SavedPage, generation: int) -> list[FileFacts]:
     return [each for each in saved.files() if generation_of_data(each.file) == generation]
 
 
-def matches(folder: Folder, saved: SavedPage, generation: int = 1) -> bool:
+def matches(folder: Folder, saved: SavedPage, generation: int = 1, *, since_ns: int = 0) -> bool:
     """Tell whether the files that a generation made of the page are on disk, byte for byte as they were saved."""
-    return all(unchanged(folder, each) for each in own_files(saved, generation))
+    return all(unchanged(folder, each, since_ns=since_ns) for each in own_files(saved, generation))
 
 
-def unchanged(folder: Folder, facts: FileFacts) -> bool:
-    """Tell whether a file is on disk, byte for byte as it was saved."""
+def unchanged(folder: Folder, facts: FileFacts, *, since_ns: int = 0) -> bool:
+    """Tell whether a file is on disk, byte for byte as it was saved.
+
+    It was hashed before at `since_ns` by the clock of its file system: where it has not changed since, it is not read.
+    """
+    if folder.untouched(facts.file, facts.bytes, since_ns):
+        return True
     there = folder.stored(facts.file)
     return there is not None and (there.size_bytes, there.sha256) == (facts.bytes, facts.sha256)
 

@@ -5,7 +5,7 @@ It is written last, at once and for ever: its presence means that the batch is c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 from activities.folder import Folder
@@ -14,7 +14,7 @@ from activities.manifest_document import ManifestDocument
 from activities.manifest_facts import ManifestFacts, first_facts
 from activities.publishing import finished, finished_once, publish, remove_unlisted
 from workflows.errors import OutputRefused, SourceChanged
-from workflows.models import Page
+from workflows.models import Checked, Page
 from workflows.requests import WriteManifest, WrittenManifest
 
 __all__ = ["UNKNOWN", "ManifestFacts", "write_manifest"]
@@ -24,10 +24,12 @@ UNKNOWN = -1
 """Stands in a damaged page for what only the source can tell."""
 
 
-def write_manifest(folder: Folder, request: WriteManifest, facts: ManifestFacts) -> WrittenManifest:
+def write_manifest(folder: Folder, request: WriteManifest, facts: Callable[[], ManifestFacts]) -> WrittenManifest:
     """Write the manifest of a batch, or say which pages must be worked again first. Idempotent.
 
     A damaged page that the journal does not know has -1 for everything but its number: only the source can tell.
+    `facts` is called last, once no page is damaged: it reads the whole source. What an answer before this one has
+    found to be sound (`request.checked`) is hashed again only where it changed since.
 
     Raises:
         SourceChanged: the source is not the one that was identified.
@@ -37,17 +39,21 @@ def write_manifest(folder: Folder, request: WriteManifest, facts: ManifestFacts)
     return finished_once(folder, 1, lambda: _attempt(folder, request, facts))
 
 
-def _attempt(folder: Folder, request: WriteManifest, facts: ManifestFacts) -> WrittenManifest:
-    if facts.source_sha256 != request.batch.source.sha256:
-        raise SourceChanged(f"{request.batch.source.name} was changed after it was claimed: its sha256 is another one")
+def _attempt(folder: Folder, request: WriteManifest, find_facts: Callable[[], ManifestFacts]) -> WrittenManifest:
+    begun_ns = folder.now_ns()
     journal = entries(folder)
     # The journal goes once there is a manifest: only where there is none yet, what was read of it is all of it.
     if (done := finished(folder, 1)) is not None:
         return done
     expected = sorted(journal) if request.cancelled else range(1, request.pages + 1)
-    sound, bad = _sorted_out(folder, journal, expected)
+    sound, bad = _sorted_out(folder, journal, expected, request.checked)
     if bad and not request.cancelled:
-        return WrittenManifest(file=None, damaged=[_to_work_again(each, journal) for each in bad])
+        last = max(bad[-1], sound[-1].page.number if sound else 0)
+        damaged = [_to_work_again(each, journal) for each in bad]
+        return WrittenManifest(file=None, damaged=damaged, checked=Checked(page=last, since_ns=begun_ns))
+    facts = find_facts()
+    if facts.source_sha256 != request.batch.source.sha256:
+        raise SourceChanged(f"{request.batch.source.name} was changed after it was claimed: its sha256 is another one")
     _check_adds_up(request, facts, sound)
     document = ManifestDocument(facts=first_facts(request, facts, sound), pages=sound)
     remove_unlisted(folder, document)
@@ -55,14 +61,14 @@ def _attempt(folder: Folder, request: WriteManifest, facts: ManifestFacts) -> Wr
 
 
 def _sorted_out(
-    folder: Folder, journal: dict[int, SavedPage], expected: Iterable[int]
+    folder: Folder, journal: dict[int, SavedPage], expected: Iterable[int], checked: Checked
 ) -> tuple[list[SavedPage], list[int]]:
     """Return the sound pages and the numbers of the others, whose files are removed; ends after 100 of those."""
     sound: list[SavedPage] = []
     bad: list[int] = []
     for number in expected:
         saved = journal.get(number)
-        if saved is not None and matches(folder, saved):
+        if saved is not None and matches(folder, saved, since_ns=checked.since(number)):
             sound.append(saved)
             continue
         bad.append(number)

@@ -18,6 +18,7 @@ from typing import Self
 from activities.disk_errors import disk_errors, translated
 from activities.failpoints import failpoint
 from activities.folder import Folder
+from activities.output_names import generation_of_data
 from workflows.errors import OutputRefused, TransientError
 from workflows.ids import workflow_id
 
@@ -47,7 +48,7 @@ class OutputFolder(Folder):
         try:
             if create:
                 _make(root_fd, path)
-            folder = cls(_opened(root_fd, path), path)
+            folder = cls(_opened(root_fd, path, made=create), path)
             try:
                 if folder._claimed(batch_id):
                     with disk_errors(f"syncing {root}"):
@@ -72,7 +73,11 @@ class OutputFolder(Folder):
             raise OutputRefused(f"{directory}: {os.strerror(error.errno or 0)}") from error
 
     def _claimed(self, batch_id: str) -> bool:
-        """Check that the folder is ours, adopting it where only the marker is missing; True where it was."""
+        """Check that the folder is ours, adopting it where only the marker is missing; True where it was.
+
+        It may be missing from a folder that somebody is deleting: then chunks may still be there for a moment. Where
+        they stay, the journal tells which of them count.
+        """
         found = os.fstat(self.fd)
         if found.st_uid != os.geteuid():
             raise self._refused(f"belongs to user {found.st_uid}, not to us ({os.geteuid()})")
@@ -85,7 +90,7 @@ class OutputFolder(Folder):
             return False
         if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise self._refused(f"is open to others (mode {stat.S_IMODE(found.st_mode):04o}) and has no mark of ours")
-        foreign = [name for name in self.names() if not is_hidden_of_ours(name)]
+        foreign = [name for name in self.names() if not is_hidden_of_ours(name) and generation_of_data(name) != 1]
         if foreign:
             raise self._refused(f"has no mark of ours and holds {foreign[0]!r}")
         self._mark(batch_id)
@@ -136,10 +141,12 @@ def _make(root_fd: int, path: Path) -> None:
     failpoint("folder.make.after")
 
 
-def _opened(root_fd: int, path: Path) -> int:
+def _opened(root_fd: int, path: Path, *, made: bool) -> int:
     try:
         return os.open(path.name, _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=root_fd)
     except OSError as error:
+        if made and error.errno == errno.ENOENT:
+            raise TransientError(f"{path} was deleted while it was in use") from error
         reasons = {
             errno.ENOENT: "does not exist",
             errno.ELOOP: "is a symbolic link",

@@ -24,7 +24,19 @@ from activities.source_file import Record, Rejected, SourceFile
 from activities.storage import OutputFolder
 from activities.tally import tally
 from workflows.ids import batch_id, identity_key
-from workflows.models import BatchRef, CallStats, Control, CsvOptions, Cursor, Identity, Page, Pause, Shape, Source
+from workflows.models import (
+    BatchRef,
+    CallStats,
+    Checked,
+    Control,
+    CsvOptions,
+    Cursor,
+    Identity,
+    Page,
+    Pause,
+    Shape,
+    Source,
+)
 from workflows.requests import LoadPages, SavedChunk, SavePage, WriteManifest, WrittenManifest
 
 FINISHED_AT = "2026-01-02T03:04:15.500+00:00"
@@ -111,11 +123,18 @@ class FinishedWork:
                 self.enrich(page, answer)
 
     def finish(
-        self, *, cancelled: Control | None = None, finished_at: str = FINISHED_AT, **facts: Any
+        self,
+        *,
+        cancelled: Control | None = None,
+        finished_at: str = FINISHED_AT,
+        checked: Checked = Checked(),  # noqa: B008 - frozen
+        **facts: Any,
     ) -> WrittenManifest:
         with self.open() as folder:
             return write_manifest(
-                folder, self.request(cancelled=cancelled), self.facts(finished_at=finished_at, **facts)
+                folder,
+                replace(self.request(cancelled=cancelled), checked=checked),
+                lambda: self.facts(finished_at=finished_at, **facts),
             )
 
     def run(self, answer: Answer = answers) -> Path:

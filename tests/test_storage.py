@@ -120,6 +120,24 @@ def test_a_folder_whose_maker_was_killed_before_it_left_its_mark_is_adopted(tmp_
         assert folder.read(".batchd") == f"{ID}\n".encode()
 
 
+def test_a_folder_that_is_being_deleted_is_taken_again_whatever_of_ours_is_still_there(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    for name in (".journal", "chunk-000001.json", "rejected-000001.json"):
+        (tmp_path / NAME / name).touch()
+    (tmp_path / NAME / ".batchd").unlink()
+    with opened(tmp_path) as folder:
+        assert folder.read(".batchd") == f"{ID}\n".encode()
+
+
+def test_a_folder_that_is_deleted_between_its_making_and_its_opening_is_a_transient_fault(tmp_path: Path) -> None:
+    def delete(name: str) -> None:
+        if name == "folder.make.after":
+            (tmp_path / NAME).rmdir()
+
+    with watched(delete), pytest.raises(TransientError, match="deleted"):
+        opened(tmp_path)
+
+
 def test_a_result_that_its_owner_let_others_read_is_still_ours(tmp_path: Path) -> None:
     opened(tmp_path).close()
     (tmp_path / NAME).chmod(0o750)

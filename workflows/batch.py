@@ -7,6 +7,7 @@ continue-as-new carries it, with the pages that are still open.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 
 from temporalio import workflow
@@ -20,6 +21,9 @@ from workflows.state import BatchRequest, BatchResult
 from workflows.steps import error_type, told
 
 KEPT_RUN_IDS = 200
+DAMAGED_IN_THE_QUEUE = "damaged-pages-in-the-queue"
+"""Since 0.2.0 damaged pages are worked several at once, and renew the history as others do."""
+DAMAGED = "their files in the output folder are missing or not what was saved; the pages are worked again"
 CANCELLED_IN_TEMPORAL = Control(by="temporal", reason="the workflow was cancelled in Temporal")
 
 WORTH_WAITING_FOR = ("StorageFull", "InboxMissing")
@@ -140,9 +144,7 @@ class BatchWork(PagesAtWork):
         return wanted and not self._holding() and not self._turnover_due()
 
     def _take_in(self, loaded: LoadedPages, cursor: Cursor) -> None:
-        for page in loaded.pages:
-            self._pending.append(page)
-            self._open[page.number] = page
+        self._enqueue(loaded.pages)
         self._state = replace(self._state, cursor=loaded.next)
         if loaded.next is None:
             total = cursor.row - 1 + sum(page.records for page in loaded.pages)
@@ -179,8 +181,7 @@ class BatchWork(PagesAtWork):
     async def _conclude(self) -> BatchResult:
         written = await self._manifest()
         while written.damaged:
-            for page in written.damaged:
-                await self._redo(page)
+            await self._work_again(written)
             written = await self._manifest()
         self._state = replace(self._state, counts=written.counts, total_rows=written.counts.records)
         if written.failure and workflow.patched("no-valid-row-fails-the-batch"):
@@ -206,8 +207,20 @@ class BatchWork(PagesAtWork):
                 if kind not in WORTH_WAITING_FOR:
                     return WrittenManifest(file=None, status="cancelled", counts=self._state.counts)
 
+    async def _work_again(self, written: WrittenManifest) -> None:
+        """Work pages again whose files were damaged on disk after they had been saved, as pages are always worked."""
+        if not workflow.patched(DAMAGED_IN_THE_QUEUE):
+            for page in written.damaged:
+                await self._redo(page)
+            return
+        self._log("batch.damaged", logging.WARNING, pages=str(len(written.damaged)), why=DAMAGED)
+        self._enqueue(written.damaged)
+        damaged = self._state.damaged + len(written.damaged)
+        self._state = replace(self._state, damaged=damaged, checked=written.checked)
+        await self._work_through()
+
     async def _redo(self, page: Page) -> None:
-        """Work a page again whose chunk was damaged on disk after it had been saved."""
+        """Work one page again. Only for batches that 0.1.0 began to conclude."""
         self._tasks[page.number] = asyncio.create_task(self._page_task(page))
         await workflow.wait_condition(lambda: not self._tasks)
         if self._failure:

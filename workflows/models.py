@@ -149,6 +149,21 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """How far the files of a batch have been hashed: those of pages up to `page` were what they must be.
+
+    `since_ns` is the output folder's own clock when that look began: a file that changed later is hashed again.
+    """
+
+    page: int = 0
+    since_ns: int = 0
+
+    def since(self, page_number: int) -> int:
+        """Return since when the files of a page need no second hash while they do not change; 0 where they do."""
+        return self.since_ns if page_number <= self.page else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallLimits:
     """Limits an operator set for one batch while it runs; None leaves the service's own."""
 

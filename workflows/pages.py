@@ -34,6 +34,11 @@ class PagesAtWork(BatchControl):
         self._blocked: set[int] = set()
         self._failure: BaseException | None = None
 
+    def _enqueue(self, pages: list[Page]) -> None:
+        for page in pages:
+            self._pending.append(page)
+            self._open[page.number] = page
+
     def _start_pages(self) -> None:
         while self._pending and self._may_start():
             page = self._pending.popleft()
@@ -135,7 +140,7 @@ class PagesAtWork(BatchControl):
 
     def _count(self, page: Page, saved: SavedChunk, enriched: EnrichedPage) -> None:
         self._state = replace(self._state, stats=added_stats(self._state.stats, enriched.stats))
-        if self._open.pop(page.number, None) is None:
+        if self._open.pop(page.number, None) is None or self._state.damaged:
             return  # worked again because its chunk was damaged: it was counted before
         counts = Counts(
             records=saved.enriched + saved.fallback + saved.rejected,

@@ -7,6 +7,7 @@ from workflows.models import (
     BatchRef,
     CallLimits,
     CallStats,
+    Checked,
     Control,
     ControlState,
     Counts,
@@ -90,6 +91,7 @@ class WriteManifest:
     """Request of `write_manifest`: what only the workflow knows. The rest is read from disk.
 
     `pages` is how many pages the batch has; for a cancelled one (`cancelled` says who and why), how many were saved.
+    `checked` is what the answer before said.
     """
 
     batch: BatchRef
@@ -103,6 +105,7 @@ class WriteManifest:
     pages: int
     limits_log: list[LimitsChange] = field(default_factory=list)
     cancelled: Control | None = None
+    checked: Checked = field(default_factory=Checked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +113,9 @@ class WrittenManifest:
     """Result of `write_manifest`.
 
     `file` is None where chunks on disk are missing or do not match what was saved: `damaged` then holds the pages
-    to be worked again (at most 100 at a time), and the manifest is asked for once more after that. `failure` says why
-    the batch has failed all the same: no record of the file is a valid row.
+    to be worked again (at most 100 at a time), and the manifest is asked for once more after that, with `checked`, so
+    that what was hashed is not hashed again. `failure` says why the batch has failed all the same: no record of the
+    file is a valid row.
     """
 
     file: str | None
@@ -119,6 +123,7 @@ class WrittenManifest:
     counts: Counts = field(default_factory=Counts)
     damaged: list[Page] = field(default_factory=list)
     failure: str = ""
+    checked: Checked = field(default_factory=Checked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from workflows.models import (
     BatchRef,
     CallLimits,
     CallStats,
+    Checked,
     Control,
     ControlState,
     Counts,
@@ -60,7 +61,8 @@ class BatchState:
 
     `cursor` is None when every page has been loaded; `open_pages` are loaded and not yet saved. `pauses` and
     `run_ids` keep their newest entries. `asked` names the limit that the present pause asks about, `accepted` those
-    that an operator let be past.
+    that an operator let be past. `damaged` is how many saved pages were found missing or damaged on disk at the end and
+    put back into the queue; `checked` is how far the files had been hashed then.
     """
 
     started_at: str = ""
@@ -80,6 +82,8 @@ class BatchState:
     limits: CallLimits = field(default_factory=CallLimits)
     limits_log: list[LimitsChange] = field(default_factory=list)
     cancel: Control | None = None
+    damaged: int = 0
+    checked: Checked = field(default_factory=Checked)
 
     @classmethod
     def begun_with(cls, control: ControlState | None) -> Self:

@@ -153,6 +153,7 @@ class Steps:
                 pages=state.pages,
                 limits_log=state.limits_log,
                 cancelled=state.cancel,
+                checked=state.checked,
             ),
             at_most=MANIFEST_TIMEOUT,
             most_attempts=LAST_ATTEMPTS if state.cancel else 0,
