@@ -9,6 +9,12 @@ from typing import Any
 import pytest
 from installation import Installation, temporal_server
 from intake_site import MakeSite, Site
+from system_tools import check_tools
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Hold a test against the programs it asks for."""
+    check_tools(item)
 
 
 @pytest.fixture(scope="session")

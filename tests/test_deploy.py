@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from daemon.settings import PREFIX, Settings
 DEPLOY = Path(__file__).parent.parent / "deploy"
 UNIT = DEPLOY / "systemd" / "batchd.service"
 BIN = Path(sys.executable).parent
+SYSTEMD = pytest.mark.system_tool("systemd-analyze", package="systemd")
 
 
 @pytest.fixture
@@ -25,11 +25,13 @@ def unit(tmp_path: Path) -> Path:
     return copy
 
 
+@SYSTEMD
 def test_the_unit_is_clean(unit: Path) -> None:
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)  # noqa: S607
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@SYSTEMD
 def test_the_unit_is_hardened(unit: Path) -> None:
     command = ["systemd-analyze", "security", "--offline=yes", "--threshold=18", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -55,7 +57,3 @@ def test_the_image_is_made_of_files_that_exist() -> None:
     )
     for name in " ".join(copied).split():
         assert (root / name).exists(), name
-
-
-def test_systemd_analyze_is_there() -> None:
-    assert shutil.which("systemd-analyze"), "install Debian's package systemd"

@@ -252,6 +252,7 @@ async def test_a_connection_that_is_closed_in_the_tls_handshake_is_a_connect_err
     assert (reply.meaning, reply.code) == (Meaning.RETRY, "connect")
 
 
+@pytest.mark.system_tool("openssl", package="openssl")
 async def test_a_certificate_that_is_not_trusted_is_a_settings_error(tmp_path: Path) -> None:
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]

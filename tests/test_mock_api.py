@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -129,11 +130,11 @@ def test_it_stops_on_sigterm_although_a_call_hangs(installation: Make) -> None:
     base = f"http://127.0.0.1:{port}"
     _until_up(base)
     fault(base, kind="hang", calls=1)
-    caller = subprocess.Popen(["curl", "-s", "-XPOST", "-d", "{}", f"{base}/enrich"], stdout=subprocess.DEVNULL)  # noqa: S607
-    _until(lambda: api(base, "/calls")["total"] == 1)
-    process.send(signal.SIGTERM)
-    assert process.wait(10) == 0
-    caller.wait(10)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+        caller.sendall(b"POST /enrich HTTP/1.1\r\nHost: mock\r\nContent-Length: 2\r\n\r\n{}")
+        _until(lambda: api(base, "/calls")["total"] == 1)
+        process.send(signal.SIGTERM)
+        assert process.wait(10) == 0
 
 
 def _until_up(base: str) -> None:
