@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -15,9 +15,9 @@ from daemon.settings import PREFIX, Settings
 INTRODUCTION = """# Configuration
 
 Every setting is an environment variable. An unknown `BATCH_*` name is an error that suggests the right one, so a typing
-mistake never goes unnoticed. A value that cannot work (an address with a bad port, a token file without a token) ends
-`batchd` before anything is started, with exit code 2 and the setting named. This page is generated from the settings
-class by `make docs`.
+mistake never goes unnoticed. A value that cannot work (an address with a bad port, an empty path, a token file without
+a token) ends `batchd` before anything is started, with exit code 2 and the setting named. This page is generated from
+the settings class by `make docs`.
 
 Temporal's own address, namespace, TLS and API key are Temporal's own `TEMPORAL_*` variables and profiles
 (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, `TEMPORAL_TLS_*`, `TEMPORAL_CONFIG_FILE`,
@@ -72,6 +72,8 @@ def kind_of(annotation: Any) -> str:
         KeyError: no words are known for this type.
     """
     origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return kind_of(parts[0])
     if origin is Literal:
         return ", ".join(f"`{each}`" for each in parts).replace("|", "\\|")
     if origin in {Union, UnionType}:

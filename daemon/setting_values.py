@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 HIGHEST_PORT = 65_535
 _SHARE = re.compile(r"(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)%|\d{1,12}")
@@ -65,6 +66,13 @@ def address(value: str) -> str:
     return value
 
 
+def named_path(value: object) -> object:
+    """Return `value` where it names a path: an empty one would be the current folder, which nobody asked for."""
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("must be a path and is empty; unset it for the default, or set . for the current folder")
+    return value
+
+
 def token(value: str) -> str:
     """Return `value` where a header may hold it as a bearer token."""
     if _VISIBLE.fullmatch(value) is None:
@@ -80,4 +88,5 @@ def _secret_token(value: SecretStr) -> SecretStr:
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 Share = Annotated[str, AfterValidator(share)]
 Address = Annotated[str, AfterValidator(address)]
+NamedPath = Annotated[Path, BeforeValidator(named_path)]
 SecretToken = Annotated[SecretStr, AfterValidator(_secret_token)]

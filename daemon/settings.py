@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from activities.text_encodings import known, readable
-from daemon.setting_values import Address, HttpUrl, SecretToken, Share
+from daemon.setting_values import Address, HttpUrl, NamedPath, SecretToken, Share
 from workflows.errors import SettingsError
 from workflows.ids import IdentityPolicy
 from workflows.models import CsvOptions, Shape
@@ -29,12 +29,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=False)
 
-    inbox: Path = Field(Path("inbox"), description="Folder that is watched for new files.")
-    output_root: Path = Field(
+    inbox: NamedPath = Field(Path("inbox"), description="Folder that is watched for new files.")
+    output_root: NamedPath = Field(
         Path("/tmp"),  # noqa: S108 - the product's documented default; opened safely, see activities.storage
         description="Folder under which each batch gets its `batch-<id>` output folder.",
     )
-    state_dir: Path = Field(
+    state_dir: NamedPath = Field(
         Path(".batchd"),
         description="Folder of the receipts and of the embedded server's database; closed to "
         "other users (mode 0700) where it holds nothing else.",
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     api_token: SecretToken = Field(
         SecretStr(""), description="Bearer token for the API; empty: none. Prefer `BATCH_API_TOKEN_FILE`."
     )
-    api_token_file: Path | None = Field(None, description="File that holds the bearer token for the API.")
+    api_token_file: NamedPath | None = Field(None, description="File that holds the bearer token for the API.")
     api_concurrency: int = Field(
         64,
         ge=1,

@@ -40,6 +40,7 @@ def test_each_change_of_a_batch_is_one_line_and_neither_kill_nor_stop_leaves_a_t
     _worker(site, service, signal.SIGKILL)
     api(base, "/faults", method="DELETE")
     site.finished(1)
+    eventually(lambda: service.logged("batch.completed"), "the end is logged")
     first, second, third, *outage, last = _changes(service, "users")
     assert [first, second, third] == [
         ("info", "batch.started", {"mode": "cursor", "how": "started"}),

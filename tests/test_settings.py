@@ -75,6 +75,16 @@ def test_a_value_out_of_bounds_is_an_error_that_names_the_setting(
         load_settings()
 
 
+@pytest.mark.parametrize("name", ["BATCH_INBOX", "BATCH_OUTPUT_ROOT", "BATCH_STATE_DIR", "BATCH_API_TOKEN_FILE"])
+@pytest.mark.parametrize("value", ["", "  "], ids=["empty", "blank"])
+def test_an_empty_path_is_refused_and_never_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name}: must be a path and is empty"):
+        load_settings()
+
+
 def test_an_address_outside_ascii_is_told_to_be_percent_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATCH_API_URL", "http://example.org/caf\u00e9")
     with pytest.raises(SettingsError, match="percent-encode"):
