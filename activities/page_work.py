@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +25,7 @@ from activities.places import Places
 from activities.room import Room
 from activities.source_file import Record, Rejected
 from activities.tally import tally
-from workflows.errors import StorageFull
+from workflows.errors import BatchdError, StorageFull
 from workflows.requests import EnrichedPage, EnrichPage
 
 PROBE_CHOICE = 8
@@ -40,13 +41,19 @@ class PageWork:
     """The rows of one page and their durable answers. Blocking, but for `keep`, which is one small write."""
 
     def __init__(
-        self, request: EnrichPage, folder: Folder, part: PartFile | None, room: Room | None, held: ExitStack
+        self,
+        places: Places,
+        request: EnrichPage,
+        folder: Folder,
+        held: ExitStack,
+        rows: tuple[PartFile, Room] | None = None,
     ) -> None:
+        self._places = places
         self._request = request
         self._batch_id = request.batch.id
         self._folder = folder
-        self._part = part
-        self._room = room
+        self._part = rows[0] if rows else None
+        self._room = rows[1] if rows else None
         self._full: StorageFull | None = None
         self._held = held
         self._columns: Sequence[str] = ()
@@ -69,14 +76,14 @@ class PageWork:
             folder = stack.enter_context(places.output(batch))
             if already_saved(folder, page, batch.generation):
                 # A late attempt, or a run started again after Temporal lost its state: nothing is left to call.
-                return cls(request, folder, None, None, stack.pop_all())
+                return cls(places, request, folder, stack.pop_all())
             part = PartFile.open(folder, page.number, generation=batch.generation)
             stack.callback(part.close)
             room = Room.of(folder, part_name(page.number, batch.generation), places.missed, behind=part.size_bytes)
             stack.callback(room.close)
-            work = cls(request, folder, part, room, stack.pop_all())
+            work = cls(places, request, folder, stack.pop_all(), (part, room))
         try:
-            work._read(places)
+            work._read()
         except BaseException:
             work.close()
             raise
@@ -126,8 +133,13 @@ class PageWork:
         self._append(row, sent_bytes=len(body))
 
     def sync(self) -> None:
-        """Make what is durable against a kill durable against a power cut."""
+        """Make what is durable against a kill durable against a power cut.
+
+        Raises:
+            TransientError: the part file was deleted; `close` puts what it holds into a new one.
+        """
         if self._part:
+            self._part.check_not_deleted()
             self._part.sync()
 
     def result(self, outcome: PageOutcome, *, probe: bool = False) -> EnrichedPage:
@@ -142,8 +154,25 @@ class PageWork:
         )
 
     def close(self) -> None:
-        """Close the files."""
-        self._held.close()
+        """Close the files. Answers whose part file was deleted under the work go into a new one, so far as they can."""
+        try:
+            with contextlib.suppress(BatchdError):
+                if self._part and self._part.is_deleted and self._request.batch.generation == 1:
+                    self._keep_again(self._part)
+        finally:
+            self._held.close()
+
+    def _keep_again(self, deleted: PartFile) -> None:
+        """Copy what a deleted part file holds, unless another attempt has saved the page and so removed it."""
+        page = self._request.page
+        with self._places.output(self._request.batch) as folder:
+            if already_saved(folder, page):
+                return
+            with PartFile.open(folder, page.number) as part:
+                part.append(row for row in deleted if row.row not in part.done)
+                part.sync()
+            if already_saved(folder, page):  # meanwhile
+                folder.remove(part_name(page.number))
 
     def _make_room(self, number: int, sent_bytes: int) -> None:
         if self._full:
@@ -167,7 +196,7 @@ class PageWork:
                 raise
         room.kept(row.row, sent_bytes, len(row.element))
 
-    def _read(self, places: Places) -> None:
+    def _read(self) -> None:
         """Read the rows that have no durable answer, and make those durable that are no valid rows."""
         batch, page, part = self._request.batch, self._request.page, self._part
         assert part is not None, "a saved page is not read"  # noqa: S101 - a broken invariant, not input
@@ -177,7 +206,7 @@ class PageWork:
             self._waiting.extend((row.number, _held(row.source.values())) for row in again)
             return
         rejected: list[DurableRow] = []
-        with places.source(batch) as source:
+        with self._places.source(batch) as source:
             self._columns = source.dialect.columns
             for row in source.rows_of(page):
                 if row.number in part.done:

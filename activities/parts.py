@@ -19,7 +19,7 @@ from activities.failpoints import failpoint
 from activities.folder import Folder
 from activities.lines import line, mend_tail, payloads
 from activities.output_names import part_name
-from workflows.errors import StorageFull
+from workflows.errors import StorageFull, TransientError
 
 RowKind = Literal["E", "F", "R"]
 """Enriched, fallback, rejected."""
@@ -105,6 +105,21 @@ class PartFile:
         """How long the file is now."""
         with disk_errors(f"reading {self._shown}"):
             return os.fstat(self._fd).st_size
+
+    @property
+    def is_deleted(self) -> bool:
+        """True where the open file has lost its name: somebody deleted it, or another attempt has saved the page."""
+        with disk_errors(f"looking at {self._shown}"):
+            return self._fd >= 0 and os.fstat(self._fd).st_nlink == 0
+
+    def check_not_deleted(self) -> None:
+        """Raise where what is appended would be gone.
+
+        Raises:
+            TransientError: the file was deleted.
+        """
+        if self.is_deleted:
+            raise TransientError(f"{self._shown} was deleted while it was in use")
 
     def sync(self) -> None:
         """Make the rows so far durable against a power cut. Safe beside `append` in another thread."""

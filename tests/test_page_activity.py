@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import threading
 import tracemalloc
 from pathlib import Path
 
 import orjson
 import pytest
+from installation import users
 from page_site import PageSite, soon
 from scripted_api import scripted_api
 
 from activities.memory_budget import SMALL_PAGE_BYTES
 from activities.page_work import PageWork
 from workflows.errors import StorageFull, TransientError
-from workflows.requests import EnrichPage
+from workflows.requests import EnrichPage, SavePage
 
 
 def good(_: str, __: int) -> int:
@@ -55,6 +57,49 @@ async def test_a_sync_that_fails_once_ends_the_page_and_its_calls_and_the_next_a
             enriched = await site.enrich(activities, site.environment())
     assert (enriched.outcome, enriched.rows_done) == ("done", site.page.records)
     assert api.asked.total() == site.page.records, "what had come back was kept"
+
+
+async def test_a_folder_deleted_under_a_page_ends_it_and_the_next_attempt_repeats_no_call(tmp_path: Path) -> None:
+    site = PageSite(tmp_path)
+    async with scripted_api(good) as api:
+        async with site.activities(api.url, rate=200.0) as activities:
+            work = site.enrich(activities, site.environment())
+            await soon(lambda: api.asked.total() > 20, "calls")
+            shutil.rmtree(site.part.parent)
+            with pytest.raises(TransientError, match="deleted"):
+                await work
+            assert 20 < api.asked.total() < site.page.records, "it ended in the middle"
+        async with site.activities(api.url) as activities:
+            enriched = await site.enrich(activities, site.environment())
+            saved = await site.environment().run(activities.save_chunk, SavePage(batch=site.batch, page=site.page))
+    assert (enriched.rows_done, saved.enriched) == (site.page.records, site.page.records)
+    assert api.asked.total() == site.page.records, "what had come back was kept"
+
+
+async def test_a_page_that_ends_in_a_deleted_folder_is_saved_all_the_same(tmp_path: Path) -> None:
+    site = PageSite(tmp_path, users(5))
+
+    def last_words(row: str, attempt: int) -> int:
+        if api.asked.total() == site.page.records:
+            shutil.rmtree(site.part.parent, ignore_errors=True)
+        return good(row, attempt)
+
+    async with scripted_api(last_words) as api, site.activities(api.url) as activities:
+        assert (await site.enrich(activities, site.environment())).outcome == "done"
+        saved = await site.environment().run(activities.save_chunk, SavePage(batch=site.batch, page=site.page))
+    assert saved.enriched == site.page.records
+
+
+async def test_a_late_attempt_at_a_page_that_was_saved_leaves_no_part_file(tmp_path: Path) -> None:
+    site = PageSite(tmp_path, users(5))
+    late = PageWork.open(site.places, EnrichPage(batch=site.batch, page=site.page))
+    async with scripted_api(good) as api, site.activities(api.url) as activities:
+        await site.enrich(activities, site.environment())
+        await site.environment().run(activities.save_chunk, SavePage(batch=site.batch, page=site.page))
+    with pytest.raises(TransientError, match="deleted"):
+        late.sync()
+    late.close()
+    assert not site.part.exists()
 
 
 async def test_a_page_that_takes_long_to_open_is_heartbeated_meanwhile(
