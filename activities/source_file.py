@@ -12,7 +12,9 @@ from types import TracebackType
 from typing import Self
 
 from activities.dialect import Dialect, dialect_of_header, find_dialect, pinned_dialect
-from activities.record_borders import Borders, Fault
+from activities.page_records import PageRecords
+from activities.record_borders import Borders
+from activities.record_grammar import Grammar
 from activities.records import Record, RecordReader, Rejected
 from activities.source_bytes import SourceBytes
 from workflows.errors import InvalidCsv, SourceChanged
@@ -137,48 +139,18 @@ class SourceFile:
             width=len(self.dialect.columns),
             max_field_bytes=self._options.max_field_bytes,
         )
-        rows = self._read_plain(page, reader)
-        yield from self._read_exactly(page, reader) if rows is None else rows
+        records = PageRecords(self._content, self._grammar, reader, page)
+        yield from records.rows()
         self.check_unchanged()
-
-    def _read_plain(self, page: Page, reader: RecordReader) -> list[Record | Rejected] | None:
-        """Read a page of plain lines at once; None where there is anything to be careful about."""
-        length_bytes = page.source_end - page.source_start
-        if length_bytes > min(self._options.max_field_bytes, self._options.max_record_bytes):
-            return None
-        content = self._content.read_at(page.source_start, length_bytes)
-        line_ends = ("\n".encode(self.dialect.encoding), "\r".encode(self.dialect.encoding))
-        if page.source_end != self._content.size_bytes and not content.endswith(line_ends):
-            return None
-        return reader.read_plain(content, records=page.records, number=page.first_row, line=page.line)
-
-    def _read_exactly(self, page: Page, reader: RecordReader) -> Iterator[Record | Rejected]:
-        walk = self._borders(page.source_start, page.line)
-        walk.expect(page.source_end - page.source_start)
-        read = 0
-        while read < page.records and walk.find_record() and walk.offset < page.source_end:
-            yield self._row(walk, reader, page.first_row + read)
-            read += 1
-        walk.find_record()
-        if read != page.records or walk.offset != page.source_end:
-            self.check_unchanged()
+        if (records.records, records.offset) != (page.records, page.source_end):
             raise SourceChanged(f"{self._content.name}: page {page.number} is not what it was; drop the file again")
 
+    @property
+    def _grammar(self) -> Grammar:
+        return self.dialect.grammar(self._options.max_record_bytes)
+
     def _borders(self, offset: int, line: int) -> Borders:
-        return Borders(self._content, self.dialect.grammar(self._options.max_record_bytes), offset, line=line)
-
-    def _row(self, walk: Borders, reader: RecordReader, number: int) -> Record | Rejected:
-        line = walk.line
-        walk.pass_record()
-        if walk.fault is None:
-            return reader.read(walk.content, number=number, line=line)
-        return Rejected(number, line, walk.fault, self._fault_detail(walk.fault))
-
-    def _fault_detail(self, fault: Fault) -> str:
-        if fault == "bad_quote":
-            return "text behind a closing quote that stands on a later line; reading goes on at the next line"
-        limit = f"{self._options.max_record_bytes} bytes"
-        return f"no closing quote within {limit}" if fault == "unclosed_quote" else f"longer than {limit}"
+        return Borders(self._content, self._grammar, offset, line=line)
 
 
 def _dialect(content: SourceBytes, options: CsvOptions, pinned: Source | None) -> Dialect:

@@ -1,6 +1,7 @@
 """A gigabyte with an unclosed quote and a field of 100 MB in it: what reading it costs, and how little it takes along.
 
-The reader alone, page by page as the activities use it: PYTHONPATH=tests python benchmarks/hostile.py [MEGABYTES]
+The reader alone, page by page as the activities use it:
+PYTHONPATH=tests python benchmarks/hostile.py [MEGABYTES [PAGE_ROWS]]
 """
 
 from __future__ import annotations
@@ -19,21 +20,22 @@ PLAIN_ROW = b"17,Anna Meier,Main Street 1,anna@example.org,2026-01-01\n"
 ROW = b'17,"Anna ""Annie"" Meier","Main Street 1, 10115 Berlin",anna@example.org,2026-01-01\n'
 
 
-def hostile(megabytes: int = 1_000) -> dict[str, object]:
+def hostile(megabytes: int = 1_000, page_rows: int = 500) -> dict[str, object]:
     """Write such a file, find its pages, read every row; memory is the peak of this process."""
     with tempfile.TemporaryDirectory(prefix="batchd-bench-") as folder:
         file = Path(folder) / "hostile.csv"
         rows = _write(file, megabytes)
         before_mib = _peak_rss_mib()
-        began = time.perf_counter()
-        records, rejected = _read(file)
-        took_s = time.perf_counter() - began
+        began, began_cpu = time.perf_counter(), time.process_time()
+        records, rejected = _read(file, page_rows)
+        took_s, took_cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
         return {
             "megabytes": megabytes,
             "rows_written": rows,
             "records": records,
             "rejected": rejected,
             "mb_per_s": round(megabytes / took_s),
+            "mb_per_cpu_s": round(megabytes / took_cpu_s),
             "rss_growth_mib": round(_peak_rss_mib() - before_mib, 1),
         }
 
@@ -56,12 +58,12 @@ def _write(file: Path, megabytes: int) -> int:
     return half * (quoted + plain) + 1
 
 
-def _read(file: Path) -> tuple[int, list[tuple[int, str]]]:
+def _read(file: Path, page_rows: int) -> tuple[int, list[tuple[int, str]]]:
     records, rejected = 0, []
     with SourceFile.open(file, CsvOptions()) as source:
         cursor: Cursor | None = Cursor()
         while cursor is not None:
-            found = source.find_pages(cursor, page_rows=500, max_pages=4)
+            found = source.find_pages(cursor, page_rows=page_rows, max_pages=4)
             for page in found.pages:
                 for row in source.read_page(page):
                     if isinstance(row, Record):
@@ -77,4 +79,4 @@ def _peak_rss_mib() -> float:
 
 
 if __name__ == "__main__":
-    print(hostile(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000))
+    print(hostile(*map(int, sys.argv[1:])))

@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 
 from daemon.logs import JournalLines, JsonLines, TextLines, is_journal, without_what_is_told
 from daemon.step_log import Waits
-from workflows.errors import InboxMissing, StorageFull, TransientError
+from workflows.errors import InboxMissing, InvalidCsv, StorageFull, TransientError
 from workflows.models import BatchRef, CsvOptions
 
 Make = Callable[..., Installation]
@@ -103,6 +103,7 @@ def test_a_batch_that_waits_says_so_once_whatever_is_tried_however_often(caplog:
     ("error", "shown"),
     [
         (StorageFull("no room"), False),
+        (InvalidCsv("users.csv: the header has a quote that is not closed"), False),
         (OSError(116, "Stale file handle"), False),
         (ApplicationError("the worker is stopping", type="WorkerStopping"), False),
         (KeyError("a mistake of ours"), True),

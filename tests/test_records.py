@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from pathlib import Path
 
 import pytest
 from csv_pages import PAGE_SIZES, pages_of, read_in_pages
 
-from activities.source_file import Record, Rejected
+from activities import page_records
+from activities.records import RecordReader
+from activities.source_file import Record, Rejected, SourceFile
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions
 
@@ -59,6 +62,12 @@ def test_a_quote_inside_an_unquoted_field_is_text(file: Path) -> None:
 def test_blank_lines_are_no_records_and_belong_to_the_record_or_header_before_them(file: Path) -> None:
     assert values(file, b"\n\na,b\n\n\n1,2\n\n\n3,4\n\n") == [["1", "2"], ["3", "4"]]
     assert [(page.source_start, page.source_end) for page in pages_of(file, 1)] == [(8, 14), (14, 19)]
+
+
+def test_blank_lines_at_the_end_of_a_page_belong_to_it_wherever_the_blocks_of_reading_end(file: Path) -> None:
+    for filling in range(page_records.LEAST_BYTES - 9, page_records.LEAST_BYTES + 3):
+        content = b"a\n" + b"x" * filling + b"\n" + b"\r\n" * 3 + b"y\n\n"
+        assert values(file, content) == [["x" * filling], ["y"]]
 
 
 def test_a_quoted_empty_field_is_a_record_of_a_single_column(file: Path) -> None:
@@ -150,6 +159,42 @@ def test_a_field_longer_than_pythons_own_limit_is_read_where_the_cap_allows_it(f
     [row] = rows(file, b'a,b\n"' + b"x" * 200_000 + b'",2\n')
     assert isinstance(row, Record)
     assert len(row.values[0]) == 200_000
+
+
+def test_a_page_of_many_sound_lines_is_read_at_once_and_held_a_block_at_a_time(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_bytes(b"a,b\r\n" + b'"1","x, y"\r\n2,z\r\n' * 20_000)
+    [page] = pages_of(file, 1_000_000)
+    monkeypatch.setattr(page_records, "Borders", None)  # what reads one by one
+    read_bytes: list[int] = []
+    with SourceFile.open(file, CsvOptions()) as source:
+        pread = os.pread
+        monkeypatch.setattr(os, "pread", lambda fd, count, at: read_bytes.append(count) or pread(fd, count, at))
+        found = source.rows_of(page)
+        assert next(found) == Record(1, 2, ["1", "x, y"])
+        assert sum(read_bytes) <= page_records.MOST_BYTES
+        assert list(found)[-1] == Record(40_000, 40_001, ["2", "z"])
+    assert sum(read_bytes) < 1.01 * file.stat().st_size
+
+
+def test_a_record_of_several_lines_does_not_keep_its_page_from_being_read_at_once(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_bytes(b"a,b\n" + b"1,x\n" * 30_000 + b'"two\n\nlines",y\n\n' + b"3,z\n" * 30_000)
+    [page] = pages_of(file, 1_000_000)
+    carefully: list[int] = []
+    read = RecordReader.read
+    monkeypatch.setattr(RecordReader, "read", lambda *a, **k: carefully.append(k["line"]) or read(*a, **k))
+    with SourceFile.open(file, CsvOptions()) as source:
+        rows = source.read_page(page)
+    assert rows[29_999:30_002] == [
+        Record(30_000, 30_001, ["1", "x"]),
+        Record(30_001, 30_002, ["two\n\nlines", "y"]),
+        Record(30_002, 30_006, ["3", "z"]),
+    ]
+    assert len(rows) == 60_001
+    assert len(carefully) < 3_000
 
 
 def test_undecodable_bytes_and_nul_reject_their_record_only(file: Path) -> None:

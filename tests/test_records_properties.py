@@ -17,7 +17,8 @@ from csv_pages import PAGE_SIZES, read_in_pages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities import record_borders
+from activities import page_records, record_borders
+from activities.page_records import PageRecords
 from activities.record_grammar import RECORD_RULES, fields_pattern, record_pattern
 from activities.source_file import Record, Rejected, SourceFile
 from workflows.errors import InvalidCsv
@@ -47,6 +48,7 @@ PIECES = [
     b',"',
     b'",',
 ]
+LINES_AT_ONCE = st.sampled_from([(2, 2), (8, 2), (64, 4)])
 quick = settings(max_examples=60, deadline=None)
 
 
@@ -105,6 +107,8 @@ def test_any_table_in_any_dialect_reads_as_written_and_as_pythons_csv_reads_it(
             rows = read_in_pages(path, size, options)
             assert [row.values for row in rows if isinstance(row, Record)] == table
             assert [(row.line, row.values) for row in rows if isinstance(row, Record)] == other_reading(text, delimiter)
+            with lines_at_once(*data.draw(LINES_AT_ONCE)):
+                assert read_in_pages(path, size, options) == rows
 
 
 @quick
@@ -173,10 +177,11 @@ def _slow_end(content: bytes, at: int, limit: int, rules: int) -> tuple[int | No
     pieces=st.lists(st.sampled_from(PIECES), max_size=40),
     limit=st.integers(4, 20) | st.just(1_000),
     block=st.sampled_from([2, 4, 64]),
+    at_once=LINES_AT_ONCE,
     rules=st.sampled_from([1, RECORD_RULES]),
 )
 def test_any_bytes_have_the_same_borders_at_any_page_size_and_block_size_as_by_a_slow_reading(
-    pieces: list[bytes], limit: int, block: int, rules: int
+    pieces: list[bytes], limit: int, block: int, at_once: tuple[int, int], rules: int
 ) -> None:
     content = b"".join(pieces)
     options = CsvOptions(encoding="cp1252", delimiter=",", max_record_bytes=limit, max_field_bytes=limit)
@@ -187,8 +192,10 @@ def test_any_bytes_have_the_same_borders_at_any_page_size_and_block_size_as_by_a
             with SourceFile.open(path, options) as source:
                 assert source.dialect.record_rules == rules
                 pages = source.find_pages(Cursor(), page_rows=1, max_pages=1000).pages
-        with patch.object(SourceFile, "_read_plain", lambda *_: None):
-            for size in PAGE_SIZES:
+        for size in PAGE_SIZES:
+            with lines_at_once(*at_once):
+                assert read_in_pages(path, size, options) == whole
+            with patch.object(PageRecords, "_sound_lines", lambda *_: None):
                 assert read_in_pages(path, size, options) == whole
     expected = slow_reading(content, limit, rules)
     starts = [start for start, _ in expected]
@@ -198,6 +205,16 @@ def test_any_bytes_have_the_same_borders_at_any_page_size_and_block_size_as_by_a
     structural = {"unclosed_quote", "record_too_large"}
     for reason, (_, fault) in zip(reasons, expected, strict=True):
         assert reason == fault if fault or reason in structural else reason not in structural
+
+
+@contextmanager
+def lines_at_once(most_bytes: int, least_bytes: int) -> Iterator[None]:
+    """Read sound lines at once in blocks so short that many borders are between them."""
+    with (
+        patch.object(page_records, "MOST_BYTES", most_bytes),
+        patch.object(page_records, "LEAST_BYTES", least_bytes),
+    ):
+        yield
 
 
 @contextmanager
@@ -228,7 +245,7 @@ def test_any_bytes_at_all_are_read_or_refused_with_a_word(header: bytes, content
             return
         for size in PAGE_SIZES:
             assert read_in_pages(path, size, options) == whole
-        with patch.object(SourceFile, "_read_plain", lambda *_: None):
+        with patch.object(PageRecords, "_sound_lines", lambda *_: None):
             assert read_in_pages(path, 3, options) == whole
 
 
