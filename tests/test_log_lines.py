@@ -27,9 +27,10 @@ BATCH = BatchRef(id="users-0123456789ab", source=request().source, csv=CsvOption
 
 def test_each_change_of_a_batch_is_one_line_and_neither_kill_nor_stop_leaves_a_traceback(installation: Make) -> None:
     site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="50", BATCH_API_CONCURRENCY="8")
-    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
+    base = site.mock_api(LATENCY_MIN_MS="20", LATENCY_MAX_MS="20")
     service = site.batchd()
-    site.drop("bad.csv", 'id,"name\n1,2\n')
+    site.drop("bad.csv", "id,name\n1\n2\n")
+    site.drop("refused.csv", 'id,"name\n1,2\n')
     site.drop("users.csv", users(2_000))
     eventually(lambda: api(base, "/calls")["total"] > 50, "calls are being made")
     for command in ("pause", "pause", "resume"):
@@ -57,7 +58,9 @@ def test_each_change_of_a_batch_is_one_line_and_neither_kill_nor_stop_leaves_a_t
     assert last == ("info", "batch.completed", {"rows": 2_000, "fallback": 0, "rejected": 0})
     [started, failed] = _changes(service, "bad")
     assert (started[1], failed[:2]) == ("batch.started", ("error", "batch.failed"))
-    assert "the header has a quote that is not closed" in failed[2]["why"]
+    assert "none of its 2 records is a valid row" in failed[2]["why"]
+    [refused] = service.logged("file.refused")
+    assert "the header has a quote that is not closed" in json.dumps(refused)
     assert len(service.logged("api.down")) == 1
 
     api(base, "/faults", {"kind": "status", "status": 401, "share": 1.0})
