@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from activities.inbox import blocked_folder, in_the_way, make_in
+from daemon.intake.inbox_access import check_own_folders, weakness
 from daemon.intake.names import FOLDERS
 from daemon.intake.sign_of_life import was_worked
 from daemon.server_record import DATABASE
@@ -55,6 +56,12 @@ def _prepare_own(inbox: Path, *, makes: bool) -> None:
     blocked = blocked_folder(inbox, FOLDERS)
     if blocked:
         raise SettingsError(f"BATCH_INBOX: {in_the_way(blocked)}")
+    try:
+        check_own_folders(inbox)
+    except PermissionError as error:
+        raise SettingsError(f"BATCH_INBOX: {error.filename}: {error.strerror}") from error
+    if makes and (weak := weakness(inbox)):
+        logger.warning("inbox.unprotected", extra={"fields": {"why": weak[0], "todo": weak[1]}})
     for folder in (inbox / name for name in FOLDERS):
         if makes:
             try:

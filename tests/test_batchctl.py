@@ -435,6 +435,7 @@ def test_a_rerun_of_a_changed_or_missing_source_is_refused(desk: Desk) -> None:
 def test_doctor_names_what_is_wrong_and_leaves_no_file(desk: Desk) -> None:
     desk.state_dir.chmod(0o700)
     desk.set(BATCH_API_URL="http://127.0.0.1:1/enrich")
+    desk.inbox.chmod(0o755)  # whatever the umask
     answer = desk.batchctl("doctor", "--json")
     levels = {each["check"]: each["level"] for each in answer.json()["checks"]}
     assert answer.code == 1
@@ -442,6 +443,9 @@ def test_doctor_names_what_is_wrong_and_leaves_no_file(desk: Desk) -> None:
         "settings": "OK",
         "inbox": "OK",
         "claim": "OK",
+        "inbox folders": "OK",
+        "inbox access": "OK",
+        "writers": "OK",
         "daemon": "FAIL",
         "output root": "OK",
         "free space": "",

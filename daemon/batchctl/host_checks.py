@@ -13,6 +13,7 @@ from pathlib import Path
 from activities.places import PROCESSING
 from daemon.batchctl.access_checks import access_checks
 from daemon.batchctl.findings import Finding, fail, ok, warn
+from daemon.batchctl.inbox_checks import inbox_checks
 from daemon.batchctl.words import shown_bytes
 from daemon.intake.sign_of_life import was_worked, watch_of
 from daemon.settings import PREFIX, Settings
@@ -51,7 +52,7 @@ def _inbox(settings: Settings) -> list[Finding]:
             waiting = sum(each.is_file(follow_symlinks=False) and not each.name.startswith(".") for each in entries)
     except OSError as error:
         return [fail("inbox", f"{inbox} cannot be read: {error.strerror}", "let this user read, write and enter it")]
-    return [ok("inbox", f"{inbox.absolute()}, {waiting:,} files waiting"), *_claim(inbox)]
+    return [ok("inbox", f"{inbox.absolute()}, {waiting:,} files waiting"), *_claim(inbox), *inbox_checks(inbox)]
 
 
 def _claim(inbox: Path) -> list[Finding]:

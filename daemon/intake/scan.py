@@ -20,6 +20,7 @@ from activities.inbox import blocked_folder, in_the_way
 from activities.moving import sweep
 from activities.receipts import Receipt, Receipts
 from daemon.intake.entries import Dropped
+from daemon.intake.inbox_access import check_own_folders
 from daemon.intake.launches import Launches, Starter
 from daemon.intake.leftovers import Found, Leftovers
 from daemon.intake.look import Look, Seen, folder_identity
@@ -78,6 +79,7 @@ class Intake:
         try:
             inbox_id = await self._in_thread(folder_identity, self._settings)
             await self._know_inbox(inbox_id)
+            await self._in_thread(check_own_folders, self._inbox)
             self._note_blocked(await self._in_thread(blocked_folder, self._inbox, FOLDERS))
             seen = await self._in_thread(self._look.around, self._clock(), self._queue)
             found = await self._in_thread(self._leftovers.adopt, self._is_in_hand)

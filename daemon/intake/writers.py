@@ -10,10 +10,13 @@ import contextlib
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from daemon.intake.entries import Fingerprint
 
 _PROC = "/proc"
+_CAP_SYS_PTRACE = 1 << 19
+"""With it a process may look into every other one (capability.h of Linux)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,23 @@ def writers_of(files: Collection[Fingerprint]) -> dict[tuple[int, int], Writer]:
             for key in _written_by(pid, inodes) & wanted:
                 found.setdefault(key, Writer(pid, _command(pid)))
     return found
+
+
+def hidden_by(proc: Path = Path(_PROC)) -> str | None:
+    """Return what hides the open files of other users' processes from this one; None where it sees them all."""
+    try:
+        status = (proc / "self/status").read_text().splitlines()
+        mounts = [line.split() for line in (proc / "self/mountinfo").read_text().splitlines()]
+    except OSError:
+        return "there is no /proc here"
+    capabilities = next((int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), 0)
+    if capabilities & _CAP_SYS_PTRACE:
+        return None
+    options = ",".join(mount[-1] for mount in mounts if mount[4] == _PROC).split(",")
+    hidepid = next((each for each in options if each.startswith("hidepid=")), "hidepid=0")
+    if hidepid not in {"hidepid=0", "hidepid=off"}:
+        return f"/proc is mounted with {hidepid}"
+    return "open files of other users can be seen by root alone"
 
 
 def _pids() -> Iterator[int]:

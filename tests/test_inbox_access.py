@@ -1,0 +1,142 @@
+"""In an inbox that others may write, batchd's own folders are its own, and what senders could do to them is said."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+from batchctl_desk import Desk
+from intake_site import MakeSite, events
+
+from daemon.folders import prepare_folders
+from daemon.intake import inbox_access
+from daemon.intake.inbox_access import cannot_be_claimed, check_own_folders, weakness
+from daemon.intake.writers import hidden_by
+from daemon.settings import Settings
+from workflows.errors import SettingsError
+
+NAMES = (".processing", "archive", "failed", "duplicates")
+SOMEBODY = 54_321
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    made = Settings(inbox=tmp_path / "inbox", output_root=tmp_path, state_dir=tmp_path / "state")
+    made.inbox.mkdir()
+    made.inbox.chmod(0o3770)
+    return made
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    made = Desk(tmp_path, monkeypatch, capsys)
+    made.give_up_soon()
+    return made
+
+
+@pytest.fixture
+def run_by_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the folders that this user makes belong to another one than the service's, whoever runs the tests."""
+    monkeypatch.setattr(inbox_access, "ROOT", -1)
+    monkeypatch.setattr(inbox_access.os, "geteuid", lambda: SOMEBODY)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_folder_of_ours_that_others_may_write_is_refused_in_a_shared_inbox(settings: Settings, name: str) -> None:
+    prepare_folders(settings)
+    (settings.inbox / name).chmod(0o770)
+    with pytest.raises(SettingsError, match=rf"{name}: others may write it \(mode 0770\), as the inbox; chmod go-w it"):
+        prepare_folders(settings)
+    settings.inbox.chmod(0o750)
+    prepare_folders(settings)
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["folder", "link"])
+@pytest.mark.usefixtures("run_by_somebody_else")
+def test_a_folder_of_ours_that_is_somebody_else_s_is_refused_in_a_shared_inbox(settings: Settings, link: bool) -> None:
+    processing = settings.inbox / ".processing"
+    if link:
+        processing.symlink_to(settings.inbox)
+    else:
+        processing.mkdir(mode=0o700)
+    with pytest.raises(PermissionError, match=rf"belongs to uid {os.getuid()}, and others may write the inbox"):
+        check_own_folders(settings.inbox)
+    settings.inbox.chmod(0o755)
+    check_own_folders(settings.inbox)
+
+
+async def test_no_file_is_taken_while_a_folder_of_ours_may_be_swapped(
+    make_site: MakeSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = make_site()
+    site.inbox.chmod(0o3777)
+    processing = site.inbox / ".processing"
+    processing.mkdir(exist_ok=True)
+    processing.chmod(0o777)
+    site.drop("users.csv")
+    await site.settle()
+    assert site.waiting() == ["users.csv"]
+    [lost] = events(caplog, "inbox.lost")
+    assert "chmod go-w it" in lost["why"]
+    processing.chmod(0o700)
+    await site.settle()
+    assert site.waiting() == []
+
+
+def test_a_shared_inbox_without_the_sticky_bit_is_a_warning_at_the_start(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    prepare_folders(settings)
+    assert events(caplog, "inbox.unprotected") == []
+    settings.inbox.chmod(0o2770)
+    prepare_folders(settings)
+    [unprotected] = events(caplog, "inbox.unprotected")
+    assert f"chmod +t {settings.inbox}" in unprotected["todo"]
+
+
+@pytest.mark.usefixtures("run_by_somebody_else")
+def test_an_inbox_with_the_sticky_bit_must_belong_to_the_service(settings: Settings) -> None:
+    assert weakness(settings.inbox) is None
+    problem = cannot_be_claimed(settings.inbox)
+    assert problem
+    assert "files of other users cannot be taken" in problem[0]
+
+
+def test_doctor_names_what_stands_in_the_place_of_a_folder_of_ours(desk: Desk) -> None:
+    for name in NAMES:
+        (desk.inbox / name).write_text("notes")
+        found = desk.batchctl("doctor", "--json").json()
+        [check] = [each for each in found["checks"] if each["check"] == "inbox folders"]
+        assert (check["level"], f"{desk.inbox / name} is no folder" in check["found"]) == ("FAIL", True)
+        (desk.inbox / name).unlink()
+
+
+def test_doctor_warns_of_a_shared_inbox_without_the_sticky_bit(desk: Desk) -> None:
+    levels = []
+    for mode in (0o2770, 0o3770, 0o750):
+        desk.inbox.chmod(mode)
+        found = desk.batchctl("doctor", "--json").json()
+        levels += [each["level"] for each in found["checks"] if each["check"] == "inbox access"]
+    assert levels == ["WARN", "OK", "OK"]
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "options", "hidden"),
+    [
+        ("000001ffffffffff", "rw,hidepid=invisible", None),
+        ("0000000000000000", "rw,hidepid=invisible", "/proc is mounted with hidepid=invisible"),
+        ("0000000000000000", "rw,hidepid=2", "/proc is mounted with hidepid=2"),
+        ("0000000000000000", "rw", "open files of other users can be seen by root alone"),
+    ],
+)
+def test_what_hides_the_writers_of_other_users_is_known(
+    tmp_path: Path, capabilities: str, options: str, hidden: str | None
+) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "status").write_text(f"Name:\tbatchd\nCapEff:\t{capabilities}\n")
+    (tmp_path / "self" / "mountinfo").write_text(f"22 27 0:21 / /proc rw,relatime - proc proc {options}\n")
+    assert hidden_by(tmp_path) == hidden
+    assert hidden_by(tmp_path / "none") == "there is no /proc here"
