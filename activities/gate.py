@@ -28,6 +28,8 @@ class Caller(Protocol):
     def begin_call(self, *, saturated: bool) -> bool:
         """Begin one call and return True, or return False and be out of the queue: there is nothing to call now.
 
+        Must not raise: it is called when the calls of others end.
+
         Args:
             saturated: with this call, as many are in flight as allowed.
         """

@@ -117,7 +117,7 @@ class _Pool:
         try:
             async with asyncio.timeout(self._options.timeout_s):
                 _, connection = await asyncio.get_running_loop().create_connection(make, host, port, ssl=self._tls)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, a call that is not replied to would never end
             replied(reply_without_answer(error, self._options))
         else:
             self._call(connection, request, started, replied)

@@ -29,7 +29,10 @@ class Answer:
 
 
 MAX_HEAD_BYTES = 65_536
-"""Status line and headers of an answer; servers bound those of requests to a quarter of this."""
+"""What an answer holds beside its body: status line, headers, trailers. Servers bound a request's to a quarter."""
+
+CHUNK_HEAD_BYTES = 32
+"""What may stand about each chunk of a body besides (RFC 9112 section 7.1): its size, with extensions and line ends."""
 
 
 class BrokenAnswer(Exception):
@@ -101,8 +104,8 @@ class ApiConnection(asyncio.Protocol):
             self._take(BrokenAnswer("the API wants to speak another protocol"))
         except httptools.HttpParserError as error:
             self._take(BrokenAnswer(f"the answer is no HTTP: {error}"))
-        if not self._in_body and self._heard_bytes > MAX_HEAD_BYTES:
-            self._take(BrokenAnswer("the headers of the answer do not end"))
+        if self._heard_bytes > MAX_HEAD_BYTES and self._beside_body_bytes() > MAX_HEAD_BYTES:
+            self._take(BrokenAnswer("the headers or the trailers of the answer do not end"))
         if self._outcome is not None:
             self._deliver()
 
@@ -130,7 +133,9 @@ class ApiConnection(asyncio.Protocol):
             self.usable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the few headers that matter."""
+        """Keep the few headers that matter; trailers do not (RFC 9110 section 6.5.1)."""
+        if self._in_body:
+            return
         lowered = name.lower()
         if lowered in {b"content-length", b"transfer-encoding"}:
             self._framed = True
@@ -142,6 +147,10 @@ class ApiConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Start on the body."""
         self._in_body = True
+
+    def on_chunk_header(self) -> None:
+        """Count the chunks."""
+        self._chunks += 1
 
     def on_body(self, body: bytes) -> None:
         """Collect the body, up to the cap."""
@@ -160,6 +169,9 @@ class ApiConnection(asyncio.Protocol):
         self._used = True
         self.usable = self.usable and self._outcome is None and self._parser.should_keep_alive()
         self._complete()
+
+    def _beside_body_bytes(self) -> int:
+        return self._heard_bytes - self._body_bytes - CHUNK_HEAD_BYTES * self._chunks
 
     def _complete(self) -> None:
         self._keep(self._body[0] if len(self._body) == 1 else b"".join(self._body))
@@ -185,6 +197,7 @@ class ApiConnection(asyncio.Protocol):
     def _begin(self) -> None:
         self._body: list[bytes] = []
         self._body_bytes = 0
+        self._chunks = 0
         self._in_body = False
         self._framed = False
         self._retry_after = None

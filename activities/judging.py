@@ -87,14 +87,22 @@ class Question:
         if self._asked or self._reply.cancelled():
             return False
         self._asked = True
-        self._client.http.begin_row(self._row.body, self._row.key, partial(self._replied, saturated))
+        try:
+            self._client.http.begin_row(self._row.body, self._row.key, partial(self._replied, saturated))
+        except Exception as error:  # noqa: BLE001 - whatever it is, `reply` raises it
+            self._reply.set_exception(error)
+            return False
         return True
 
     def _replied(self, saturated: bool, reply: Reply) -> None:
-        self._client.learn(reply, saturated=saturated)
-        if reply.status == STALE and not self._reply.cancelled():
-            self._asked = False
-            self._client.gate.queue_up(OWN_TURN, self)
-        elif not self._reply.done():
-            self._reply.set_result(reply)
+        try:
+            self._client.learn(reply, saturated=saturated)
+            if reply.status == STALE and not self._reply.cancelled():
+                self._asked = False
+                self._client.gate.queue_up(OWN_TURN, self)
+            elif not self._reply.done():
+                self._reply.set_result(reply)
+        except Exception as error:  # noqa: BLE001 - whatever it is, `reply` raises it
+            if not self._reply.done():
+                self._reply.set_exception(error)
         self._client.gate.leave(OWN_TURN)

@@ -118,17 +118,14 @@ class PageCalls:
     def _begin_row(self, due: Try, *, saturated: bool) -> None:
         if not due.statuses:
             self._client.budget.earn()
+        self._client.http.begin_row(due.row.body, due.row.key, partial(self._ended, self._settle, due, saturated))
         self._calls += 1
-        self._client.http.begin_row(due.row.body, due.row.key, partial(self._replied, due, saturated))
 
-    def _replied(self, due: Try, saturated: bool, reply: Reply) -> None:
-        self._client.learn(reply, saturated=saturated)
-        self._ended(self._settle, due, reply)
-
-    def _ended(self, settle: Callable[[T, Reply], None], called: T, reply: Reply) -> None:
+    def _ended(self, settle: Callable[[T, Reply], None], called: T, saturated: bool, reply: Reply) -> None:
         """Act on a reply, then let the next call begin: what came is durable before another one is on its way."""
         self._calls -= 1
         try:
+            self._client.learn(reply, saturated=saturated)
             if not self._abandoned:
                 settle(called, reply)
         except Exception as error:  # noqa: BLE001 - whatever it is, `run` raises it
@@ -193,12 +190,8 @@ class PageCalls:
         self._check_over()
 
     def _begin_bulk(self, rows: list[CallRow], *, saturated: bool) -> None:
+        self._client.http.begin_bulk(bulk_body(rows), partial(self._ended, self._settle_bulk, rows, saturated))
         self._calls += 1
-        self._client.http.begin_bulk(bulk_body(rows), partial(self._bulk_replied, rows, saturated))
-
-    def _bulk_replied(self, rows: list[CallRow], saturated: bool, reply: Reply) -> None:
-        self._client.learn(reply, saturated=saturated)
-        self._ended(self._settle_bulk, rows, reply)
 
     def _settle_bulk(self, rows: list[CallRow], reply: Reply) -> None:
         """Keep the answers of a bulk call; the rows without one get a call of their own."""

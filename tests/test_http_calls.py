@@ -109,6 +109,34 @@ async def test_a_connection_is_used_again_and_a_closed_one_is_not() -> None:
     assert connections == 2
 
 
+@pytest.mark.parametrize("endless", [b"X-More: %b\r\n" % (b"y" * 1_000), b"y" * 1_000], ids=["many", "one"])
+@pytest.mark.parametrize("head", [b"X-First: ", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\nX-First: "])
+async def test_headers_and_trailers_without_an_end_are_not_read_for_ever(head: bytes, endless: bytes) -> None:
+    sent = 0
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n" + head)
+        writer.write(b"y\r\n" if endless.startswith(b"X") else b"")
+        while sent < 50_000_000:
+            writer.write(endless)
+            sent += len(endless)
+            await writer.drain()
+
+    assert await reply_to(script, timeout_s=30.0) == (Meaning.RETRY, "broken", "bad_response")
+    assert sent < 20_000_000, "what the system's buffers hold, and no more"
+
+
+async def test_a_body_of_many_small_chunks_and_a_trailer_is_whole() -> None:
+    body = b'{"text":"%b"}' % (b"y" * 50_000)
+    chunks = b"".join(b"0001;x=1\r\n%c\r\n" % each for each in body)
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%b0\r\nRetry-After: 9\r\n\r\n" % chunks
+    async with server(answering(answer)) as port, calls(port, timeout_s=30.0) as made:
+        reply = await made.post_row(b"{}", "k")
+    assert (reply.answer, reply.retry_after_s) == ({"text": "y" * 50_000}, None)
+
+
 async def test_an_answer_too_many_is_not_taken_for_the_next_rows() -> None:
     wrong = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"region": 2}'
     async with server(answering(OK + wrong)) as port, calls(port) as made:

@@ -10,6 +10,7 @@ import pytest
 from scripted_api import ScriptedApi, scripted_api
 
 from activities.enrichment import ApiOptions, CallRow, EnrichmentClient, PageOutcome, PageRows, RowOutcome
+from activities.judging import Question
 
 
 def client(api: ScriptedApi, **options: object) -> EnrichmentClient:
@@ -123,3 +124,11 @@ async def test_a_server_that_closes_after_each_answer_without_saying_so_costs_no
     assert outcome.outcome == "done"
     assert [each for each in kept if each.error] == []
     assert {status for each in kept for status in each.statuses} <= {"200", "stale"}
+
+
+async def test_an_error_in_a_question_is_raised_where_it_is_awaited() -> None:
+    async with scripted_api(lambda *_: 200) as api, client(api) as made, asyncio.timeout(20):
+        with pytest.raises(UnicodeEncodeError):
+            await Question(made, CallRow(1, "no-ascii-\u00e9", b"{}")).reply()
+        assert (await Question(made, row(1)).reply()).status == "200"
+        assert made.gate.in_flight == 0
