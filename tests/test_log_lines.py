@@ -27,7 +27,7 @@ BATCH = BatchRef(id="users-0123456789ab", source=request().source, csv=CsvOption
 
 def test_each_change_of_a_batch_is_one_line_and_neither_kill_nor_stop_leaves_a_traceback(installation: Make) -> None:
     site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="50", BATCH_API_CONCURRENCY="8")
-    base = site.mock_api(LATENCY_MIN_MS="20", LATENCY_MAX_MS="20")
+    base = site.mock_api(LATENCY_MIN_MS="40", LATENCY_MAX_MS="40")  # ten seconds of work: time for the commands
     service = site.batchd()
     site.drop("bad.csv", "id,name\n1\n2\n")
     site.drop("refused.csv", 'id,"name\n1,2\n')
@@ -40,7 +40,7 @@ def test_each_change_of_a_batch_is_one_line_and_neither_kill_nor_stop_leaves_a_t
     eventually(lambda: service.logged("batch.waiting"), "the batch waits")
     _worker(site, service, signal.SIGKILL)
     api(base, "/faults", method="DELETE")
-    site.finished(1)
+    site.finished(2)
     eventually(lambda: service.logged("batch.completed"), "the end is logged")
     first, second, third, *outage, last = _changes(service, "users")
     assert [first, second, third] == [
