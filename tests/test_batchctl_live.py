@@ -319,7 +319,7 @@ async def test_doctor_warns_where_workers_of_several_hosts_multiply_the_limits_o
         assert (await doctor_on_workers(desk, level="OK"))["level"] == "OK"
         async with batches.worker(StubActivities(), far):
             found = await doctor_on_workers(desk, level="WARN")
-    assert found["level"] == "WARN"
+    assert found["level"] == "WARN", found
     assert "on 2 hosts" in found["found"]
     assert "BATCH_API_CONCURRENCY=12 and BATCH_API_RATE=30" in found["found"]
 

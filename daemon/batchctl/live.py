@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import DescribeTaskQueueMode, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
@@ -164,18 +164,30 @@ class LiveBatches:
             raise NotPossible(f"{batch_id} has just ended") from error
 
     async def pollers(self) -> list[Poller]:
-        """Return the workers that ask for activities, newest first."""
+        """Return the workers that ask for activities, newest first.
+
+        The server keeps a task queue in parts and each worker asks at some of them, so all parts are asked for.
+        """
         request = DescribeTaskQueueRequest(
             namespace=self.client.namespace,
             task_queue=TaskQueue(name=self._settings.task_queue),
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+            api_mode=DescribeTaskQueueMode.DESCRIBE_TASK_QUEUE_MODE_ENHANCED,
+            report_pollers=True,
+            task_queue_types=[TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY],
         )
         async with self._answering():
             answer = await self.client.workflow_service.describe_task_queue(request, timeout=RPC_TIMEOUT)
         now = datetime.now(tz=UTC)
+        of_all_parts = [
+            each
+            for version in answer.versions_info.values()
+            for of_type in version.types_info.values()
+            for each in of_type.pollers
+        ]
         found = [
             Poller(identity=each.identity, seen_s_ago=(now - each.last_access_time.ToDatetime(UTC)).total_seconds())
-            for each in answer.pollers
+            for each in of_all_parts or answer.pollers
         ]
         return sorted((each for each in found if each.seen_s_ago < POLLING_S), key=lambda each: each.seen_s_ago)
 
