@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+          --extra embedded
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test chaos soak bench corpus docs histories check format lock clean
@@ -54,9 +56,9 @@ docs: $(STAMP)  ## write the generated pages anew
 histories: $(STAMP)  ## record the histories of a new version for the replay tests; never over old ones
 	PYTHONPATH=tests $(BIN)/python tests/record_histories.py
 
-lock:  ## pin every package anew, with hashes and without addresses (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header --extra embedded --group dev pyproject.toml --output-file requirements.lock
+lock:  ## pin every package anew, for work and for the service alone, with hashes and without addresses (needs uv)
+	$(COMPILE) --group dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --group build --constraint requirements.lock pyproject.toml --output-file runtime.lock
 
 clean:  ## remove what the targets above made
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
