@@ -36,6 +36,9 @@ SLOW_DOWN_STATUSES = frozenset({"429", "503"})
 STALE = "stale"
 """A call that went out on a connection which the server had just closed: it never saw it."""
 
+CERTIFICATE = "certificate"
+"""A call that was not made: one side does not accept the certificate of the other, or lack of one."""
+
 NO_ATTEMPTS = frozenset({"429", STALE})
 """Calls that say nothing about the row: those of an API that asks for patience, and those it never saw."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from types import TracebackType
 from typing import Self
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from activities.answers import Reply
+from activities.answers import CERTIFICATE, Reply
 from activities.api_options import ApiOptions
 from activities.http_connection import Answer, ApiConnection, StaleConnection
 from activities.http_replies import reply_of, reply_without_answer
@@ -25,6 +25,9 @@ KEEPALIVE_S = 4.0
 
 LONGEST_OVERTIME_S = 0.1
 """How much later than `timeout_s` a call may be ended."""
+
+SECOND_LOOK_S = 3.0
+"""A certificate is wrong if it still is after this: a front that restarts may show another one for a moment."""
 
 Replied = Callable[[Reply], None]
 """Takes the reply to a call. Must not raise."""
@@ -65,7 +68,9 @@ class _Pool:
     """Connections to the host of one address. The gate limits how many are used at once."""
 
     def __init__(self, url: str, options: ApiOptions) -> None:
+        self._url = url
         self._parts = urlsplit(url)
+        self._host = self._parts.hostname or ""
         self._options = options
         self._head = _head(self._parts, options)
         self._tls = ssl.create_default_context() if self._parts.scheme == "https" else None
@@ -79,9 +84,7 @@ class _Pool:
         request = b"%b%bContent-Length: %d\r\n\r\n%b" % (self._head, headers, len(body), body)
         connection = self._take()
         if connection is None:
-            task = asyncio.get_running_loop().create_task(self._connect(request, replied))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+            self._start(self._connect(request, partial(self._replied_at_first, request, replied)))
         else:
             self._call(connection, request, time.perf_counter(), replied)
 
@@ -109,18 +112,34 @@ class _Pool:
             connection.close()
         return None
 
-    async def _connect(self, request: bytes, replied: Replied) -> None:
-        host = self._parts.hostname or ""
+    def _start(self, connecting: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(connecting)
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, request: bytes, replied: Replied, *, after_s: float = 0.0) -> None:
+        if after_s:
+            await asyncio.sleep(after_s)
         port = self._parts.port or (443 if self._tls else 80)
         make = partial(ApiConnection, self._options.max_body_bytes)
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._options.timeout_s):
-                _, connection = await asyncio.get_running_loop().create_connection(make, host, port, ssl=self._tls)
+                connecting = asyncio.get_running_loop().create_connection(make, self._host, port, ssl=self._tls)
+                _, connection = await connecting
         except Exception as error:  # noqa: BLE001 - whatever it is, a call that is not replied to would never end
-            replied(reply_without_answer(error, self._options))
+            if isinstance(error, TimeoutError):
+                error = TimeoutError(f"no connection to {self._host} within {self._options.timeout_s:g} s")
+            replied(self._reply_without_answer(error))
         else:
             self._call(connection, request, started, replied)
+
+    def _replied_at_first(self, request: bytes, replied: Replied, reply: Reply) -> None:
+        """Take the reply to the first call of a connection; where the certificate is at fault, look a second time."""
+        if reply.status == CERTIFICATE:
+            self._start(self._connect(request, replied, after_s=SECOND_LOOK_S))
+        else:
+            replied(reply)
 
     def _call(self, connection: ApiConnection, request: bytes, started: float, replied: Replied) -> None:
         self._busy[connection] = started + self._options.timeout_s
@@ -141,7 +160,10 @@ class _Pool:
             return
         if isinstance(outcome, StaleConnection):
             self._close_idle()  # what the server did to one it has most likely done to all
-        replied(reply_without_answer(outcome, self._options))
+        replied(self._reply_without_answer(outcome))
+
+    def _reply_without_answer(self, error: Exception) -> Reply:
+        return reply_without_answer(error, self._url, self._options.timeout_s)
 
     def _watch(self) -> None:
         """End the calls whose time is up, and look again soon: one timer for all costs less than one for each."""

@@ -8,6 +8,7 @@ reason an answer is handed to a callback: a future and a task for each call cost
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -47,7 +48,7 @@ class StaleConnection(ConnectionError):
 
 
 Answered = Callable[[Answer | Exception], None]
-"""Takes the answer, or a ConnectionError, a TimeoutError or a BrokenAnswer in its place. Must not raise."""
+"""Takes the answer, or an OSError (a TimeoutError, an SSLError) or a BrokenAnswer in its place. Must not raise."""
 
 
 class ApiConnection(asyncio.Protocol):
@@ -121,6 +122,8 @@ class ApiConnection(asyncio.Protocol):
             self._take(BrokenAnswer("the answer was cut short"))
         elif self._used and not self._heard_bytes:
             self._take(StaleConnection("the API closed a connection that had been idle"))
+        elif isinstance(exc, ssl.SSLError):
+            self._take(exc)  # in TLS 1.3 the server looks at our certificate when we take the handshake for done
         else:
             self._take(ConnectionResetError("the API closed the connection without an answer"))
         self._deliver()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ssl
 import time
-from socket import EAI_AGAIN, gaierror
+from socket import gaierror
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from activities.answers import STALE, Meaning, Reply, meaning_of_status, retry_after_s
+from activities.answers import CERTIFICATE, STALE, Meaning, Reply, meaning_of_status, retry_after_s
 from activities.api_options import ApiOptions
 from activities.exact_json import loads
 from activities.http_connection import Answer, StaleConnection
@@ -43,25 +43,46 @@ def _success(status: str, answer: Answer, latency_ms: float) -> Reply:
     return Reply(Meaning.RETRY, status, "bad_response", detail=f"{status} without a JSON object that can be read")
 
 
-def reply_without_answer(error: Exception, options: ApiOptions) -> Reply:
-    """Return what it means that no answer came, or none that can be read."""
+def reply_without_answer(error: Exception, url: str, timeout_s: float) -> Reply:
+    """Return what it means that no answer came from `url`, or none that can be read.
+
+    A name that does not resolve and a TLS handshake that fails are what an outage looks like; a certificate that is not
+    accepted gets no better by waiting.
+    """
+    host = urlsplit(url).hostname
     if isinstance(error, TimeoutError):
-        return Reply(Meaning.RETRY, "timeout", "timeout", detail=f"no answer within {options.timeout_s:g} s")
-    if isinstance(error, ssl.SSLError | gaierror) and not _passing(error):
-        detail = f"the API at {shown(options.url)} cannot be used: {error}; mend BATCH_API_URL, restart, then resume"
-        return Reply(Meaning.REFUSED, "settings", "settings", detail=shortened(detail, 300))
+        detail = shortened(str(error), 300) or f"no answer within {timeout_s:g} s"
+        return Reply(Meaning.RETRY, "timeout", "timeout", detail=detail)
+    if isinstance(error, ssl.SSLError) and is_about_a_certificate(error):
+        detail = (
+            f"the API at {shown(url)} cannot be trusted or does not trust batchd: {shortened(str(error), 200)}; mend "
+            "the certificate, then resume (after another BATCH_API_URL or trusted CA: restart, then resume)"
+        )
+        return Reply(Meaning.REFUSED, CERTIFICATE, CERTIFICATE, detail=detail)
     if isinstance(error, StaleConnection):
         return Reply(Meaning.RETRY, STALE, "connect", detail=str(error))
     if isinstance(error, OSError):
-        return Reply(Meaning.RETRY, "connect", "connect", detail=shortened(f"connection failed: {error}", 300))
+        failed = f"the name {host} does not resolve" if isinstance(error, gaierror) else f"connection to {host} failed"
+        return Reply(Meaning.RETRY, "connect", "connect", detail=shortened(f"{failed}: {error}", 300))
     return Reply(Meaning.RETRY, "broken", "bad_response", detail=shortened(str(error), 300))
 
 
-def _passing(error: OSError) -> bool:
-    """Tell whether a failure of TLS or of the name service is one of the moment: cut short, or nobody to ask."""
-    if isinstance(error, ssl.SSLError):
-        return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
-    return error.errno == EAI_AGAIN
+CERTIFICATE_ALERTS = (
+    "ALERT_ACCESS_DENIED",
+    "ALERT_BAD_CERTIFICATE",
+    "ALERT_CERTIFICATE_EXPIRED",
+    "ALERT_CERTIFICATE_REQUIRED",
+    "ALERT_CERTIFICATE_REVOKED",
+    "ALERT_CERTIFICATE_UNKNOWN",
+    "ALERT_UNKNOWN_CA",
+    "ALERT_UNSUPPORTED_CERTIFICATE",
+)
+"""How OpenSSL's names of those alerts end (RFC 8446 section 6.2) that say that ours is refused, or missing."""
+
+
+def is_about_a_certificate(error: ssl.SSLError) -> bool:
+    """Tell whether TLS failed because one side does not accept the certificate of the other."""
+    return isinstance(error, ssl.SSLCertVerificationError) or (error.reason or "").endswith(CERTIFICATE_ALERTS)
 
 
 def shown(url: str) -> str:

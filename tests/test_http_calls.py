@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -254,23 +251,6 @@ async def test_nobody_listening_is_a_connect_error() -> None:
         assert (await made.post_row(b"{}", "k")).code == "connect"
 
 
-async def test_a_name_that_does_not_exist_is_a_settings_error_that_names_the_setting() -> None:
-    async with calls(1, url="http://no-such-host.invalid/enrich", timeout_s=5) as made:
-        reply = await made.post_row(b"{}", "k")
-    assert reply.meaning is Meaning.REFUSED
-    assert "BATCH_API_URL" in reply.detail
-
-
-async def test_a_name_service_that_is_away_is_a_connect_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-    monkeypatch.setattr(socket, "getaddrinfo", away)
-    async with calls(1, url="http://api.example/enrich") as made:
-        reply = await made.post_row(b"{}", "k")
-    assert (reply.meaning, reply.code) == (Meaning.RETRY, "connect")
-
-
 async def test_a_connection_that_is_closed_in_the_tls_handshake_is_a_connect_error() -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -278,21 +258,6 @@ async def test_a_connection_that_is_closed_in_the_tls_handshake_is_a_connect_err
     async with server(script) as port, calls(port, url=f"https://127.0.0.1:{port}/", timeout_s=5) as made:
         reply = await made.post_row(b"{}", "k")
     assert (reply.meaning, reply.code) == (Meaning.RETRY, "connect")
-
-
-@pytest.mark.system_tool("openssl", package="openssl")
-async def test_a_certificate_that_is_not_trusted_is_a_settings_error(tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-keyout", str(key)]
-    subprocess.run([*command, "-out", str(certificate), *subject], check=True, capture_output=True)  # noqa: ASYNC221
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(certificate, key)
-    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    async with server(answering(OK), tls) as port, calls(port, url=f"https://127.0.0.1:{port}/", timeout_s=5) as made:
-        reply = await made.post_row(b"{}", "k")
-    assert reply.meaning is Meaning.REFUSED
-    assert "certificate" in reply.detail.lower()
 
 
 @pytest.mark.parametrize(

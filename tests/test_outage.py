@@ -35,6 +35,14 @@ def test_an_outage_in_mid_batch_is_a_wait_over_a_kill_of_worker_and_server(insta
     assert calls < 500, "no storm while it was down"
 
 
+def test_a_name_that_does_not_resolve_is_a_wait_that_names_the_host(installation: Make) -> None:
+    site = installation(BATCH_API_URL="http://no-such-host.invalid/enrich")
+    site.batchd()
+    site.drop("users.csv", users(30))
+    status = eventually(lambda: _waiting(site), "the batch waits for the API")
+    assert "the name no-such-host.invalid does not resolve" in str(status["waiting"])
+
+
 def test_refused_credentials_pause_the_batch_and_resume_goes_on_after_they_are_mended(installation: Make) -> None:
     site = installation()
     base = site.mock_api()
