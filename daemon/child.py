@@ -41,7 +41,9 @@ def plain_environment(*prefixes: str) -> dict[str, str]:
     `prefixes` name what it gets beside that.
     """
     wanted = (*PLAIN_PREFIXES, *prefixes)
-    return {name: value for name, value in os.environ.items() if name in PLAIN or name.startswith(wanted)}
+    plain = {name: value for name, value in os.environ.items() if name in PLAIN or name.startswith(wanted)}
+    # A user id without a name, as some containers have it: the Temporal server does not start without one.
+    return {"USER": str(os.getuid())} | plain
 
 
 def own_environment() -> dict[str, str]:

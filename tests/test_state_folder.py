@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from installation import Installation, free_port
 
+from daemon.child import plain_environment
 from daemon.folders import prepare_folders
 from daemon.settings import Settings
 
@@ -43,6 +44,13 @@ def test_the_state_folder_and_the_database_are_closed_to_other_users(installatio
     assert (site.state_dir / "server.lock").exists()
     [restricted, *_] = service.logged("state.restricted")
     assert (restricted["path"], restricted["mode"], restricted["before"]) == (str(site.state_dir), "700", "755")
+
+
+def test_the_server_has_a_user_name_in_its_environment_where_ours_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("USER", raising=False)
+    assert plain_environment()["USER"] == str(os.getuid())
+    monkeypatch.setenv("USER", "batchd")
+    assert plain_environment()["USER"] == "batchd"
 
 
 def test_the_web_page_of_the_server_can_be_switched_off(installation: Make) -> None:
