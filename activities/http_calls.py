@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
+from random import uniform
 from types import TracebackType
 from typing import Self
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -22,6 +23,12 @@ from activities.http_replies import reply_of, reply_without_answer
 
 KEEPALIVE_S = 4.0
 """Idle connections are closed after this: Node.js and uvicorn close theirs after 5 seconds, others later."""
+
+CONNECTION_AGE_S = 60.0
+"""After about this a connection carries no further call, so calls follow the API's name to another address."""
+
+AGE_JITTER = 0.25
+"""Connections that were made together are not all made again together."""
 
 LONGEST_OVERTIME_S = 0.1
 """How much later than `timeout_s` a call may be ended."""
@@ -98,10 +105,12 @@ class _Pool:
         self._busy.clear()
         self._close_idle()
 
-    def _close_idle(self) -> None:
-        for connection in self._idle:
+    def _close_idle(self, *, idle_until: float = float("inf")) -> None:
+        """Close the connections that carried their last call before that moment."""
+        closing = [each for each in self._idle if each.idle_since < idle_until]
+        self._idle = self._idle[len(closing) :]  # the last to become idle is the last in the list
+        for connection in closing:
             connection.close()
-        self._idle.clear()
 
     def _take(self) -> ApiConnection | None:
         oldest = time.perf_counter() - KEEPALIVE_S
@@ -132,6 +141,8 @@ class _Pool:
                 error = TimeoutError(f"no connection to {self._host} within {self._options.timeout_s:g} s")
             replied(self._reply_without_answer(error))
         else:
+            age_s = CONNECTION_AGE_S * uniform(1 - AGE_JITTER, 1 + AGE_JITTER)  # noqa: S311 - jitter
+            connection.retired_at = started + age_s
             self._call(connection, request, started, replied)
 
     def _replied_at_first(self, request: bytes, replied: Replied, reply: Reply) -> None:
@@ -152,9 +163,11 @@ class _Pool:
     ) -> None:
         now = time.perf_counter()
         del self._busy[connection]
-        if connection.usable:
+        if connection.usable and now < connection.retired_at:
             connection.idle_since = now
             self._idle.append(connection)
+        else:
+            connection.close()
         if isinstance(outcome, Answer):
             replied(reply_of(outcome, (now - started) * 1_000, self._options))
             return
@@ -166,13 +179,14 @@ class _Pool:
         return reply_without_answer(error, self._url, self._options.timeout_s)
 
     def _watch(self) -> None:
-        """End the calls whose time is up, and look again soon: one timer for all costs less than one for each."""
+        """End what is overdue, and look again soon: one timer for all costs less than one for each."""
         now = time.perf_counter()
         for connection in [each for each, deadline in self._busy.items() if deadline <= now]:
             connection.fail(TimeoutError())
+        self._close_idle(idle_until=now - KEEPALIVE_S)
         look_again_s = min(LONGEST_OVERTIME_S, self._options.timeout_s / 10)
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(look_again_s, self._watch) if self._busy else None
+        self._timer = loop.call_later(look_again_s, self._watch) if self._busy or self._idle else None
 
 
 def _head(parts: SplitResult, options: ApiOptions) -> bytes:

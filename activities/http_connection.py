@@ -65,6 +65,8 @@ class ApiConnection(asyncio.Protocol):
         self._heard_bytes = 0
         self.usable = False
         self.idle_since = 0.0
+        self.retired_at = 0.0
+        """From when on it carries no further call. For the pool to keep, as `idle_since` is."""
         self._begin()
 
     def call(self, request: bytes, answered: Answered) -> None:

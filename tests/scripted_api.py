@@ -20,6 +20,11 @@ class ScriptedApi:
         self._one_answer = one_answer
         self._connections: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections have not ended."""
+        return sum(not each.done() for each in self._connections if each)
+
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections[asyncio.current_task()] = writer
         with suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -54,13 +59,17 @@ def _header(head: str, name: str, missing: str = "0") -> str:
 
 @asynccontextmanager
 async def scripted_api(
-    answer: Answer, *, one_answer: bool = False, body: bytes = b'{"region":"NA"}'
+    answer: Answer,
+    *,
+    one_answer: bool = False,
+    body: bytes = b'{"region":"NA"}',
+    address: tuple[str, int] = ("127.0.0.1", 0),
 ) -> AsyncIterator[ScriptedApi]:
     """Serve `answer` until the block ends; with `one_answer`, close each connection after one without saying so."""
     api = ScriptedApi(answer, one_answer=one_answer, body=body)
-    server = await asyncio.start_server(api.connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(api.connected, *address)
     async with server:
-        api.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/enrich"
+        api.url = "http://{}:{}/enrich".format(*server.sockets[0].getsockname())
         try:
             yield api
         finally:
