@@ -84,6 +84,7 @@ def test_a_full_disk_is_a_wait_that_names_it_and_calls_nobody_while_it_lasts(ins
     assert sum(times - 1 for times in api(base, "/calls")["repeated"].values()) <= disk.most_repeats
     assert [each.name for each in folder.iterdir() if each.name.startswith(".")] == []
     assert [each["on"] for each in service.logged("batch.waiting")] == ["disk"]
+    eventually(lambda: service.logged("batch.completed"), "the end is logged")
     assert len(service.logged("batch.running")) == len(service.logged("batch.completed")) == 1
     assert "Traceback" not in service.log.read_text()
 
