@@ -48,7 +48,8 @@ class Reply:
     """The outcome of one call. Not frozen, which would cost as much as everything else about it.
 
     `status` is the number as text, or `timeout`, `connect` and the like where there was none. `code` is what a fallback
-    row would say. `latency_ms` is that of the whole call, where there was an answer.
+    row would say. `latency_ms` is that of the whole call, where there was an answer. `sent` is False where the API
+    never saw the call.
     """
 
     meaning: Meaning
@@ -58,6 +59,7 @@ class Reply:
     retry_after_s: float | None = None
     latency_ms: float = 0.0
     detail: str = ""
+    sent: bool = True
 
     @property
     def slow_down(self) -> bool:

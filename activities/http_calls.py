@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from activities.answers import CERTIFICATE, Reply
 from activities.api_options import ApiOptions
 from activities.http_connection import Answer, ApiConnection, StaleConnection
-from activities.http_replies import reply_of, reply_without_answer
+from activities.http_replies import reply_of, reply_without_answer, reply_without_connection
 
 KEEPALIVE_S = 4.0
 """Idle connections are closed after this: Node.js and uvicorn close theirs after 5 seconds, others later."""
@@ -139,7 +139,7 @@ class _Pool:
         except Exception as error:  # noqa: BLE001 - whatever it is, a call that is not replied to would never end
             if isinstance(error, TimeoutError):
                 error = TimeoutError(f"no connection to {self._host} within {self._options.timeout_s:g} s")
-            replied(self._reply_without_answer(error))
+            replied(reply_without_connection(error, self._url, self._options.timeout_s))
         else:
             age_s = CONNECTION_AGE_S * uniform(1 - AGE_JITTER, 1 + AGE_JITTER)  # noqa: S311 - jitter
             connection.retired_at = started + age_s
@@ -173,10 +173,7 @@ class _Pool:
             return
         if isinstance(outcome, StaleConnection):
             self._close_idle()  # what the server did to one it has most likely done to all
-        replied(self._reply_without_answer(outcome))
-
-    def _reply_without_answer(self, error: Exception) -> Reply:
-        return reply_without_answer(error, self._url, self._options.timeout_s)
+        replied(reply_without_answer(outcome, self._url, self._options.timeout_s))
 
     def _watch(self) -> None:
         """End what is overdue, and look again soon: one timer for all costs less than one for each."""

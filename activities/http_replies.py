@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from dataclasses import replace
 from socket import gaierror
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -43,6 +44,11 @@ def _success(status: str, answer: Answer, latency_ms: float) -> Reply:
     return Reply(Meaning.RETRY, status, "bad_response", detail=f"{status} without a JSON object that can be read")
 
 
+def reply_without_connection(error: Exception, url: str, timeout_s: float) -> Reply:
+    """Return what it means that there was no connection to `url`, so that the call never went out."""
+    return replace(reply_without_answer(error, url, timeout_s), sent=False)
+
+
 def reply_without_answer(error: Exception, url: str, timeout_s: float) -> Reply:
     """Return what it means that no answer came from `url`, or none that can be read.
 
@@ -60,7 +66,7 @@ def reply_without_answer(error: Exception, url: str, timeout_s: float) -> Reply:
         )
         return Reply(Meaning.REFUSED, CERTIFICATE, CERTIFICATE, detail=detail)
     if isinstance(error, StaleConnection):
-        return Reply(Meaning.RETRY, STALE, "connect", detail=str(error))
+        return Reply(Meaning.RETRY, STALE, "connect", detail=str(error), sent=False)
     if isinstance(error, OSError):
         failed = f"the name {host} does not resolve" if isinstance(error, gaierror) else f"connection to {host} failed"
         return Reply(Meaning.RETRY, "connect", "connect", detail=shortened(f"{failed}: {error}", 300))

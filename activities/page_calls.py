@@ -141,7 +141,7 @@ class PageCalls:
             self._finish(tried, reply)
         elif self._client.options.outage == "wait":
             self._settle_or_wait(tried, reply)
-        elif tried.attempts({STALE}) < self._client.options.attempts and self._client.budget.spend():
+        elif tried.attempts({STALE}) < self._client.options.attempts and self._client.budget.spend(sent=reply.sent):
             self._back_off(tried, reply)
         else:
             self._finish(tried, reply)
@@ -159,7 +159,7 @@ class PageCalls:
             self._judges.add(judge)
             judge.add_done_callback(self._judges.discard)
         else:
-            self._back_off(tried, reply, patient=not client.budget.spend())
+            self._back_off(tried, reply, patient=not client.budget.spend(sent=reply.sent))
 
     def _finish(self, tried: Try, reply: Reply) -> None:
         self._keep(outcome_of(tried.row, tried.statuses, reply))

@@ -24,8 +24,10 @@ class RetryBudget:
         """Note a first call."""
         self._tokens = min(RESERVE, self._tokens + DEPOSIT)
 
-    def spend(self) -> bool:
-        """Take a retry; False where there is none left."""
+    def spend(self, *, sent: bool) -> bool:
+        """Take a retry; False where there is none left. One after a call that was never `sent` costs nothing."""
+        if not sent:
+            return True
         if self._tokens < 1:
             return False
         self._tokens -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from random import Random
 
@@ -124,6 +125,17 @@ async def test_a_server_that_closes_after_each_answer_without_saying_so_costs_no
     assert outcome.outcome == "done"
     assert [each for each in kept if each.error] == []
     assert {status for each in kept for status in each.statuses} <= {"200", "stale"}
+
+
+async def test_calls_that_the_api_never_saw_use_up_no_retries() -> None:
+    kept: list[RowOutcome] = []
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # nobody listens, so that connections are refused
+        nobody = ScriptedApi(failing(), one_answer=False, body=b"")
+        nobody.url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        async with client(nobody, outage="fallback") as made:
+            await made.enrich("users", PageRows([row(number) for number in range(1, 31)]), keep=kept.append)
+    assert {each.statuses for each in kept} == {("connect",) * 3}
 
 
 async def test_an_error_in_a_question_is_raised_where_it_is_awaited() -> None:
