@@ -23,10 +23,12 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from daemon.worker import WORKFLOWS
+from workflows.control import BatchControl
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.load_chunks import LoadChunksWorkflow
 from workflows.models import Control, LimitsChange, Page
+from workflows.policies import LOCAL_MAX_BYTES
 from workflows.requests import EnrichedPage, EnrichPage
 from workflows.retry_failed import RetryFailedWorkflow
 
@@ -66,8 +68,9 @@ async def pause_and_resume(handle: Handle, stub: StubActivities) -> None:
     await handle.signal("resume")
 
 
-async def resume_soon(handle: Handle, stub: StubActivities) -> None:
-    await asyncio.sleep(0.5)
+async def resume_once_it_is_paused(handle: Handle, stub: StubActivities) -> None:
+    while not (await handle.query(BatchControl.progress)).paused:
+        await asyncio.sleep(0.05)
     await handle.signal("resume")
 
 
@@ -102,14 +105,13 @@ class Story:
     pages: int = 4
     held: bool = False
     damaged: list[Page] = field(default_factory=list)
-    size_bytes: int = 1_000_000
+    size_bytes: int = 2 * LOCAL_MAX_BYTES
 
 
 SECOND_PAGE = Page(number=2, source_start=200, source_end=300, first_row=11, records=ROWS)
-STORIES = (
+LARGE = (
     Story("outage", answer=down_once, act=pause_and_resume),
-    Story("one-page", pages=1, size_bytes=1_000),
-    Story("refused", answer=refused_once, act=resume_soon),
+    Story("refused", answer=refused_once, act=resume_once_it_is_paused),
     Story("failed", answer=broken),
     Story("cancelled", held=True, act=cancel_in_mid_page),
     Story("cancelled-in-temporal", held=True, act=cancel_from_temporal),
@@ -117,6 +119,13 @@ STORIES = (
     Story("damaged", damaged=[SECOND_PAGE]),
     Story("turnover", pages=40, act=pause_and_resume),
 )
+SMALL = (
+    Story("one-page", pages=1, size_bytes=1_000),
+    *[replace(each, name=f"small-{each.name}", size_bytes=1_000) for each in LARGE if each.name != "turnover"],
+)
+"""The same with a file whose short steps are local activities."""
+
+STORIES = (*LARGE, *SMALL)
 
 
 async def record(address: str, folder: Path) -> None:

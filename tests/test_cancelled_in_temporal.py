@@ -155,33 +155,28 @@ async def _noticed(handle: Handle) -> None:
     raise AssertionError("the cancel was never noticed")
 
 
+@pytest.mark.parametrize("workflow", [CursorBatchWorkflow, InMemoryBatchWorkflow])
 @pytest.mark.parametrize(
-    ("halt", "workflow", "end"),
+    ("halt", "ends"),
     [
-        ("load", CursorBatchWorkflow, "cancelled"),
-        ("load", InMemoryBatchWorkflow, "cancelled"),
-        ("journal.write.before", CursorBatchWorkflow, "cancelled"),
-        # All pages are enriched by now, and save and manifest are one workflow task: the cancel is heard behind it.
-        ("journal.write.before", InMemoryBatchWorkflow, "completed"),
-        *[
-            (halt, workflow, "completed")
-            for halt in (
-                "manifest.link.before",
-                "tidy.remove",
-                "filing.begun",
-                "filing.moved",
-                "receipt.rename.before",
-            )
-            for workflow in (CursorBatchWorkflow, InMemoryBatchWorkflow)
-        ],
+        ("load", {"cancelled"}),
+        # A local activity: the cancel is heard behind its workflow task, which may be the one that writes the manifest.
+        ("journal.write.before", {"cancelled", "completed"}),
+        ("manifest.link.before", {"completed"}),
+        ("tidy.remove", {"completed"}),
+        ("filing.begun", {"completed"}),
+        ("filing.moved", {"completed"}),
+        ("receipt.rename.before", {"completed"}),
     ],
     indirect=["halt"],
 )
 async def test_a_cancel_in_temporal_at_any_step_leaves_one_end_that_manifest_receipt_source_and_workflow_agree_on(
-    client: Client, batch: Batch, workflow: Any, halt: Halt, end: str
+    client: Client, batch: Batch, workflow: Any, halt: Halt, ends: set[str]
 ) -> None:
     status = await worked(client, batch, workflow, halt)
-    assert (batch.receipt.state, status) == (end, STATUS[end])
+    end = batch.receipt.state
+    assert end in ends
+    assert status == STATUS[end]
     assert batch.manifest()["status"] == ("complete" if end == "completed" else "cancelled")
     assert batch.filed() == ["archive" if end == "completed" else "failed"]
     assert batch.receipt.manifest == "manifest.json"
