@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from activities.source_file import Record, SourceFile
 from workflows.models import CsvOptions, Cursor
@@ -20,7 +21,7 @@ PLAIN_ROW = b"17,Anna Meier,Main Street 1,anna@example.org,2026-01-01\n"
 ROW = b'17,"Anna ""Annie"" Meier","Main Street 1, 10115 Berlin",anna@example.org,2026-01-01\n'
 
 
-def hostile(megabytes: int = 1_000, page_rows: int = 500) -> dict[str, object]:
+def hostile(megabytes: int = 1_000, page_rows: int = 500) -> dict[str, Any]:
     """Write such a file, find its pages, read every row; memory is the peak of this process."""
     with tempfile.TemporaryDirectory(prefix="batchd-bench-") as folder:
         file = Path(folder) / "hostile.csv"
