@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 from activities.inbox import blocked_folder, in_the_way, make_in
-from daemon.intake.inbox_access import check_own_folders, weakness
+from daemon.intake.inbox_access import WRITABLE_BY_OTHERS, check_own_folders, is_shared, weakness
 from daemon.intake.names import FOLDERS
 from daemon.intake.sign_of_life import was_worked
 from daemon.server_record import DATABASE
@@ -60,8 +60,6 @@ def _prepare_own(inbox: Path, *, makes: bool) -> None:
         check_own_folders(inbox)
     except PermissionError as error:
         raise SettingsError(f"BATCH_INBOX: {error.filename}: {error.strerror}") from error
-    if makes and (weak := weakness(inbox)):
-        logger.warning("inbox.unprotected", extra={"fields": {"why": weak[0], "todo": weak[1]}})
     for folder in (inbox / name for name in FOLDERS):
         if makes:
             try:
@@ -70,6 +68,10 @@ def _prepare_own(inbox: Path, *, makes: bool) -> None:
                 raise SettingsError(f"BATCH_INBOX: the folder {folder} cannot be made: {error.strerror}") from error
         if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise SettingsError(f"BATCH_INBOX: the folder {folder} must be readable and writable for this user")
+        if makes and is_shared(inbox):  # a volume may give a group the right to write all that is in it at each mount
+            restrict(folder, ~WRITABLE_BY_OTHERS)
+    if makes and (weak := weakness(inbox)):
+        logger.warning("inbox.unprotected", extra={"fields": {"why": weak[0], "todo": weak[1]}})
 
 
 def restrict(path: Path, mode: int) -> None:
@@ -80,7 +82,7 @@ def restrict(path: Path, mode: int) -> None:
         if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode) and now & ~mode:
             path.chmod(now & mode)
             fields = {"path": str(path), "mode": f"{now & mode:o}", "before": f"{now:o}"}
-            logger.info("state.restricted", extra={"fields": fields})
+            logger.info("access.restricted", extra={"fields": fields})
 
 
 def _is_ours(state_dir: Path) -> bool:

@@ -33,7 +33,7 @@ def test_the_state_folder_and_the_database_are_closed_to_other_users(installatio
     databases = list(site.state_dir.glob("temporal.db*"))
     assert len(databases) > 1, "the journal is beside it"
     assert {mode(site.state_dir), *map(mode, databases)} == {"700", "600"}
-    assert service.logged("state.restricted") == []
+    assert service.logged("access.restricted") == []
     assert service.stop() == 0
 
     site.state_dir.chmod(0o755)
@@ -42,7 +42,7 @@ def test_the_state_folder_and_the_database_are_closed_to_other_users(installatio
     service = site.batchd()
     assert {mode(site.state_dir), *map(mode, site.state_dir.glob("temporal.db*"))} == {"700", "600"}
     assert (site.state_dir / "server.lock").exists()
-    [restricted, *_] = service.logged("state.restricted")
+    [restricted, *_] = service.logged("access.restricted")
     assert (restricted["path"], restricted["mode"], restricted["before"]) == (str(site.state_dir), "700", "755")
 
 

@@ -27,10 +27,10 @@ def is_shared(inbox: Path) -> bool:
 
 
 def check_own_folders(inbox: Path) -> None:
-    """Return where nobody but this user and root has a hand in batchd's folders, or nobody else may write the inbox.
+    """Return where batchd's folders belong to this user or root, or nobody else may write the inbox.
 
     Raises:
-        PermissionError: one of the folders in a shared inbox is somebody else's, or others may write it.
+        PermissionError: one of the folders in a shared inbox is somebody else's.
         OSError: the inbox is not there.
     """
     if not is_shared(inbox):
@@ -44,9 +44,6 @@ def check_own_folders(inbox: Path) -> None:
         if strangers:
             what = f"it belongs to uid {min(strangers)}, and others may write the inbox; move it away, or chown it"
             raise PermissionError(errno.EPERM, what, str(folder))
-        if stat.S_ISDIR(status.st_mode) and status.st_mode & WRITABLE_BY_OTHERS:
-            what = f"others may write it (mode {stat.S_IMODE(status.st_mode):04o}), as the inbox; chmod go-w it"
-            raise PermissionError(errno.EPERM, what, str(folder))
 
 
 def weakness(inbox: Path) -> tuple[str, str] | None:
@@ -56,7 +53,12 @@ def weakness(inbox: Path) -> tuple[str, str] | None:
         OSError: the inbox is not there.
     """
     status = inbox.stat()
-    if not status.st_mode & WRITABLE_BY_OTHERS or status.st_mode & stat.S_ISVTX:
+    if not status.st_mode & WRITABLE_BY_OTHERS:
+        return None
+    for folder in (inbox / name for name in FOLDERS):
+        if folder.is_dir() and folder.stat().st_mode & WRITABLE_BY_OTHERS:
+            return f"others may write {folder}", f"chmod go-w {folder}, or mount the inbox so that they may not"
+    if status.st_mode & stat.S_ISVTX:
         return None
     found = f"whoever may write {inbox} (mode {stat.S_IMODE(status.st_mode):04o}) may move or swap all that lies there"
     return f"{found}, claimed files too", f"give it to the user of the service, and chmod +t {inbox}"
