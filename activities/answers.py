@@ -28,19 +28,22 @@ RETRIED_STATUSES = frozenset({408, 425, 429})
 """Client errors that are about the moment, not about the row."""
 
 REFUSED_STATUSES = frozenset({401, 403})
-"""The credentials are at fault, so every row would fail alike: the batch pauses and asks."""
+"""The credentials are at fault, so that every row fails alike and the batch pauses; or it is this row alone."""
+
+ROW_STATUSES = frozenset({"400", "409", "413", "422"})
+"""Client errors that are about what a row holds. Any other may be the settings' fault, and so for every row."""
 
 SLOW_DOWN_STATUSES = frozenset({"429", "503"})
 """The API says that it has too much to do: longer backoff, fewer calls at once."""
 
+BUSY = "429"
+"""The API asks for patience."""
+
 STALE = "stale"
-"""A call that went out on a connection which the server had just closed: it never saw it."""
+"""A call that went out on a connection which the server had just closed: it never saw it, and no attempt is counted."""
 
 CERTIFICATE = "certificate"
 """A call that was not made: one side does not accept the certificate of the other, or lack of one."""
-
-NO_ATTEMPTS = frozenset({"429", STALE})
-"""Calls that say nothing about the row: those of an API that asks for patience, and those it never saw."""
 
 
 @dataclass(slots=True)
@@ -65,6 +68,11 @@ class Reply:
     def slow_down(self) -> bool:
         """Whether the API said that it has too much to do."""
         return self.status in SLOW_DOWN_STATUSES
+
+    @property
+    def may_be_settings(self) -> bool:
+        """Whether the API would give this answer to every row where the address or the credentials are wrong."""
+        return self.meaning is Meaning.REFUSED or (self.meaning is Meaning.FALLBACK and self.status not in ROW_STATUSES)
 
 
 def meaning_of_status(status: int) -> Meaning:

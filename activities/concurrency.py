@@ -30,6 +30,9 @@ REJECTED_STEP = 0.8
 REJECTED_SHARE = 0.05
 """Of the calls of about two round trips, from where on rejections say that there are too many at once."""
 
+FEWEST_REJECTIONS = 2
+"""One alone says nothing: it may be about its row."""
+
 TIMEOUT_SHARE = 0.1
 FIRST_REST_S = 1.0
 LONGEST_REST_S = 30.0
@@ -95,7 +98,7 @@ class AdaptiveLimit:
             return
         self._rejections += 1
         self._count_call()
-        if self._rejections < REJECTED_SHARE * max(self._calls, 2 * self.value):
+        if self._rejections < max(FEWEST_REJECTIONS, REJECTED_SHARE * max(self._calls, 2 * self.value)):
             return
         self._rejections = self._calls = 0
         self._lower(now)

@@ -14,23 +14,19 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from activities.answers import STALE, Meaning, Reply
+from activities.answers import BUSY, CERTIFICATE, STALE, Meaning, Reply
 from activities.api_options import ApiOptions
 from activities.circuit import Circuit
 from activities.gate import NO_CAPS, Caps, Gate
 from activities.http_calls import HttpCalls
 from activities.judging import judge_suspicion
 from activities.page_calls import PageCalls
+from activities.refused_rows import Refusals
 from activities.retry_budget import RetryBudget
-from activities.rows import CallRow, PageOutcome, PageRows, RowOutcome, outcome_of
+from activities.rows import DONE, CallRow, PageOutcome, PageRows, RowOutcome, outcome_of
+from activities.slow_downs import PATIENCE_S, SlowDowns
 
 __all__ = ["ApiOptions", "CallRow", "Caps", "EnrichmentClient", "PageOutcome", "PageRows", "RowOutcome"]
-
-LONG_REST_S = 2.0
-"""A Retry-After from this on is an outage that the API announced: the batch waits and says so."""
-
-PATIENCE_S = 5.0
-"""An API that answered a call within this is busy when it says 429, and not down."""
 
 
 class EnrichmentClient:
@@ -47,6 +43,9 @@ class EnrichmentClient:
         self.budget = RetryBudget()
         self.http = HttpCalls(options)
         self.clock = clock
+        self.refusals = Refusals()
+        self.slow_downs = SlowDowns(self)
+        self._pages: set[PageCalls] = set()
         self.rows_under_way = 0
         self.answered_row: CallRow | None = None
         self.judging = asyncio.Lock()
@@ -61,6 +60,7 @@ class EnrichmentClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.gate.close()
+        self.slow_downs.close()
         if self._suspicion is not None:
             self._suspicion.cancel()
         await self.http.__aexit__(kind, error, trace)
@@ -86,22 +86,28 @@ class EnrichmentClient:
             caps: what this batch may do at most, over all processes.
             lost: asked before each call; once it is true, none is made any more.
         """
-        self.answered_row = self.answered_row or rows.answered
+        if self.answered_row is None:
+            self.remember_answered(rows.answered)
         left = iter(rows.rows)
         if (rows.probe or self.circuit.is_open) and not lost() and (first := next(left, None)) is not None:
             reply = await self._probed(first)
             if reply is None:
                 return self.down()
-            if reply.meaning is Meaning.REFUSED:
+            if reply.status == CERTIFICATE:
                 return PageOutcome("api_refused", reply.detail)
-            if reply.meaning is Meaning.RETRY:
+            if reply.may_be_settings and rows.probe:
+                return DONE  # the API is up, and the row's turn comes among the others
+            if reply.may_be_settings or reply.meaning is Meaning.RETRY:
                 left = chain([first], left)
             else:
                 keep(outcome_of(first, (reply.status,), reply))
         self.gate.come(batch_id, self._own_share(caps))
+        page = PageCalls(self, batch_id, left, keep, lost)
+        self._pages.add(page)
         try:
-            return await PageCalls(self, batch_id, left, keep, lost).run()
+            return await page.run()
         finally:
+            self._pages.discard(page)
             self.gate.go(batch_id)
 
     async def _probed(self, row: CallRow) -> Reply | None:
@@ -143,6 +149,11 @@ class EnrichmentClient:
             rate=caps.rate and caps.rate / processes,
         )
 
+    def remember_answered(self, row: CallRow | None) -> None:
+        """Remember a row that was answered at some time before, or forget the last one."""
+        self.answered_row = row
+        self.refusals.know(row)
+
     def next_place(self) -> int:
         """Return the place of a page in the order in which pages came."""
         return next(self._places)
@@ -151,8 +162,8 @@ class EnrichmentClient:
         """Return a time between nothing and `most_s`: full jitter spreads retries best."""
         return self._random.uniform(0, most_s)
 
-    def learn(self, reply: Reply, *, saturated: bool) -> None:
-        """Take from a reply what it says about the API as a whole."""
+    def learn(self, reply: Reply, *, saturated: bool, called: object = None) -> None:
+        """Take from a reply what it says about the API as a whole. `called`: the try, or the rows of a bulk call."""
         took_s = reply.latency_ms / 1_000
         if reply.meaning is not Meaning.RETRY:
             self.circuit.succeeded(took_s)
@@ -160,31 +171,33 @@ class EnrichmentClient:
                 self.gate.limit.succeeded(took_s, saturated=saturated)
             return
         if reply.slow_down:
-            self.gate.limit.rejected(took_s)
+            self.slow_downs.rejected(took_s, called)
         elif reply.status == "timeout":
             self.gate.limit.timed_out()
-        asked_s = reply.retry_after_s or 0.0
         if self.options.outage == "wait":
-            self._suspect(reply, asked_s)
-        if asked_s and not self.circuit.is_open:
-            self.gate.hold(asked_s)
+            self._suspect(reply)
+        if reply.retry_after_s and not self.circuit.is_open:
+            self.slow_downs.asked_to_rest(reply)
 
-    def _suspect(self, reply: Reply, asked_s: float) -> None:
-        """Open the circuit where the API asks for a long rest, or where so much fails that it may be down."""
-        busy = reply.status == "429" and self.circuit.answers_since(self.clock() - PATIENCE_S)
+    def _suspect(self, reply: Reply) -> None:
+        """Open the circuit where so much fails that the API may be down, and no row is answered."""
+        busy = reply.status == BUSY and self.circuit.answers_since(self.clock() - PATIENCE_S)
         if reply.status != STALE and not busy:
             self.circuit.failed()
-        if asked_s >= LONG_REST_S:
-            self.circuit.open(reply.detail, asked_s=asked_s)
-        elif self.circuit.is_suspect and not self.circuit.is_open:
+        if self.circuit.is_suspect and not self.circuit.is_open:
             if self.answered_row is None:
-                self.circuit.open(reply.detail)
+                self.circuit.open(reply.detail, asked_s=reply.retry_after_s or 0.0)
             elif self._suspicion is None:
                 self._suspicion = asyncio.get_running_loop().create_task(judge_suspicion(self, reply.detail))
                 self._suspicion.add_done_callback(self._suspicion_over)
 
     def _suspicion_over(self, _: asyncio.Task[None]) -> None:
         self._suspicion = None
+
+    def stop_pages(self) -> None:
+        """Let no page begin a call: the API has asked for a long rest."""
+        for page in self._pages:
+            page.stop(self.down())
 
     def down(self) -> PageOutcome:
         """Return the outcome of a page that must wait for the API."""

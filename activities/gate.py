@@ -67,10 +67,15 @@ class Caps:
 NO_CAPS = Caps()
 
 
+QUESTIONS = ""
+"""Questions about the API wait as a batch of their own. No hold stops them: they tell whether it is needed."""
+
+
 class _Batch:
     """One batch at the gate: its callers that wait, its calls in flight, and what it may do at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, never_held: bool) -> None:
+        self.never_held = never_held
         self.waiting: list[tuple[int, int, Caller]] = []
         self.in_flight = 0
         self.users = 0
@@ -96,7 +101,7 @@ class Gate:
 
     def come(self, name: str, caps: Caps = NO_CAPS) -> None:
         """Note that a page of a batch is here, with what the batch may do at most from its next call on."""
-        batch = self._batches.setdefault(name, _Batch())
+        batch = self._batches.setdefault(name, _Batch(never_held=name == QUESTIONS))
         batch.users += 1
         if batch.caps != caps:
             batch.caps = NO_CAPS if caps == NO_CAPS else caps
@@ -124,11 +129,11 @@ class Gate:
         self._forget(name)
 
     def hold(self, seconds: float) -> None:
-        """Admit nobody for a while: the API asked for it."""
+        """Admit nobody but questions for a while: the API asked for it."""
         self._held_until = max(self._held_until, self._clock() + seconds)
 
     def release(self) -> None:
-        """Admit calls again: the API is back before the time it had asked for."""
+        """Admit calls again: the API answers before the time it had asked for."""
         self._held_until = 0.0
         self._serve()
 
@@ -195,6 +200,8 @@ class Gate:
         delay_s = max(0.0, self._held_until - self._clock()) if self._held_until else 0.0
         if delay_s == 0.0:
             self._held_until = 0.0
+        elif batch.never_held:
+            delay_s = 0.0
         for bucket in (self._bucket, batch.bucket):
             if bucket is not None:
                 delay_s = max(delay_s, bucket.wait_s())

@@ -11,15 +11,35 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from activities.answers import STALE, Meaning, Reply
+from activities.answers import BUSY, STALE, Meaning, Reply
+from activities.gate import QUESTIONS
 from activities.rows import CallRow
+from activities.tries import Try
 
 if TYPE_CHECKING:
     from activities.enrichment import EnrichmentClient
+    from activities.page_calls import PageCalls
 
 LOOK_AGAIN_S = 0.02
-OWN_TURN = ""
-"""Questions wait at the gate as a batch of their own."""
+
+
+async def judge_failed_row(client: EnrichmentClient, page: PageCalls, tried: Try, reply: Reply) -> None:
+    """Call a row that used up its attempts once more when the API answers others; if that fails too, it is bad."""
+    if reply.status == BUSY and client.answered_row is not None:
+        if await client.slow_downs.api_is_busy():
+            page.back_off(tried._replace(last=False), reply)
+            if client.circuit.is_open:
+                page.stop(client.down())
+            return
+    elif await api_is_down(client, reply):
+        page.stop(client.down())
+        return
+    if tried.last and page.stopped is None:
+        page.finish(tried, reply)
+    elif reply.retry_after_s:
+        page.back_off(tried._replace(last=True), reply)
+    else:
+        page.due_again(tried._replace(last=True))
 
 
 async def api_is_down(client: EnrichmentClient, reply: Reply) -> bool:
@@ -75,12 +95,12 @@ class Question:
     async def reply(self) -> Reply:
         """Queue up, call, and return the reply."""
         gate = self._client.gate
-        gate.come(OWN_TURN)
+        gate.come(QUESTIONS)
         try:
-            gate.queue_up(OWN_TURN, self)
+            gate.queue_up(QUESTIONS, self)
             return await self._reply
         finally:
-            gate.go(OWN_TURN)
+            gate.go(QUESTIONS)
 
     def begin_call(self, *, saturated: bool) -> bool:
         """Begin the call, the first time. Called by the gate."""
@@ -99,10 +119,10 @@ class Question:
             self._client.learn(reply, saturated=saturated)
             if reply.status == STALE and not self._reply.cancelled():
                 self._asked = False
-                self._client.gate.queue_up(OWN_TURN, self)
+                self._client.gate.queue_up(QUESTIONS, self)
             elif not self._reply.done():
                 self._reply.set_result(reply)
         except Exception as error:  # noqa: BLE001 - whatever it is, `reply` raises it
             if not self._reply.done():
                 self._reply.set_exception(error)
-        self._client.gate.leave(OWN_TURN)
+        self._client.gate.leave(QUESTIONS)

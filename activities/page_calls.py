@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from activities.answers import NO_ATTEMPTS, STALE, Meaning, Reply
+from activities.answers import CERTIFICATE, STALE, Meaning, Reply
 from activities.bulk import bulk_answers, bulk_body
-from activities.judging import api_is_down
+from activities.judging import judge_failed_row
+from activities.refused_rows import RefusedRows
 from activities.rows import DONE, CallRow, PageOutcome, RowOutcome, outcome_of
 from activities.tries import Try
 
@@ -58,10 +59,11 @@ class PageCalls:
         self._calls = 0
         self._under_way = 0
         """Rows begun and not finished: in a call, between two calls, or being judged."""
-        self._stopped: PageOutcome | None = None
+        self.stopped: PageOutcome | None = None
         self._abandoned = False
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._judges: set[asyncio.Task[None]] = set()
+        self._refused = RefusedRows(client, batch_id, self)
         self._over = asyncio.Event()
 
     async def run(self) -> PageOutcome:
@@ -71,11 +73,11 @@ class PageCalls:
         """
         try:
             self._look_ahead()
-            self._queue_up()
+            self.queue_up()
             self._check_over()
             await self._over.wait()
         except asyncio.CancelledError:
-            self._stop(DONE)
+            self.stop(DONE)
             with suppress(TimeoutError):
                 async with asyncio.timeout(GRACE_S):
                     await self._over.wait()
@@ -85,12 +87,12 @@ class PageCalls:
             self._client.rows_under_way -= self._under_way
         if self._error is not None:
             raise self._error
-        return self._stopped or DONE
+        return self.stopped or DONE
 
     def begin_call(self, *, saturated: bool) -> bool:
         """Begin one call, if there is one to make. Called by the gate."""
         try:
-            self._queued = self._stopped is None and self._begin(saturated=saturated)
+            self._queued = self.stopped is None and self._begin(saturated=saturated)
         except Exception as error:  # noqa: BLE001 - whatever it is, `run` raises it
             self._queued = False
             self._fail(error)
@@ -98,7 +100,9 @@ class PageCalls:
 
     def _begin(self, *, saturated: bool) -> bool:
         if self._lost():
-            self._stop(DONE)
+            self.stop(DONE)
+            return False
+        if self._refused.rows and self._refused.hold_back(self._calls, self._most_under_way):
             return False
         if self._again:
             self._begin_row(self._again.popleft(), saturated=saturated)
@@ -108,7 +112,7 @@ class PageCalls:
             return False
         rows = [row, *islice(self._rows, self._bulk_size - 1)] if self._bulk_size else [row]
         self._look_ahead()
-        self._note_under_way(len(rows))
+        self.note_under_way(len(rows))
         if self._bulk_size:
             self._begin_bulk(rows, saturated=saturated)
         else:
@@ -125,67 +129,74 @@ class PageCalls:
         """Act on a reply, then let the next call begin: what came is durable before another one is on its way."""
         self._calls -= 1
         try:
-            self._client.learn(reply, saturated=saturated)
+            self._client.learn(reply, saturated=saturated, called=called)
             if not self._abandoned:
                 settle(called, reply)
         except Exception as error:  # noqa: BLE001 - whatever it is, `run` raises it
             self._fail(error)
         self._client.gate.leave(self._batch_id)
+        if self._refused.rows:
+            self.queue_up()
         self._check_over()
 
     def _settle(self, due: Try, reply: Reply) -> None:
         tried = Try(due.row, (*due.statuses, reply.status), due.last)
-        if reply.meaning is Meaning.REFUSED:
-            self._stop(PageOutcome("api_refused", reply.detail))
+        if reply.meaning is Meaning.DONE:
+            self.finish(tried, reply)
+        elif reply.status == CERTIFICATE:
+            self.stop(PageOutcome("api_refused", reply.detail))
+        elif reply.may_be_settings:
+            self._refused.take(tried, reply)
         elif reply.meaning is not Meaning.RETRY:
-            self._finish(tried, reply)
+            self.finish(tried, reply)
         elif self._client.options.outage == "wait":
             self._settle_or_wait(tried, reply)
-        elif tried.attempts({STALE}) < self._client.options.attempts and self._client.budget.spend(sent=reply.sent):
-            self._back_off(tried, reply)
+        elif tried.attempts < self._client.options.attempts and self._client.budget.spend(sent=reply.sent):
+            self.back_off(tried, reply)
         else:
-            self._finish(tried, reply)
+            self.finish(tried, reply)
 
     def _settle_or_wait(self, tried: Try, reply: Reply) -> None:
         """Try a row again, judge it where it used up its attempts, or leave it to wait for the API."""
         client = self._client
-        attempts = tried.attempts(NO_ATTEMPTS)
         if client.circuit.is_open:
-            self._stop(client.down())
-        elif reply.status in NO_ATTEMPTS:
-            self._back_off(tried, reply)
-        elif tried.last or attempts >= client.options.attempts:
-            judge = asyncio.get_running_loop().create_task(self._judge(tried, reply))
-            self._judges.add(judge)
-            judge.add_done_callback(self._judges.discard)
+            self.stop(client.down())
+        elif reply.status == STALE:
+            self.back_off(tried, reply)
+        elif tried.last or tried.attempts >= client.options.attempts:
+            self.attend(judge_failed_row(client, self, tried, reply))
         else:
-            self._back_off(tried, reply, patient=not client.budget.spend(sent=reply.sent))
+            self.back_off(tried, reply, patient=not client.budget.spend(sent=reply.sent))
 
-    def _finish(self, tried: Try, reply: Reply) -> None:
+    def finish(self, tried: Try, reply: Reply) -> None:
+        """Keep the final answer of a row."""
         self._keep(outcome_of(tried.row, tried.statuses, reply))
+        self.note_under_way(-1)
         if reply.meaning is Meaning.DONE:
             self._client.answered_row = tried.row
-        self._note_under_way(-1)
-        self._queue_up()
+            if self._refused.rows:
+                self._refused.finish()
+        self.queue_up()
 
-    def _back_off(self, tried: Try, reply: Reply, *, patient: bool = False) -> None:
+    def back_off(self, tried: Try, reply: Reply, *, patient: bool = False) -> None:
+        """Call a row again after a rest."""
         rest_s = tried.rest_s(reply, self._client.jitter, patient=patient)
-        asyncio.get_running_loop().call_later(rest_s, self._due_again, tried)
+        asyncio.get_running_loop().call_later(rest_s, self.due_again, tried)
 
-    def _due_again(self, due: Try) -> None:
+    def due_again(self, due: Try) -> None:
+        """Call a row again."""
         self._again.append(due)
-        self._queue_up()
+        self.queue_up()
 
-    async def _judge(self, tried: Try, reply: Reply) -> None:
-        """Call a row that used up its attempts once more when the API answers others; if that fails too, it is bad."""
-        try:
-            if await api_is_down(self._client, reply):
-                self._stop(self._client.down())
-            elif tried.last and self._stopped is None:
-                self._finish(tried, reply)
-            else:
-                self._due_again(tried._replace(last=True))
-        except Exception as error:  # noqa: BLE001 - whatever it is, `run` raises it
+    def attend(self, judging: Coroutine[None, None, None]) -> None:
+        """Run a judgement to its end; it is given up where the page stops, and its error ends the page."""
+        judge = asyncio.get_running_loop().create_task(judging)
+        self._judges.add(judge)
+        judge.add_done_callback(self._attended)
+
+    def _attended(self, judge: asyncio.Task[None]) -> None:
+        self._judges.discard(judge)
+        if not judge.cancelled() and (error := judge.exception()) is not None:
             self._fail(error)
         self._check_over()
 
@@ -200,42 +211,45 @@ class PageCalls:
             answer = found.get(row.key)
             if answer is not None:
                 own = Reply(Meaning.DONE, "200", "", answer=answer, latency_ms=reply.latency_ms)
-                self._finish(Try(row, ("200",)), own)
+                self.finish(Try(row, ("200",)), own)
             else:
                 self._again.append(Try(row))
-        if reply.meaning is Meaning.REFUSED:
-            self._stop(PageOutcome("api_refused", reply.detail))
+        if reply.status == CERTIFICATE:
+            self.stop(PageOutcome("api_refused", reply.detail))
         elif self._client.options.outage == "wait" and self._client.circuit.is_open:
-            self._stop(self._client.down())
+            self.stop(self._client.down())
         else:
-            self._queue_up()
+            self.queue_up()
 
     def _look_ahead(self) -> None:
         self._ahead = next(self._rows, None)
 
-    def _queue_up(self) -> None:
+    def queue_up(self) -> None:
         """Be in the queue at the gate, if there is a call to make."""
         to_call = self._again or (self._ahead is not None and self._under_way < self._most_under_way)
-        if to_call and not self._queued and self._stopped is None:
+        if to_call and not self._queued and self.stopped is None:
             self._queued = True
             self._client.gate.queue_up(self._batch_id, self)
 
-    def _note_under_way(self, rows: int) -> None:
+    def note_under_way(self, rows: int) -> None:
+        """Note that `rows` more are under way."""
         self._under_way += rows
         self._client.rows_under_way += rows
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
-        self._stop(DONE)
+        self.stop(DONE)
 
-    def _stop(self, outcome: PageOutcome) -> None:
+    def stop(self, outcome: PageOutcome) -> None:
         """Begin no further call; rows that wait are left."""
-        self._stopped = self._stopped or outcome
+        self.stopped = self.stopped or outcome
         for judge in self._judges:
             if judge is not asyncio.current_task():
                 judge.cancel()
         self._check_over()
 
     def _check_over(self) -> None:
-        if self._calls == 0 and (self._stopped is not None or (self._ahead is None and self._under_way == 0)):
-            self._over.set()
+        if self._calls == 0 and (self.stopped is not None or (self._ahead is None and self._under_way == 0)):
+            self._refused.judge(no_more_rows=True)
+            if self.stopped is not None or not self._refused.rows:
+                self._over.set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from typing import NamedTuple
 
 from activities.answers import STALE, Reply
@@ -24,16 +24,19 @@ class Try(NamedTuple):
     statuses: tuple[str, ...] = ()
     last: bool = False
 
-    def attempts(self, without: Container[str]) -> int:
-        """Return how many calls there were, but for those that ended in one of `without`."""
-        return sum(status not in without for status in self.statuses)
+    @property
+    def attempts(self) -> int:
+        """How many calls the API saw."""
+        return sum(status != STALE for status in self.statuses)
 
     def rest_s(self, reply: Reply, jitter: Callable[[float], float], *, patient: bool = False) -> float:
         """Return for how long to rest after `reply`: full jitter, longer with each call.
 
-        `patient`: the retry budget is used up, so others go first. A call that the API never saw needs no rest.
+        `patient`: the retry budget is used up, so others go first. A call that the API never saw needs no rest; what
+        the API asked for (Retry-After) is the least, up to 10 s.
         """
         if reply.status == STALE:
             return 0.0
+        asked_s = min(LONGEST_BACKOFF_S, reply.retry_after_s or 0.0)
         first_s = PATIENT_S if patient else FIRST_SLOW_DOWN_S if reply.slow_down else FIRST_BACKOFF_S
-        return jitter(min(LONGEST_BACKOFF_S, first_s * 2 ** (len(self.statuses) - 1)))
+        return max(asked_s, jitter(min(LONGEST_BACKOFF_S, first_s * 2 ** (len(self.statuses) - 1))))

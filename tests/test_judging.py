@@ -131,7 +131,7 @@ async def test_calls_that_the_api_never_saw_use_up_no_retries() -> None:
     kept: list[RowOutcome] = []
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))  # nobody listens, so that connections are refused
-        nobody = ScriptedApi(failing(), one_answer=False, body=b"")
+        nobody = ScriptedApi(failing())
         nobody.url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         async with client(nobody, outage="fallback") as made:
             await made.enrich("users", PageRows([row(number) for number in range(1, 31)]), keep=kept.append)

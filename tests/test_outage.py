@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 
 from installation import Installation, api, eventually, manifest_of, rows_of, users
+from scripted_api import scripted_api_beside
 
 Make = Callable[..., Installation]
 SETTINGS = {"BATCH_IN_MEMORY_MAX_BYTES": "0", "BATCH_PAGE_ROWS": "50", "BATCH_API_CONCURRENCY": "8"}
@@ -56,6 +57,48 @@ def test_refused_credentials_pause_the_batch_and_resume_goes_on_after_they_are_m
     assert site.batchctl("resume", "users.csv").returncode == 0
     [folder] = site.finished()
     assert manifest_of(folder)["counts"]["enriched"] == 30
+
+
+def test_a_path_that_is_wrong_for_every_row_pauses_the_batch_and_after_it_is_mended_no_row_is_lost(
+    installation: Make,
+) -> None:
+    site = installation()
+    base = site.mock_api()
+    site.batchd()
+    api(base, "/faults", {"kind": "status", "status": 404, "share": 1.0})
+    site.drop("users.csv", users(1_000))
+    status = eventually(lambda: _state(site, "paused"), "the batch pauses")
+    assert f"{base}/enrich answers 404 to every row" in status["paused"]["reason"]
+    assert "mend BATCH_API_URL, restart, then resume" in status["paused"]["reason"]
+    assert api(base, "/calls")["total"] < 50
+
+    api(base, "/faults", method="DELETE")
+    assert site.batchctl("resume", "users.csv").returncode == 0
+    [folder] = site.finished()
+    counts = manifest_of(folder)["counts"]
+    assert (counts["enriched"], counts["fallback"]) == (1_000, 0)
+
+
+def test_rows_that_the_api_always_refuses_or_puts_off_end_as_fallback_rows_in_batches_that_complete(
+    installation: Make,
+) -> None:
+    bad = {1: 403, 17: 429, 60: 503, 120: 404}
+    site = installation(**SETTINGS)
+    with scripted_api_beside(
+        lambda key, _: bad.get(int(key.rpartition("-")[2]), 200) if key.startswith("users-") else 200, retry_after_s=2
+    ) as scripted:
+        site.set(BATCH_API_URL=scripted.url)
+        service = site.batchd()
+        site.drop("users.csv", users(120))
+        site.drop("others.csv", users(100))
+        folders = {manifest_of(folder)["id"].split("-")[0]: folder for folder in site.finished(2)}
+    rows = rows_of(folders["users"])
+    assert {row["_row"]: row["error"] for row in rows if "error" in row} == {
+        number: f"http_{status}" for number, status in bad.items()
+    }
+    assert manifest_of(folders["others"])["counts"]["enriched"] == 100
+    assert service.logged("batch.paused") == []
+    assert service.logged("batch.waiting") == []
 
 
 def test_a_tiny_file_beside_a_huge_one_is_done_long_before_it(installation: Make) -> None:
