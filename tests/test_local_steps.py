@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,10 +11,12 @@ from itertools import count
 from typing import Any
 
 import pytest
+from intake_site import events
 from stub_activities import StubActivities, request, workers
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
+from daemon.step_log import StepLog
 from daemon.worker import WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
 from workflows.errors import SourceChanged, StorageFull
@@ -35,7 +38,7 @@ async def ended(
     batch = request(next(NUMBERS))
     batch = replace(batch, source=replace(batch.source, size_bytes=size_bytes))
     queue = f"queue-{batch.id}"
-    async with workers(client, queue, WORKFLOWS, stub.all()):
+    async with workers(client, queue, WORKFLOWS, stub.all(), interceptors=[StepLog()]):
         handle = await client.start_workflow(workflow.run, batch, id=f"batch-{batch.id}", task_queue=queue)
         try:
             await handle.result()
@@ -83,8 +86,11 @@ async def test_the_steps_of_a_large_file_are_ordinary_activities(temporal_addres
     }
 
 
-async def test_a_short_step_that_fails_at_first_is_done_by_an_ordinary_activity(temporal_address: str) -> None:
+async def test_a_short_step_that_fails_at_first_is_done_by_an_ordinary_activity(
+    temporal_address: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its retries are seen from outside, as those of a large file are, and add nothing to the history."""
+    caplog.set_level(logging.INFO)
     attempts = count(1)
 
     def saved(_: SavePage) -> SavedChunk:
@@ -97,6 +103,8 @@ async def test_a_short_step_that_fails_at_first_is_done_by_an_ordinary_activity(
         assert await scheduled(handle) == {"enrich_chunk": 1, "save_chunk": 1, "file_source": 1}
     assert next(attempts) == 4
     assert [each.outcome for each in stub.filed] == ["completed"]
+    assert [each["on"] for each in events(caplog, "batch.waiting")] == ["disk"]
+    assert len(events(caplog, "batch.running")) == 1
 
 
 async def test_a_short_step_that_cannot_work_is_tried_once_and_fails_the_batch_with_its_reason(
