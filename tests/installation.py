@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from daemon.child import plain_environment
+
 BIN = Path(sys.executable).parent
 DEADLINE_S = 60.0
 T = TypeVar("T")
@@ -153,8 +155,8 @@ class Installation:
         database = str(self.root / "outside.db")
         command = [str(BIN / "temporal"), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless"]
         command += [part for each in dynamic_config for part in ("--dynamic-config-value", each)]
-        database_options = ["--db-filename", database, "--sqlite-pragma", "journal_mode=wal"]
-        process = self.start("temporal", [*command, *database_options, "--log-level", "error"])
+        command += ["--db-filename", database, "--sqlite-pragma", "journal_mode=wal", "--log-level", "error"]
+        process = self.start("temporal", command, **plain_environment())
         eventually(lambda: _temporal_answers(port), "the Temporal server is up")
         return process
 
@@ -276,7 +278,7 @@ def temporal_server(folder: Path, *dynamic_config: str) -> Iterator[str]:
     command = [str(BIN / "temporal"), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless"]
     command += [part for each in dynamic_config for part in ("--dynamic-config-value", each)]
     log = folder / "temporal.log"
-    process = Process([*command, "--log-level", "error"], dict(os.environ), folder, log)
+    process = Process([*command, "--log-level", "error"], plain_environment(), folder, log)
     try:
         eventually(lambda: _temporal_answers(port) or not process.running(), "the Temporal server is up")
         assert process.running(), log.read_text()
@@ -287,5 +289,10 @@ def temporal_server(folder: Path, *dynamic_config: str) -> Iterator[str]:
 
 def _temporal_answers(port: int) -> bool:
     address = f"127.0.0.1:{port}"
-    command = [str(BIN / "temporal"), "operator", "namespace", "describe", "default", "--address", address]
-    return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0
+    return temporal_cli("operator", "namespace", "describe", "default", "--address", address).returncode == 0
+
+
+def temporal_cli(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command of Temporal's own program, which does not start for a user id without a name, unless in `USER`."""
+    command = [str(BIN / "temporal"), *arguments]
+    return subprocess.run(command, env=plain_environment(), capture_output=True, timeout=20, check=False)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable
 
-from installation import BIN, Installation, api, eventually, manifest_of, users
+from installation import Installation, api, eventually, manifest_of, temporal_cli, users
 
 Make = Callable[..., Installation]
 FORGETFUL = (
@@ -56,14 +55,12 @@ def test_fallback_rows_are_retried_after_temporal_has_forgotten_the_batch(instal
 
 
 def _forgetful_namespace(site: Installation) -> None:
-    address = site.env["TEMPORAL_ADDRESS"]
-    command = [str(BIN / "temporal"), "operator", "namespace", "create", "--namespace", "short", "--retention", "2s"]
-    subprocess.run([*command, "--address", address], check=True, capture_output=True)
+    named = ("--namespace", "short", "--retention", "2s", "--address", site.env["TEMPORAL_ADDRESS"])
+    temporal_cli("operator", "namespace", "create", *named).check_returncode()
     site.set(TEMPORAL_NAMESPACE="short")
     time.sleep(2)  # the server learns of a new namespace from its own cache; there is nothing to ask
 
 
 def _forgotten(site: Installation, workflow_id: str) -> bool:
-    command = [str(BIN / "temporal"), "workflow", "describe", "--workflow-id", workflow_id, "--namespace", "short"]
-    done = subprocess.run([*command, "--address", site.env["TEMPORAL_ADDRESS"]], capture_output=True, check=False)
-    return done.returncode != 0
+    named = ("--workflow-id", workflow_id, "--namespace", "short", "--address", site.env["TEMPORAL_ADDRESS"])
+    return temporal_cli("workflow", "describe", *named).returncode != 0
