@@ -30,7 +30,7 @@ def loads(document: bytes) -> Any:
     A number that would be changed is an `orjson.Fragment` of its text, which equals nothing.
 
     Raises:
-        ValueError: it is no JSON, or holds such a number and is nested too deeply to keep it.
+        ValueError: it is no JSON, or holds such a number and is nested too deeply for this Python to keep it.
     """
     try:
         value = orjson.loads(document)

@@ -57,8 +57,9 @@ def test_what_is_no_json_is_refused(document: bytes) -> None:
 
 
 def test_a_document_too_deep_to_keep_its_numbers_is_refused_and_not_rounded() -> None:
-    with pytest.raises(ValueError, match="nested too deeply"):
-        loads(b'{"n":1.10,"deep":%b%b}' % (b"[" * 1_020, b"]" * 1_020))
+    # Python 3.11 cannot read it so that its numbers are kept; later ones can, and then it cannot be written.
+    with pytest.raises((ValueError, TypeError), match=r"nested too deeply|Recursion limit"):
+        orjson.dumps(loads(b'{"n":1.10,"deep":%b%b}' % (b"[" * 1_020, b"]" * 1_020)))
 
 
 def test_a_whole_result_keeps_the_digits_of_its_answers(tmp_path: Path) -> None:
