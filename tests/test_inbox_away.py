@@ -66,9 +66,11 @@ def test_a_folder_that_may_not_be_entered_is_waited_for_and_a_file_that_may_not_
             folder.chmod(0o755)
         with nobody(), pytest.raises(SourceUnreadable):
             opened(claimed)
-        (Path(root) / "inbox").chmod(0o700)
+        inbox = Path(root) / "inbox"
+        inbox.chmod(0)
         with nobody(), pytest.raises(InboxMissing, match=r"cannot be entered on .*Permission denied"):
             opened(claimed)
+        inbox.chmod(0o700)
 
 
 @pytest.mark.parametrize("outcome", ["completed", "failed", "cancelled"])
