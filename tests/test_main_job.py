@@ -95,7 +95,7 @@ def test_the_same_file_again_is_a_duplicate_with_a_receipt_and_no_second_workflo
 
 def test_pause_stops_the_calls_and_resume_finishes_with_every_row_called_once(installation: Make) -> None:
     site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="50", BATCH_API_CONCURRENCY="4")
-    base = site.mock_api(LATENCY_MIN_MS="20", LATENCY_MAX_MS="20")
+    base = site.mock_api(LATENCY_MIN_MS="60", LATENCY_MAX_MS="60")
     site.batchd()
     site.drop("users.csv", users(600))
     eventually(lambda: api(base, "/calls")["total"] > 40, "calls are being made")
