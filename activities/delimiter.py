@@ -107,7 +107,10 @@ def declared_delimiter(sample: bytes, encoding: Encoding) -> Declared | None:
         return None
     if found[1] not in DELIMITERS:
         shown = printable(found[1].decode("ascii", "replace"))
-        raise InvalidCsv(f"its first line names the separator {shown}; files separated by , ; tab or | are read")
+        raise InvalidCsv(
+            f"its first line names the separator {shown}; name comma, semicolon, tab or vertical bar there, "
+            "and drop it again"
+        )
     return Declared(found[1], encoding.mark_bytes + found.end() * encoding.unit_bytes)
 
 

@@ -159,7 +159,9 @@ def _names(walk: Borders, encoding: str, delimiter: str) -> list[str]:
     if walk.fault in {"bad_quote", "unclosed_quote"}:
         raise InvalidCsv("the header has a quote that is not closed; close it, or double it where it is text")
     if walk.fault == "record_too_large":
-        raise InvalidCsv("the header is longer than BATCH_MAX_RECORD_BYTES; is this a CSV file?")
+        raise InvalidCsv(
+            "the header is longer than BATCH_MAX_RECORD_BYTES; shorten it, or raise that if this is a CSV file"
+        )
     try:
         return FieldSplitter(delimiter).split(decoded(walk.content, encoding))
     except BadRecord as bad:

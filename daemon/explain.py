@@ -29,6 +29,7 @@ MOST_FATES = 20
 MOST_REFUSED = 200
 MOST_STEM_CHARS = 60
 MAX_DOCUMENT_BYTES = 65_536
+ALL_PASSED = "every rule is passed; the next scan takes it"
 
 __all__ = ["Explanation", "Fate", "Rule", "WaitingFile", "explain", "waiting_files"]
 
@@ -77,7 +78,7 @@ class WaitingFile:
 def explain(settings: Settings, name: bytes | str) -> Explanation:
     """Hold a file against every rule of intake, in order, and tell what became of earlier ones of its name.
 
-    Blocking; reads a file under 64 MiB once. Writes nothing.
+    Blocking; reads a file under 64 MiB once, of a larger one the beginning. Writes nothing.
     """
     raw = os.fsencode(Path(os.fsdecode(name)).name)
     fates = list(islice(sorted(_fates(settings, raw), key=lambda each: each.at, reverse=True), MOST_FATES))
@@ -86,10 +87,12 @@ def explain(settings: Settings, name: bytes | str) -> Explanation:
     if not rules:
         return _of_the_past(settings, shown, fates)
     failed = next((each for each in rules if each.passed is False), None)
+    unseen = next((each for each in rules if each.passed is None), None)
+    passed = f"no rule that can be seen from here is broken; {unseen.rule}: {unseen.why}" if unseen else ALL_PASSED
     return Explanation(
         file=shown,
         state=failed.leads_to if failed else "waiting",
-        summary=failed.why if failed else "every rule is passed; the next scan takes it",
+        summary=failed.why if failed else passed,
         todo=failed.todo if failed else "",
         wait_s=failed.wait_s if failed else None,
         rules=rules,

@@ -12,6 +12,7 @@ from intake_site import CSV, MakeSite, Site
 
 from daemon.explain import Explanation, explain, waiting_files
 from daemon.intake.leader import Leadership
+from daemon.intake.queue import LARGE_BYTES
 
 
 def explained(site: Site, name: str | bytes) -> Explanation:
@@ -96,6 +97,35 @@ async def test_the_first_rule_that_a_file_breaks_is_named(
     assert found.state == state
     assert word in found.summary
     assert found.todo
+
+
+@pytest.mark.parametrize(
+    ("content", "why", "todo"),
+    [
+        (b'id,"name\n1,a\n', "a quote that is not closed", "close it"),
+        (b"sep=:\nid:name\n1:a\n", "names the separator :", "semicolon, tab or vertical bar"),
+        (b"x" * 2_000_000, "longer than BATCH_MAX_RECORD_BYTES", "shorten it"),
+    ],
+)
+@pytest.mark.parametrize("size_bytes", [0, LARGE_BYTES], ids=["small", "large"])
+async def test_a_header_that_will_be_refused_is_told_before_the_scan_refuses_it(
+    make_site: MakeSite, content: bytes, why: str, todo: str, size_bytes: int
+) -> None:
+    site = make_site(settle_s=0.0)
+    site.drop("users.csv", content.ljust(size_bytes, b"1"))
+    found = explained(site, "users.csv")
+    assert (found.state, found.rules[-1].rule) == ("refused", "content")
+    assert why in found.summary
+    assert todo in found.todo
+
+
+async def test_of_a_large_file_is_not_said_that_it_passes_what_was_not_looked_at(make_site: MakeSite) -> None:
+    site = make_site(settle_s=0.0)
+    path = site.drop("users.csv", CSV + b"1,a\n" * 40_000)
+    os.truncate(path, LARGE_BYTES)
+    found = explained(site, "users.csv")
+    assert (found.state, found.rules[-1].passed) == ("waiting", None)
+    assert "whether it is new is found when its turn comes" in found.summary
 
 
 async def test_a_missing_ready_marker_and_a_broken_promise_are_told_apart(make_site: MakeSite) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from activities.dialect import find_dialect
+from activities.dialect_encoding import guessed_by_sample
 from activities.failpoints import failpoint
 from activities.source_bytes import SourceBytes
 from activities.utf8_scan import Utf8Scan
@@ -53,6 +54,24 @@ def identify(dropped: Dropped, settings: Settings, stopping: threading.Event) ->
         return _read(fd, dropped, settings, stopping)
     finally:
         os.close(fd)
+
+
+def header_refusal(dropped: Dropped, settings: Settings) -> Refusal | None:
+    """Return why a file will be refused by its beginning alone: the header and the first records. Blocking, but short.
+
+    None where it is good, and where it cannot be looked at.
+    """
+    try:
+        fd = _opened(dropped.path)
+    except OSError:
+        return None
+    try:
+        sample = os.pread(fd, SAMPLED_BYTES, 0)
+        guessed = guessed_by_sample(sample, whole=False)
+        found = content_refusal(sample, settings) or _dialect(fd, dropped, settings, guessed)
+    finally:
+        os.close(fd)
+    return found if isinstance(found, Refusal) else None
 
 
 def mode_of(size_bytes: int, lines: int, settings: Settings) -> Mode:

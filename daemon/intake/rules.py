@@ -17,7 +17,7 @@ from typing import Literal
 from activities.receipts import Receipts
 from daemon.intake.duplicates import what_next
 from daemon.intake.entries import Dropped, Entry, look_at
-from daemon.intake.identify import Identified, identify
+from daemon.intake.identify import Identified, header_refusal, identify
 from daemon.intake.identities import Identities
 from daemon.intake.markers import broken_promise, promise_in
 from daemon.intake.names import Names
@@ -94,11 +94,15 @@ class Rules:
         return _refused("readable", refusal, "it may be read", leads_to="left")
 
     def of_content(self, entry: Entry) -> Iterator[Rule]:
-        """Yield the rules that need a look into the file. One over 64 MiB is not read for this."""
-        if entry.fingerprint.size_bytes >= LARGE_BYTES:
-            yield Rule(rule="content", passed=None, why="a large file; it is read when its turn comes")
-            return
+        """Yield the rules that need a look into the file. Of one over 64 MiB only the beginning is read for this."""
         dropped = Dropped(name=entry.name, folder=self._inbox, fingerprint=entry.fingerprint)
+        if entry.fingerprint.size_bytes >= LARGE_BYTES:
+            refusal = header_refusal(dropped, self._settings)
+            large = Rule(
+                rule="content", passed=None, why="a large file; whether it is new is found when its turn comes"
+            )
+            yield _refused("content", refusal, "", leads_to="refused") if refusal else large
+            return
         found = identify(dropped, self._settings, threading.Event())
         if found is None:
             yield Rule(rule="readable", passed=False, why="it has just changed", todo="wait", leads_to="settling")
