@@ -17,6 +17,7 @@ from activities.journal import FileFacts, SavedPage, entries, matches, own_files
 from activities.manifest_reading import listed_page
 from activities.output_names import chunk_name, manifest_name, part_name, rejected_name
 from activities.parts import DurableRow, PartFile
+from activities.publishing import tidy_late
 from activities.retried_page import RetriedPage
 from workflows.models import Page
 from workflows.requests import SavedChunk, SavePage
@@ -71,6 +72,7 @@ def _made(folder: Folder, page: Page, generation: int) -> SavedPage | None:
     if saved is not None:
         folder.sync()
         record(folder, saved, generation)
+        tidy_late(folder, generation)
     return saved
 
 

@@ -22,6 +22,7 @@ from activities.manifest_reading import listed_columns
 from activities.output_names import part_name
 from activities.parts import DurableRow, PartFile
 from activities.places import Places
+from activities.publishing import tidy_late
 from activities.room import Room
 from activities.source_file import Record, Rejected
 from activities.tally import tally
@@ -159,6 +160,8 @@ class PageWork:
             with contextlib.suppress(BatchdError):
                 if self._part and self._part.is_deleted and self._request.batch.generation == 1:
                     self._keep_again(self._part)
+                elif self._part:
+                    tidy_late(self._folder, self._request.batch.generation)
         finally:
             self._held.close()
 

@@ -63,6 +63,12 @@ def publish(folder: Folder, document: ManifestDocument) -> WrittenManifest:
     return read_result(folder, document.generation)
 
 
+def tidy_late(folder: Folder, generation: int) -> None:
+    """Tidy up behind an attempt at a page, where the manifest appeared while it stood still: nobody else will."""
+    if folder.exists(manifest_name(generation)):
+        tidy(folder, generation)
+
+
 def tidy(folder: Folder, generation: int) -> None:
     """Remove what a generation that has its manifest needs no more: marker, journal, parts and temporary files.
 

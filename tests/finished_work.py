@@ -72,6 +72,7 @@ class FinishedWork:
 
     def __init__(self, root: Path, csv: str | bytes = CSV, *, page_rows: int = 3) -> None:
         self.root = root
+        root.mkdir(exist_ok=True)
         self.source = root / NAME
         if not self.source.exists():
             self.source.write_bytes(csv.encode() if isinstance(csv, str) else csv)

@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,10 @@ from hypothesis import strategies as st
 
 from activities.chunks import already_saved
 from activities.elements import array, element, elements_of
+from activities.failpoints import watched
 from activities.journal import entries
 from activities.verification import verify
+from workflows.errors import TransientError
 
 TESTS = Path(__file__).parent
 
@@ -212,6 +217,32 @@ def test_a_chunk_of_an_attempt_that_was_never_journalled_is_replaced_where_it_di
     (work.directory / "chunk-000001.json").write_bytes(b"[\ntorn")
     assert work.save(work.pages[0]).file == "chunk-000001.json"
     assert len(json.loads((work.directory / "chunk-000001.json").read_bytes())) == 2
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_a_late_attempt_at_a_page_of_a_batch_that_was_finished_meanwhile_leaves_nothing_behind(
+    tmp_path: Path, generation: int
+) -> None:
+    """It stands still at each step in turn, while another worker does all that is left."""
+    for step in count(1):
+        work = FinishedWork(tmp_path / str(step))
+        if generation == 1:
+            work.enrich(work.pages[0])
+        else:
+            work.run()
+        passes = count(1)
+
+        def stands_still(_: str, work: FinishedWork = work, passes: Iterator[int] = passes, step: int = step) -> None:
+            if next(passes) == step:
+                work.run() if generation == 1 else work.retry()
+
+        with watched(stands_still), suppress(TransientError):
+            work.save(work.pages[0]) if generation == 1 else work.retry_page(1)
+        if next(passes) <= step:
+            break
+        assert [each.name for each in work.directory.iterdir() if each.name.startswith(".")] == [], f"at step {step}"
+        assert verify(work.directory, source=work.source).ok
+    assert step > 10, "every step has a failpoint"
 
 
 def test_a_torn_journal_costs_the_torn_entry_only(tmp_path: Path) -> None:

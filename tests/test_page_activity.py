@@ -102,6 +102,15 @@ async def test_a_late_attempt_at_a_page_that_was_saved_leaves_no_part_file(tmp_p
     assert not site.part.exists()
 
 
+async def test_a_late_attempt_at_a_page_of_a_finished_batch_leaves_no_part_file(tmp_path: Path) -> None:
+    """It stood still just before it opened its part file, and the manifest came meanwhile."""
+    site = PageSite(tmp_path, users(5))
+    late = PageWork.open(site.places, EnrichPage(batch=site.batch, page=site.page))
+    (site.part.parent / "manifest.json").write_text(f'{{"id":"{site.id}"}}')
+    late.close()
+    assert [each.name for each in site.part.parent.iterdir()] == ["manifest.json"]
+
+
 async def test_a_page_that_takes_long_to_open_is_heartbeated_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
