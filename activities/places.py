@@ -54,8 +54,10 @@ class Places:
         Raises:
             SourceVanished: there is none, and the batch has ended before.
             InboxMissing: there is none, and the inbox is not on this host now.
+            OutputRefused: there is none, and a retry needs the result that was in it.
         """
-        if create and batch.generation == 1 and not (self.output_root / workflow_id(batch.id)).exists():
+        create = create and batch.generation == 1
+        if create and not (self.output_root / workflow_id(batch.id)).exists():
             with self._claim_of(batch):
                 check_any_here(self.source_path(batch).parent)
         return OutputFolder.open(self.output_root, checked_id(batch.id), create=create)

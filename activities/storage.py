@@ -147,8 +147,9 @@ def _opened(root_fd: int, path: Path, *, made: bool) -> int:
     except OSError as error:
         if made and error.errno == errno.ENOENT:
             raise TransientError(f"{path} was deleted while it was in use") from error
+        if error.errno == errno.ENOENT:
+            raise OutputRefused(f"{path} is gone, with the result in it; batchctl rerun does the batch anew") from error
         reasons = {
-            errno.ENOENT: "does not exist",
             errno.ELOOP: "is a symbolic link",
             errno.ENOTDIR: "is not a folder of its own",
             errno.EACCES: "may not be read by us",

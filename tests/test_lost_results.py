@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from batchctl_desk import Desk
 from finished_work import FinishedWork
+from page_site import PageSite
+
+from activities.page_work import PageWork
+from workflows.errors import OutputRefused
+from workflows.requests import EnrichPage
 
 
 @pytest.fixture
@@ -26,6 +32,14 @@ def test_a_manifest_that_was_deleted_is_said_to_be_gone(desk: Desk, tmp_path: Pa
     told = desk.batchctl("status", receipt.id)
     assert (told.code, f"gone: {folder}/manifest.json was written and is not there any more" in told.out) == (0, True)
     assert desk.batchctl("status", receipt.id, "--json").json()["manifest"] is None
+
+
+def test_a_retry_makes_no_folder_where_that_of_the_result_was_deleted(tmp_path: Path) -> None:
+    site = PageSite(tmp_path)
+    retried = replace(site.batch, generation=2)
+    with pytest.raises(OutputRefused, match="batchctl rerun"):
+        PageWork.open(site.places, EnrichPage(batch=retried, page=site.page))
+    assert not site.part.parent.exists()
 
 
 def test_a_batch_that_ended_without_a_manifest_does_not_seem_to_wait_for_one(desk: Desk) -> None:

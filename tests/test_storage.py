@@ -46,7 +46,7 @@ def test_opening_again_finds_the_same_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_to_be_made_and_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputRefused, match="does not exist"):
+    with pytest.raises(OutputRefused, match="is gone"):
         opened(tmp_path, create=False)
     assert list(tmp_path.iterdir()) == []
 
