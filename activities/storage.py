@@ -18,7 +18,7 @@ from typing import Self
 from activities.disk_errors import disk_errors, translated
 from activities.failpoints import failpoint
 from activities.folder import Folder
-from activities.output_names import generation_of_data
+from activities.output_names import generation_of_data, sums_name
 from workflows.errors import OutputRefused, TransientError
 from workflows.ids import workflow_id
 
@@ -90,7 +90,7 @@ class OutputFolder(Folder):
             return False
         if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise self._refused(f"is open to others (mode {stat.S_IMODE(found.st_mode):04o}) and has no mark of ours")
-        foreign = [name for name in self.names() if not is_hidden_of_ours(name) and generation_of_data(name) != 1]
+        foreign = [name for name in self.names() if not (is_hidden_of_ours(name) or _is_of_a_first_result(name))]
         if foreign:
             raise self._refused(f"has no mark of ours and holds {foreign[0]!r}")
         self._mark(batch_id)
@@ -115,6 +115,10 @@ class OutputFolder(Folder):
 
     def _refused(self, why: str) -> OutputRefused:
         return OutputRefused(f"{self.path} {why}; remove it or give BATCH_OUTPUT_ROOT another folder")
+
+
+def _is_of_a_first_result(name: str) -> bool:
+    return generation_of_data(name) == 1 or name == sums_name(1)
 
 
 def is_hidden_of_ours(name: str) -> bool:

@@ -122,7 +122,7 @@ def test_a_folder_whose_maker_was_killed_before_it_left_its_mark_is_adopted(tmp_
 
 def test_a_folder_that_is_being_deleted_is_taken_again_whatever_of_ours_is_still_there(tmp_path: Path) -> None:
     opened(tmp_path).close()
-    for name in (".journal", "chunk-000001.json", "rejected-000001.json"):
+    for name in (".journal", "chunk-000001.json", "rejected-000001.json", "manifest.sha256"):
         (tmp_path / NAME / name).touch()
     (tmp_path / NAME / ".batchd").unlink()
     with opened(tmp_path) as folder:
