@@ -13,6 +13,7 @@ from activities.journal import entries
 from activities.manifest import UNKNOWN, ManifestFacts, write_manifest
 from activities.output_names import rejected_name
 from activities.places import Places
+from activities.publishing import finished
 from activities.source_file import SourceFile
 from workflows.errors import BatchdError, OutputRefused
 from workflows.models import Cursor, Page
@@ -35,12 +36,17 @@ def finish(places: Places, request: WriteManifest) -> WrittenManifest:
     with places.output(request.batch) as folder:
         if request.batch.generation > 1:
             return write_generation(folder, request, finished_at=_now(), producer_version=places.producer_version)
-        with places.source(request.batch) as source:
-            written = write_manifest(folder, request, lambda: _facts(places, request, source))
-            damaged = _found_again(folder, source, written.damaged, request.shape.page_rows)
+        written = finished(folder, 1) or _written(places, folder, request)
         if written.status == "partial":
             failure = _why_no_row_is_valid(folder, written.counts.records)
-    return replace(written, damaged=damaged, failure=failure)
+    return replace(written, failure=failure)
+
+
+def _written(places: Places, folder: Folder, request: WriteManifest) -> WrittenManifest:
+    """Write the first manifest. Where there is one, the source is not asked for: it may have been filed since."""
+    with places.source(request.batch) as source:
+        written = write_manifest(folder, request, lambda: _facts(places, request, source))
+        return replace(written, damaged=_found_again(folder, source, written.damaged, request.shape.page_rows))
 
 
 def _why_no_row_is_valid(folder: Folder, records: int) -> str:

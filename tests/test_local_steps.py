@@ -59,17 +59,17 @@ async def scheduled(handle: WorkflowHandle[Any, Any]) -> Counter[str]:
 
 
 @pytest.mark.parametrize("workflow", BATCHES)
-async def test_a_small_file_of_one_page_costs_two_activities_and_no_child(temporal_address: str, workflow: Any) -> None:
+async def test_a_small_file_of_one_page_costs_one_activity_and_no_child(temporal_address: str, workflow: Any) -> None:
     stub = StubActivities(pages=1)
     async with ended(temporal_address, stub, workflow) as handle:
-        assert await scheduled(handle) == {"enrich_chunk": 1, "file_source": 1}
+        assert await scheduled(handle) == {"enrich_chunk": 1}
     assert [each.outcome for each in stub.filed] == ["completed"]
 
 
 async def test_the_pages_of_a_small_file_of_more_are_loaded_by_a_child(temporal_address: str) -> None:
     stub = StubActivities(pages=3)
     async with ended(temporal_address, stub) as handle:
-        assert await scheduled(handle) == {"child": 1, "enrich_chunk": 3, "file_source": 1}
+        assert await scheduled(handle) == {"child": 1, "enrich_chunk": 3}
     assert sorted(stub.enriched) == [1, 2, 3]
 
 
@@ -100,7 +100,7 @@ async def test_a_short_step_that_fails_at_first_is_done_by_an_ordinary_activity(
 
     stub = StubActivities(pages=1, saved=saved)
     async with ended(temporal_address, stub) as handle:
-        assert await scheduled(handle) == {"enrich_chunk": 1, "save_chunk": 1, "file_source": 1}
+        assert await scheduled(handle) == {"enrich_chunk": 1, "save_chunk": 1}
     assert next(attempts) == 4
     assert [each.outcome for each in stub.filed] == ["completed"]
     assert [each["on"] for each in events(caplog, "batch.waiting")] == ["disk"]

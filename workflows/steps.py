@@ -67,6 +67,9 @@ class Steps:
         self._batch = batch
         self._shape = shape
         self._heartbeat = timedelta(seconds=shape.heartbeat_timeout_s)
+        self._last_loaded = 0
+        self._load_is_kept = True
+        """Whether a workflow task has ended since the last load, so that nothing repeats it any more."""
 
     @property
     def are_local(self) -> bool:
@@ -75,7 +78,8 @@ class Steps:
 
     async def load(self, cursor: Cursor, *, max_pages: int | None = None) -> LoadedPages:
         """Find the next pages at the cursor: as many as may be in flight, which costs little more than one."""
-        return await self._do(
+        self._load_is_kept = False
+        loaded = await self._do(
             Activities.load_next_csv_page,
             LoadPages(
                 batch=self._batch,
@@ -86,6 +90,8 @@ class Steps:
             at_most=READ_TIMEOUT,
             summary=f"from page {cursor.page}",
         )
+        self._last_loaded = loaded.pages[-1].number if loaded.pages else 0
+        return loaded
 
     async def load_fallbacks(self, cursor: Cursor) -> LoadedPages:
         """Find pages of the generation before that hold fallback rows, from page `cursor.page` on."""
@@ -119,6 +125,7 @@ class Steps:
             if not handle.done():
                 handle.cancel()
             result: EnrichedPage = await handle
+            self._load_is_kept = self._load_is_kept or page.number == self._last_loaded
             return result
         except asyncio.CancelledError:
             handle.cancel()
@@ -170,13 +177,14 @@ class Steps:
     ) -> None:
         """Move the source away and close the receipt.
 
-        Never a local activity: what those did is forgotten where their workflow task is lost (by a kill, or a signal
-        that comes meanwhile), and the steps before this one, done again, need the source where it was.
+        What local activities did is forgotten where their workflow task is lost (by a kill, or a signal that comes
+        meanwhile), and is done again. A load needs the source where it was: so this is a local activity only where no
+        load can be repeated with it, at the good end of a batch.
         """
         if outcome == "cancelled" and state.cancel:
             reason = f"cancelled by {state.cancel.by or 'an operator'}: {state.cancel.reason or 'no reason given'}"
             reason += "" if manifest else "; no manifest could be written of what was done"
-        await workflow.execute_activity_method(
+        await self._do(
             Activities.file_source,
             FileSource(
                 batch=self._batch,
@@ -187,8 +195,9 @@ class Steps:
                 counts=state.counts,
                 manifest=manifest,
             ),
-            **writing(FILING_TIMEOUT, self._heartbeat),
+            at_most=FILING_TIMEOUT,
             summary=outcome,
+            may_be_local=outcome == "completed" and self._load_is_kept,
         )
 
     async def keep(self, control: ControlState) -> None:
@@ -212,8 +221,9 @@ class Steps:
         at_most: timedelta,
         most_attempts: int = 0,
         summary: str | None = None,
+        may_be_local: bool = True,
     ) -> Result:
-        if self.are_local:
+        if may_be_local and self.are_local:
             try:
                 return await workflow.execute_local_activity_method(activity, request, **at_once(), summary=summary)
             except FailureError as error:  # of a local activity it comes without an ActivityError around it
