@@ -138,8 +138,9 @@ class EnrichmentClient:
         return reply
 
     async def _asked(self, row: CallRow) -> Reply:
-        while (reply := await self.http.post_row(row.body, row.key)).status == STALE:
-            pass  # the server closed the connection while it was idle; each such connection is used up once
+        reply = await self.http.post_row(row.body, row.key)
+        if reply.status == STALE:  # most likely the server closed the connection while it was idle
+            reply = await self.http.post_row(row.body, row.key, anew=True)
         return reply
 
     def _own_share(self, caps: Caps) -> Caps:

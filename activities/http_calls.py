@@ -56,18 +56,22 @@ class HttpCalls:
         self._row_calls.close()
         self._bulk_calls.close()
 
-    def begin_row(self, body: bytes, key: str, replied: Replied) -> None:
-        """Post one row under its idempotency key; `replied` is called once, never before this returns."""
-        self._row_calls.begin(b"Idempotency-Key: %b\r\n" % key.encode("ascii"), body, replied)
+    def begin_row(self, body: bytes, key: str, replied: Replied, *, anew: bool = False) -> None:
+        """Post one row under its idempotency key; `replied` is called once, never before this returns.
+
+        `anew`: over a new connection, which a call after one over a stale connection needs: other calls keep bringing
+        back connections that were used before, and each may end the same way.
+        """
+        self._row_calls.begin(b"Idempotency-Key: %b\r\n" % key.encode("ascii"), body, replied, anew=anew)
 
     def begin_bulk(self, body: bytes, replied: Replied) -> None:
         """Post many rows in one call; `replied` is called once, never before this returns."""
         self._bulk_calls.begin(b"", body, replied)
 
-    async def post_row(self, body: bytes, key: str) -> Reply:
+    async def post_row(self, body: bytes, key: str, *, anew: bool = False) -> Reply:
         """Post one row and wait for the reply. Never raises, but when cancelled."""
         waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self.begin_row(body, key, lambda reply: None if waiting.done() else waiting.set_result(reply))
+        self.begin_row(body, key, lambda reply: None if waiting.done() else waiting.set_result(reply), anew=anew)
         return await waiting
 
 
@@ -87,9 +91,9 @@ class _Pool:
         self._connecting: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, headers: bytes, body: bytes, replied: Replied) -> None:
+    def begin(self, headers: bytes, body: bytes, replied: Replied, *, anew: bool = False) -> None:
         request = b"%b%bContent-Length: %d\r\n\r\n%b" % (self._head, headers, len(body), body)
-        connection = self._take()
+        connection = None if anew else self._take()
         if connection is None:
             self._start(self._connect(request, partial(self._replied_at_first, request, replied)))
         else:

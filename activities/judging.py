@@ -90,6 +90,7 @@ class Question:
         self._client = client
         self._row = row
         self._asked = False
+        self._was_stale = False
         self._reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
     async def reply(self) -> Reply:
@@ -108,7 +109,8 @@ class Question:
             return False
         self._asked = True
         try:
-            self._client.http.begin_row(self._row.body, self._row.key, partial(self._replied, saturated))
+            replied = partial(self._replied, saturated)
+            self._client.http.begin_row(self._row.body, self._row.key, replied, anew=self._was_stale)
         except Exception as error:  # noqa: BLE001 - whatever it is, `reply` raises it
             self._reply.set_exception(error)
             return False
@@ -118,7 +120,7 @@ class Question:
         try:
             self._client.learn(reply, saturated=saturated)
             if reply.status == STALE and not self._reply.cancelled():
-                self._asked = False
+                self._asked, self._was_stale = False, True
                 self._client.gate.queue_up(QUESTIONS, self)
             elif not self._reply.done():
                 self._reply.set_result(reply)

@@ -122,7 +122,8 @@ class PageCalls:
     def _begin_row(self, due: Try, *, saturated: bool) -> None:
         if not due.statuses:
             self._client.budget.earn()
-        self._client.http.begin_row(due.row.body, due.row.key, partial(self._ended, self._settle, due, saturated))
+        ended = partial(self._ended, self._settle, due, saturated)
+        self._client.http.begin_row(due.row.body, due.row.key, ended, anew=due.was_stale)
         self._calls += 1
 
     def _ended(self, settle: Callable[[T, Reply], None], called: T, saturated: bool, reply: Reply) -> None:

@@ -29,6 +29,11 @@ class Try(NamedTuple):
         """How many calls the API saw."""
         return sum(status != STALE for status in self.statuses)
 
+    @property
+    def was_stale(self) -> bool:
+        """True where the last call went over a connection that was closed under it."""
+        return self.statuses[-1:] == (STALE,)
+
     def rest_s(self, reply: Reply, jitter: Callable[[float], float], *, patient: bool = False) -> float:
         """Return for how long to rest after `reply`: full jitter, longer with each call.
 

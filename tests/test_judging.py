@@ -51,6 +51,15 @@ def failing(*bad: int, status: int = 500) -> Callable[[str, int], int]:
     return lambda key, _: status if key in keys else 200
 
 
+async def test_a_row_over_which_the_api_closes_connections_is_not_called_over_one_used_one_after_another() -> None:
+    """While other rows keep many connections busy, each of its calls would find another that was used before."""
+    bad = {f"users-{number}" for number in range(50, 2_000, 200)}
+    async with scripted_api(lambda key, _: 0 if key in bad else 200) as api, client(api, concurrency=32) as made:
+        errors = await enriched_at_last(made, range(1, 2_001))
+    assert {f"users-{number}" for number, error in errors.items() if error} == bad
+    assert max(api.asked[each] for each in bad) <= 8, "four calls that count, before each one over a used connection"
+
+
 @pytest.mark.parametrize("status", [500, 503, 0])
 async def test_the_last_row_of_a_file_that_always_fails_becomes_a_fallback_row(status: int) -> None:
     async with scripted_api(failing(21, status=status)) as api, client(api) as made:
