@@ -28,7 +28,7 @@ from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.load_chunks import LoadChunksWorkflow
 from workflows.models import Control, LimitsChange, Page
-from workflows.policies import LOCAL_MAX_BYTES
+from workflows.policies import LOCAL_MAX_BYTES, steps_are_local
 from workflows.requests import EnrichedPage, EnrichPage
 from workflows.retry_failed import RetryFailedWorkflow
 
@@ -145,7 +145,8 @@ async def _record_one(client: Client, workflow: Any, story: Story, number: int, 
     if story.held:
         stub.gate.clear()
     batch = request(number)
-    batch = replace(batch, source=replace(batch.source, size_bytes=story.size_bytes))
+    source = replace(batch.source, size_bytes=story.size_bytes)
+    batch = replace(batch, source=source, local_steps=steps_are_local(story.size_bytes))
     async with workers(client, QUEUE, WORKFLOWS, stub.all()):
         handle = await client.start_workflow(workflow.run, batch, id=f"batch-{batch.id}", task_queue=QUEUE)
         first = handle.result_run_id

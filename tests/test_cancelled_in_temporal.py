@@ -62,6 +62,7 @@ class Batch(PageSite):
             source=self.batch.source,
             identity=Identity(policy="name", key="key"),
             shape=Shape(page_rows=10, heartbeat_timeout_s=30),
+            local_steps=True,
         )
         receipt = Receipt(
             id=self.id,

@@ -21,7 +21,7 @@ from daemon.worker import WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
 from workflows.errors import SourceChanged, StorageFull
 from workflows.in_memory import InMemoryBatchWorkflow
-from workflows.policies import LOCAL_MAX_BYTES
+from workflows.policies import LOCAL_MAX_BYTES, steps_are_local
 from workflows.requests import SavedChunk, SavePage
 from workflows.retry_failed import RetryFailedWorkflow
 
@@ -36,7 +36,8 @@ async def ended(
     """Run a batch of a file of that size to its end, sandboxed, and yield its handle."""
     client = await Client.connect(address)
     batch = request(next(NUMBERS))
-    batch = replace(batch, source=replace(batch.source, size_bytes=size_bytes))
+    source = replace(batch.source, size_bytes=size_bytes)
+    batch = replace(batch, source=source, local_steps=steps_are_local(size_bytes))
     queue = f"queue-{batch.id}"
     async with workers(client, queue, WORKFLOWS, stub.all(), interceptors=[StepLog()]):
         handle = await client.start_workflow(workflow.run, batch, id=f"batch-{batch.id}", task_queue=queue)

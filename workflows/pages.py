@@ -27,7 +27,7 @@ class PagesAtWork(BatchControl):
 
     def __init__(self, request: BatchRequest) -> None:
         super().__init__(request)
-        self._steps = Steps(self._batch, request.shape)
+        self._steps = Steps(self._batch, request.shape, local=request.local_steps)
         self._pending: deque[Page] = deque(request.state.open_pages)
         self._open: dict[int, Page] = {page.number: page for page in request.state.open_pages}
         self._tasks: dict[int, asyncio.Task[None]] = {}

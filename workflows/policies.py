@@ -69,6 +69,11 @@ def writing(timeout: timedelta, heartbeat_timeout: timedelta, *, most_attempts: 
     }
 
 
+def steps_are_local(size_bytes: int) -> bool:
+    """Tell whether the short steps of a file of that size are local activities."""
+    return size_bytes <= LOCAL_MAX_BYTES
+
+
 def at_once() -> dict[str, Any]:
     """Return the options of a local activity that is tried once, and waited for even where it is cancelled."""
     return {

@@ -110,6 +110,9 @@ class BatchRequest:
     """The one argument of all batch workflows; `state` is empty at the first run.
 
     `generation` is 1 for the batch itself and n + 1 for a retry of the fallback rows of generation n.
+
+    `local_steps`: its short steps are local activities. It is said here and not by `workflow.patched`, whose mark in
+    the history would cost a small file two writes of the server.
     """
 
     id: str
@@ -117,6 +120,7 @@ class BatchRequest:
     identity: Identity
     shape: Shape
     generation: int = 1
+    local_steps: bool = False
     state: BatchState = field(default_factory=BatchState)
 
 

@@ -23,7 +23,6 @@ from workflows.policies import (
     ENRICH_TIMEOUT,
     FILING_TIMEOUT,
     LAST_ATTEMPTS,
-    LOCAL_MAX_BYTES,
     LONG_PAGES_SUFFIX,
     MANIFEST_TIMEOUT,
     READ_TIMEOUT,
@@ -48,9 +47,6 @@ from workflows.state import BatchRequest, BatchState, Progress
 
 FALLBACK_PAGES_AT_ONCE = 100
 
-LOCAL_STEPS = "local-steps"
-"""Since 0.2.0 the short steps of a small file are local activities."""
-
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 
@@ -63,18 +59,14 @@ class Steps:
     work at once the ordinary activity takes over: its retries are seen from outside and cost no history.
     """
 
-    def __init__(self, batch: BatchRef, shape: Shape) -> None:
+    def __init__(self, batch: BatchRef, shape: Shape, *, local: bool) -> None:
         self._batch = batch
         self._shape = shape
+        self.are_local = local
         self._heartbeat = timedelta(seconds=shape.heartbeat_timeout_s)
         self._last_loaded = 0
         self._load_is_kept = True
         """Whether a workflow task has ended since the last load, so that nothing repeats it any more."""
-
-    @property
-    def are_local(self) -> bool:
-        """True for a file whose short steps are local activities. It does not change while a batch runs."""
-        return self._batch.source.size_bytes <= LOCAL_MAX_BYTES and workflow.patched(LOCAL_STEPS)
 
     async def load(self, cursor: Cursor, *, max_pages: int | None = None) -> LoadedPages:
         """Find the next pages at the cursor: as many as may be in flight, which costs little more than one."""

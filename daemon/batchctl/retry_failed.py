@@ -24,7 +24,7 @@ from daemon.batchctl.words import put, say
 from daemon.settings import Settings
 from workflows.ids import workflow_id
 from workflows.models import Identity, Shape, Source
-from workflows.policies import task_timeout
+from workflows.policies import steps_are_local, task_timeout
 from workflows.retry_failed import RetryFailedWorkflow
 from workflows.state import BatchRequest
 
@@ -81,6 +81,7 @@ def retry_request(settings: Settings, before: Result) -> BatchRequest:
         identity=Identity(**identity),
         shape=_shape(settings, manifest["settings"]),
         generation=before.generation + 1,
+        local_steps=steps_are_local(source["bytes"]),
     )
 
 

@@ -20,6 +20,7 @@ from daemon.intake.postponed import Postponed
 from daemon.settings import Settings
 from workflows.errors import BatchdError, StartRefused, TemporalUnreachable
 from workflows.models import Mode
+from workflows.policies import steps_are_local
 from workflows.state import BatchRequest, BatchState
 
 Outcome = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out", "unknown"]
@@ -147,6 +148,7 @@ class Launches:
             source=receipt.source,
             identity=receipt.identity,
             shape=self._settings.shape(),
+            local_steps=steps_are_local(receipt.source.size_bytes),
             state=BatchState.begun_with(control),
         )
         failpoint("launch.begun")
