@@ -32,7 +32,8 @@ async def test_the_histories_of_every_version_replay(version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("workflow", ["CursorBatchWorkflow", "InMemoryBatchWorkflow", "RetryFailedWorkflow"])
 def test_every_version_has_the_history_of_every_story_of_every_batch_workflow(version: str, workflow: str) -> None:
-    for story in STORIES:
+    small = set() if version == "0.1.0" else {f"small-{each}" for each in STORIES - {"one-page"}}
+    for story in STORIES | small:
         assert f"{version}/{workflow}-{story}.json" in HISTORIES
     assert f"{version}/{workflow}-turnover-2.json" in HISTORIES, "a run that continue-as-new began"
 
