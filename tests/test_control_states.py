@@ -190,7 +190,7 @@ async def test_status_shows_the_pause_of_a_run_that_temporal_has_lost(desk: Desk
 def test_a_paused_batch_stays_paused_when_everything_is_killed_and_temporals_database_is_lost(
     installation: Make,
 ) -> None:
-    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="50", BATCH_API_RATE="100")
+    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="50", BATCH_API_RATE="50")
     base = site.mock_api()
     service = site.batchd()
     site.drop("users.csv", users(ROWS))

@@ -26,9 +26,20 @@ def certificate(folder: Path, name: str, *, for_name: str = "IP:127.0.0.1") -> P
 
 
 def expired(pem: Path) -> Path:
-    """Make the certificate in `pem` one that expired yesterday."""
-    command = ["openssl", "x509", "-in", str(pem), "-signkey", str(pem), "-days", "-1"]
-    old = subprocess.run(command, check=True, capture_output=True).stdout
+    """Make the certificate in `pem` one that expired in 2020. OpenSSL sets such dates in its small authority only."""
+    folder, name = pem.with_suffix(""), pem.stem
+    folder.mkdir()
+    (folder / "index").touch()
+    settings = folder / "settings"
+    settings.write_text(
+        f"[ca]\ndefault_ca=own\n[own]\ndatabase={folder}/index\nnew_certs_dir={folder}\nrand_serial=yes\n"
+        "default_md=sha256\npolicy=any\ncopy_extensions=copy\n[any]\ncommonName=supplied\n"
+    )
+    wanted = ["openssl", "req", "-new", "-key", str(pem), "-subj", f"/CN={name}", "-out", str(folder / "wanted")]
+    subprocess.run([*wanted, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    signed = ["openssl", "ca", "-batch", "-notext", "-selfsign", "-config", str(settings), "-keyfile", str(pem)]
+    dates = ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"]
+    old = subprocess.run([*signed, *dates, "-in", str(folder / "wanted")], check=True, capture_output=True).stdout
     key = pem.read_bytes().partition(b"-----BEGIN CERTIFICATE")[0]
     pem.write_bytes(key + old)
     return pem
