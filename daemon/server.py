@@ -41,6 +41,9 @@ JOURNAL = "journal_mode=wal"
 UMASK = ("/bin/sh", "-c", 'umask 077 && exec "$@"', "sh")
 """The server makes its database readable for everybody; a umask of the whole daemon would also restrict the inbox."""
 
+START_ATTEMPTS = 4
+"""It takes further ports at random, and somebody may be given one of them between its choice and its use."""
+START_PAUSE_S = 0.3
 STOP_S = 8.0
 KILL_S = 1.0
 STANDBY_LOOK_S = 0.5
@@ -121,18 +124,32 @@ class EmbeddedServer:
             self._record(self._adopted_pid)
             logger.info("server.adopted", extra={"fields": {"address": self._address, "pid": self._adopted_pid}})
             return
-        await refuse_taken_ports(self._port, self._settings.server_ui_port)
-        child = Child("temporal", self._command(), env=plain_environment(), quiet=True)
-        await child.start()
-        self._record(child.pid)
-        try:
-            await self._until_it_answers(child)
-        except BaseException:
-            await child.stop(STOP_S)
-            raise
-        child.count_as_ready()
-        self._child = child
+        self._child = await self._start()
         logger.info("server.started", extra={"fields": {"address": self._address, "ui": self._ui}})
+
+    async def _start(self) -> Child:
+        """Start a server and return once it answers; one that ends at once is started again, a few times."""
+        said = ""
+        for attempt in range(1, START_ATTEMPTS + 1):
+            await refuse_taken_ports(self._port, self._settings.server_ui_port)
+            child = Child("temporal", self._command(), env=plain_environment(), quiet=True)
+            await child.start()
+            self._record(child.pid)
+            try:
+                if await self._comes_up(child):
+                    child.count_as_ready()
+                    return child
+            except BaseException:
+                await child.stop(STOP_S)
+                raise
+            said = child.last_words()
+            fields = {"attempt": attempt, "of": START_ATTEMPTS, "said": said}
+            logger.warning("server.ended_at_once", extra={"fields": fields})
+            await asyncio.sleep(START_PAUSE_S * attempt)
+        await refuse_taken_ports(self._port, self._settings.server_ui_port)
+        raise TemporalUnreachable(
+            f"the embedded Temporal server ended at once, {START_ATTEMPTS} times; it said: {said}"
+        )
 
     async def _until_ready(self, child: Child) -> None:
         self._record(child.pid)
@@ -180,18 +197,19 @@ class EmbeddedServer:
     def _deadline(self) -> float:
         return time.monotonic() + self._settings.start_timeout_s
 
-    async def _until_it_answers(self, child: Child) -> None:
+    async def _comes_up(self, child: Child) -> bool:
+        """Return True once the server answers, False once it has ended instead."""
         deadline = self._deadline()
         while not await self._answers(child):
             if child.ended:
-                await refuse_taken_ports(self._port, self._settings.server_ui_port)
-                raise TemporalUnreachable(f"the embedded Temporal server ended at once: {child.last_words()}")
+                return False
             if time.monotonic() > deadline:
                 raise TemporalUnreachable(
                     f"the embedded Temporal server did not answer at {self._address} within "
                     f"{self._settings.start_timeout_s:g} s; raise BATCH_START_TIMEOUT_S or look at its log"
                 )
             await asyncio.sleep(0.05)
+        return True
 
     async def _answers(self, child: Child) -> bool:
         """Tell whether it is the child that answers, and not one that was given the port a moment earlier."""

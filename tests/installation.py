@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 import shutil
@@ -29,10 +30,27 @@ DEADLINE_S = 60.0
 T = TypeVar("T")
 
 
+FIRST_PORT, PORTS_A_WORKER, MANY_WORKERS = 10_000, 2_000, 11
+"""Below the ports that Linux gives to outgoing connections: a port that was free stays free until it is used."""
+
+
+def _own_ports() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % MANY_WORKERS
+    begin = os.getpid() % PORTS_A_WORKER  # another suite on this machine begins elsewhere
+    for number in itertools.count(begin):
+        yield FIRST_PORT + worker * PORTS_A_WORKER + number % PORTS_A_WORKER
+
+
+_ports = _own_ports()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of loopback that nobody has, and that no other test of this process was given."""
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("the ports do not end")
 
 
 def eventually(check: Callable[[], T | None], what: str, deadline_s: float = DEADLINE_S) -> T:
