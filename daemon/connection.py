@@ -20,6 +20,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.outside_server import outside_server
+from daemon.payloads import DATA_CONVERTER
 from daemon.server_record import running_server
 from daemon.settings import Settings
 from workflows.errors import BatchdError, SettingsError, TemporalUnreachable, shortened
@@ -97,7 +98,9 @@ def unreachable(address: str | None, why: BaseException | str) -> TemporalUnreac
 async def _client(config: ClientConnectConfig, runtime: Runtime | None, timeout_s: float) -> Client:
     address = config["target_host"]
     try:
-        client = await Client.connect(**config, runtime=runtime, connect_timeout=timedelta(seconds=timeout_s))
+        client = await Client.connect(
+            **config, runtime=runtime, connect_timeout=timedelta(seconds=timeout_s), data_converter=DATA_CONVERTER
+        )
     except ValueError as error:
         raise SettingsError(f"the Temporal server {address} cannot be asked: {shortened(str(error), 200)}") from error
     except (RuntimeError, RPCError) as error:

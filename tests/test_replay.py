@@ -12,6 +12,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
+from daemon.payloads import DATA_CONVERTER
 from daemon.worker import WORKFLOWS
 
 FOLDER = Path(__file__).parent / "histories"
@@ -22,7 +23,7 @@ STORIES = {"outage", "one-page", "refused", "failed", "cancelled", "cancelled-in
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_the_histories_of_every_version_replay(version: str) -> None:
-    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=UnsandboxedWorkflowRunner())
+    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=UnsandboxedWorkflowRunner(), data_converter=DATA_CONVERTER)
     for name, path in HISTORIES.items():
         if name.startswith(f"{version}/"):
             result = await replayer.replay_workflow(_history(path.read_text()), raise_on_replay_failure=False)
@@ -44,7 +45,7 @@ async def test_a_history_with_another_order_of_steps_fails_to_replay() -> None:
     first = next(each for each in events["events"] if "activityTaskScheduledEventAttributes" in each)
     first["activityTaskScheduledEventAttributes"]["activityType"]["name"] = "enrich_chunk"
     with pytest.raises(NondeterminismError):
-        await Replayer(workflows=WORKFLOWS).replay_workflow(_history(json.dumps(events)))
+        await Replayer(workflows=WORKFLOWS, data_converter=DATA_CONVERTER).replay_workflow(_history(json.dumps(events)))
 
 
 def test_histories_are_never_recorded_over(tmp_path: Path) -> None:
