@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from activities.chunks import save_chunk
 from activities.control_states import keep_control_state
 from activities.enrichment import Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 from activities.filing import file_source
-from activities.finishing import finish
+from activities.finishing import conclude, finish
 from activities.memory_budget import WORKER_BYTES, MemoryBudget
 from activities.page_work import PageWork
 from activities.places import Places
@@ -71,6 +72,7 @@ class BatchActivities(Activities):
             self.save_chunk,
             self.write_manifest,
             self.file_source,
+            self.conclude_batch,
             self.keep_control_state,
         ]
 
@@ -103,7 +105,10 @@ class BatchActivities(Activities):
             outcome = await self._enrich(request, rows, work.keep, lost)
             if lost():
                 raise ApplicationError("this worker stood still; another one has the page", type=STOOD_STILL)
-            return await asyncio.to_thread(work.result, outcome, probe=request.probe)
+            enriched = await asyncio.to_thread(work.result, outcome, probe=request.probe)
+        if not request.save or enriched.outcome != "done":
+            return enriched
+        return replace(enriched, saved=await _in_thread(self._save, SavePage(batch=request.batch, page=request.page)))
 
     @activity.defn(name="save_chunk")
     async def save_chunk(self, request: SavePage) -> SavedChunk:
@@ -119,6 +124,11 @@ class BatchActivities(Activities):
     async def file_source(self, request: FileSource) -> None:
         """Move the source away and close the receipt."""
         await _in_thread(file_source, self._places.inbox, self._places.receipts, request)
+
+    @activity.defn(name="conclude_batch")
+    async def conclude_batch(self, request: WriteManifest) -> WrittenManifest:
+        """Write the manifest and, where that makes the batch complete, file the source."""
+        return await _in_thread(conclude, self._places, request)
 
     @activity.defn(name="keep_control_state")
     async def keep_control_state(self, request: KeepControlState) -> None:

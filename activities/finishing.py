@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import orjson
 
+from activities.filing import file_source
 from activities.folder import Folder
 from activities.generations import write_generation
 from activities.journal import entries
@@ -17,7 +18,7 @@ from activities.publishing import finished
 from activities.source_file import SourceFile
 from workflows.errors import BatchdError, OutputRefused
 from workflows.models import Cursor, Page
-from workflows.requests import WriteManifest, WrittenManifest
+from workflows.requests import FileSource, WriteManifest, WrittenManifest
 
 TOLD_RECORDS = 3
 
@@ -40,6 +41,26 @@ def finish(places: Places, request: WriteManifest) -> WrittenManifest:
         if written.status == "partial":
             failure = _why_no_row_is_valid(folder, written.counts.records)
     return replace(written, failure=failure)
+
+
+def conclude(places: Places, request: WriteManifest) -> WrittenManifest:
+    """Write the manifest and, where it says that the batch is complete, file the source. Idempotent. Blocking.
+
+    Raises:
+        BatchdError: what `finish` and `file_source` raise.
+    """
+    written = finish(places, request)
+    if written.file is None or written.failure or written.status == "cancelled":
+        return written
+    filing = FileSource(
+        batch=request.batch,
+        outcome="completed",
+        started_at=request.started_at,
+        counts=written.counts,
+        manifest=written.file,
+    )
+    file_source(places.inbox, places.receipts, filing)
+    return replace(written, filed=True)
 
 
 def _written(places: Places, folder: Folder, request: WriteManifest) -> WrittenManifest:

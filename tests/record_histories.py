@@ -146,7 +146,7 @@ async def _record_one(client: Client, workflow: Any, story: Story, number: int, 
         stub.gate.clear()
     batch = request(number)
     source = replace(batch.source, size_bytes=story.size_bytes)
-    batch = replace(batch, source=source, local_steps=steps_are_local(story.size_bytes))
+    batch = replace(batch, source=source, local_steps=steps_are_local(story.size_bytes), steps_together=True)
     async with workers(client, QUEUE, WORKFLOWS, stub.all()):
         handle = await client.start_workflow(workflow.run, batch, id=f"batch-{batch.id}", task_queue=QUEUE)
         first = handle.result_run_id

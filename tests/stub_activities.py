@@ -7,6 +7,7 @@ import inspect
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from temporalio import activity
@@ -117,7 +118,10 @@ class StubActivities(Activities):
         finally:
             self.open_now -= 1
         self.enriched.append(number)
-        return self.answer(request, self.attempts[number])
+        enriched = self.answer(request, self.attempts[number])
+        if not request.save or enriched.outcome != "done":
+            return enriched
+        return replace(enriched, saved=self.saved(SavePage(batch=request.batch, page=request.page)))
 
     @activity.defn(name="save_chunk")
     async def save_chunk(self, request: SavePage) -> SavedChunk:
@@ -137,6 +141,16 @@ class StubActivities(Activities):
     @activity.defn(name="file_source")
     async def file_source(self, request: FileSource) -> None:
         self.filed.append(request)
+
+    @activity.defn(name="conclude_batch")
+    async def conclude_batch(self, request: WriteManifest) -> WrittenManifest:
+        written = await self.write_manifest(request)
+        if written.file is None:
+            return written
+        await self.file_source(
+            FileSource(batch=request.batch, outcome="completed", counts=written.counts, manifest=written.file)
+        )
+        return replace(written, filed=True)
 
     @activity.defn(name="keep_control_state")
     async def keep_control_state(self, request: KeepControlState) -> None:

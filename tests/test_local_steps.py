@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -22,7 +23,7 @@ from workflows.cursor import CursorBatchWorkflow
 from workflows.errors import SourceChanged, StorageFull
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.policies import LOCAL_MAX_BYTES, steps_are_local
-from workflows.requests import SavedChunk, SavePage
+from workflows.requests import FileSource, SavedChunk, SavePage
 from workflows.retry_failed import RetryFailedWorkflow
 
 NUMBERS = count(10_001)
@@ -31,13 +32,18 @@ BATCHES = [CursorBatchWorkflow, InMemoryBatchWorkflow, RetryFailedWorkflow]
 
 @asynccontextmanager
 async def ended(
-    address: str, stub: StubActivities, workflow: Any = InMemoryBatchWorkflow, *, size_bytes: int = 1_000
+    address: str,
+    stub: StubActivities,
+    workflow: Any = InMemoryBatchWorkflow,
+    *,
+    size_bytes: int = 1_000,
+    together: bool = False,
 ) -> AsyncIterator[WorkflowHandle[Any, Any]]:
     """Run a batch of a file of that size to its end, sandboxed, and yield its handle."""
     client = await Client.connect(address)
     batch = request(next(NUMBERS))
     source = replace(batch.source, size_bytes=size_bytes)
-    batch = replace(batch, source=source, local_steps=steps_are_local(size_bytes))
+    batch = replace(batch, source=source, local_steps=steps_are_local(size_bytes), steps_together=together)
     queue = f"queue-{batch.id}"
     async with workers(client, queue, WORKFLOWS, stub.all(), interceptors=[StepLog()]):
         handle = await client.start_workflow(workflow.run, batch, id=f"batch-{batch.id}", task_queue=queue)
@@ -57,6 +63,55 @@ async def scheduled(handle: WorkflowHandle[Any, Any]) -> Counter[str]:
         if event.event_type == EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
             names["child"] += 1
     return names
+
+
+async def local_steps(handle: WorkflowHandle[Any, Any]) -> list[str]:
+    """Return the names of the local activities in the history of a batch, in order."""
+    history = await handle.fetch_history()
+    markers = [each.marker_recorded_event_attributes for each in history.events]
+    found = [json.loads(each.details["data"].payloads[0].data) for each in markers if "data" in each.details]
+    return [each["activity_type"] for each in found]
+
+
+async def test_the_steps_of_a_small_file_go_together_around_the_calls(temporal_address: str) -> None:
+    stub = StubActivities(pages=1)
+    async with ended(temporal_address, stub, together=True) as handle:
+        assert await scheduled(handle) == {"enrich_chunk": 1}
+        assert await local_steps(handle) == ["load_next_csv_page", "conclude_batch"]
+        result = await handle.result()
+    assert (result.status, result.counts.records, result.manifest) == ("complete", 10, "manifest.json")
+    assert [each.outcome for each in stub.filed] == ["completed"]
+
+
+async def test_an_end_that_does_not_work_at_once_is_made_by_ordinary_activities(temporal_address: str) -> None:
+    stub = StubActivities(pages=1)
+    filed, attempts = stub.filed, count(1)
+
+    class FullAtFirst(list[FileSource]):
+        def append(self, each: FileSource) -> None:
+            if next(attempts) < 3:
+                raise StorageFull("the disk is full")
+            filed.append(each)
+
+    stub.filed = FullAtFirst()
+    async with ended(temporal_address, stub, together=True) as handle:
+        assert await scheduled(handle) == {"enrich_chunk": 1, "file_source": 1}
+    assert [each.outcome for each in filed] == ["completed"]
+
+
+async def test_a_chunk_that_cannot_be_saved_with_its_rows_is_saved_by_the_next_attempt(temporal_address: str) -> None:
+    attempts = count(1)
+
+    def saved(_: SavePage) -> SavedChunk:
+        if next(attempts) < 3:
+            raise StorageFull("the disk is full")
+        return SavedChunk(file="chunk", enriched=10)
+
+    stub = StubActivities(pages=1, saved=saved)
+    async with ended(temporal_address, stub, together=True) as handle:
+        assert await scheduled(handle) == {"enrich_chunk": 1}
+    assert next(attempts) == 4
+    assert [each.outcome for each in stub.filed] == ["completed"]
 
 
 @pytest.mark.parametrize("workflow", BATCHES)

@@ -188,7 +188,8 @@ class BatchWork(PagesAtWork):
             self._manifest_file = written.file
             raise ApplicationError(written.failure, type=NoValidRow.__name__, non_retryable=True)
         outcome: Outcome = "cancelled" if written.status == "cancelled" else "completed"
-        await self._steps.file(outcome, self._state, manifest=written.file)
+        if not written.filed:
+            await self._steps.file(outcome, self._state, manifest=written.file)
         self._outcome = outcome  # only now: a source that cannot be filed yet is something the batch waits for
         self._show()
         return BatchResult(

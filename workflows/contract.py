@@ -63,6 +63,11 @@ class Activities(ABC):
         """Move the claimed file to where finished sources go, and close the receipt."""
 
     @abstractmethod
+    @activity.defn(name="conclude_batch")
+    async def conclude_batch(self, request: WriteManifest) -> WrittenManifest:
+        """Write the manifest and, where that makes the batch complete, file the source."""
+
+    @abstractmethod
     @activity.defn(name="keep_control_state")
     async def keep_control_state(self, request: KeepControlState) -> None:
         """Put the pause, the limits and the cancel of a running batch on disk."""

@@ -27,7 +27,7 @@ class PagesAtWork(BatchControl):
 
     def __init__(self, request: BatchRequest) -> None:
         super().__init__(request)
-        self._steps = Steps(self._batch, request.shape, local=request.local_steps)
+        self._steps = Steps(self._batch, request.shape, local=request.local_steps, together=request.steps_together)
         self._pending: deque[Page] = deque(request.state.open_pages)
         self._open: dict[int, Page] = {page.number: page for page in request.state.open_pages}
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -133,7 +133,7 @@ class PagesAtWork(BatchControl):
         return self._outage.is_prober(page.number) or before < self._pages_at_once()
 
     async def _save(self, page: Page, enriched: EnrichedPage) -> bool:
-        saved = await self._steps.save(page)
+        saved = enriched.saved or await self._steps.save(page)
         if saved.file is not None:
             self._count(page, saved, enriched)
         return saved.file is not None

@@ -43,36 +43,17 @@ class LoadedPages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrichPage:
-    """Request of `enrich_chunk`. `probe` asks for one row only, to learn whether the API is back."""
+    """Request of `enrich_chunk`.
+
+    `probe` asks for one row only, to learn whether the API is back. `save`: once every row has its answer, the chunk
+    file is made too, as by `save_chunk`.
+    """
 
     batch: BatchRef
     page: Page
     probe: bool = False
     limits: CallLimits = field(default_factory=CallLimits)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnrichedPage:
-    """Result of `enrich_chunk`.
-
-    `outcome` is `done` when every row of the page has its durable answer; `api_down` when the API is out and rows
-    wait (`retry_after_s` says when to ask again); `api_up` when a probe got through; `api_refused` when the API
-    turned the credentials away. `stats` covers every durable row of the page, whoever made its calls.
-    """
-
-    outcome: Literal["done", "api_up", "api_down", "api_refused"] = "done"
-    rows_done: int = 0
-    stats: CallStats = field(default_factory=CallStats)
-    detail: str = ""
-    retry_after_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavePage:
-    """Request of `save_chunk`."""
-
-    batch: BatchRef
-    page: Page
+    save: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +68,34 @@ class SavedChunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnrichedPage:
+    """Result of `enrich_chunk`.
+
+    `outcome` is `done` when every row of the page has its durable answer; `api_down` when the API is out and rows
+    wait (`retry_after_s` says when to ask again); `api_up` when a probe got through; `api_refused` when the API
+    turned the credentials away. `stats` covers every durable row of the page, whoever made its calls.
+    `saved` is the chunk, where it was asked for with the rows and they are done.
+    """
+
+    outcome: Literal["done", "api_up", "api_down", "api_refused"] = "done"
+    rows_done: int = 0
+    stats: CallStats = field(default_factory=CallStats)
+    detail: str = ""
+    retry_after_s: float = 0.0
+    saved: SavedChunk | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavePage:
+    """Request of `save_chunk`."""
+
+    batch: BatchRef
+    page: Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteManifest:
-    """Request of `write_manifest`: what only the workflow knows. The rest is read from disk.
+    """Request of `write_manifest` and of `conclude_batch`: what only the workflow knows. The rest is read from disk.
 
     `pages` is how many pages the batch has; for a cancelled one (`cancelled` says who and why), how many were saved.
     `checked` is what the answer before said.
@@ -110,12 +117,12 @@ class WriteManifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenManifest:
-    """Result of `write_manifest`.
+    """Result of `write_manifest` and of `conclude_batch`.
 
     `file` is None where chunks on disk are missing or do not match what was saved: `damaged` then holds the pages
     to be worked again (at most 100 at a time), and the manifest is asked for once more after that, with `checked`, so
     that what was hashed is not hashed again. `failure` says why the batch has failed all the same: no record of the
-    file is a valid row.
+    file is a valid row. `filed`: the source was filed as completed too.
     """
 
     file: str | None
@@ -123,6 +130,7 @@ class WrittenManifest:
     counts: Counts = field(default_factory=Counts)
     damaged: list[Page] = field(default_factory=list)
     failure: str = ""
+    filed: bool = False
     checked: Checked = field(default_factory=Checked)
 
 

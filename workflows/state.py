@@ -113,6 +113,9 @@ class BatchRequest:
 
     `local_steps`: its short steps are local activities. It is said here and not by `workflow.patched`, whose mark in
     the history would cost a small file two writes of the server.
+
+    `steps_together`: the chunk is made by the step that calls the API, and the source is filed by the one that writes
+    the manifest, since each step is as much work for a worker as a few rows. Only beside `local_steps`.
     """
 
     id: str
@@ -121,6 +124,7 @@ class BatchRequest:
     shape: Shape
     generation: int = 1
     local_steps: bool = False
+    steps_together: bool = False
     state: BatchState = field(default_factory=BatchState)
 
 

@@ -59,10 +59,11 @@ class Steps:
     work at once the ordinary activity takes over: its retries are seen from outside and cost no history.
     """
 
-    def __init__(self, batch: BatchRef, shape: Shape, *, local: bool) -> None:
+    def __init__(self, batch: BatchRef, shape: Shape, *, local: bool, together: bool = False) -> None:
         self._batch = batch
         self._shape = shape
         self.are_local = local
+        self._together = local and together
         self._heartbeat = timedelta(seconds=shape.heartbeat_timeout_s)
         self._last_loaded = 0
         self._load_is_kept = True
@@ -107,7 +108,7 @@ class Steps:
         queue = workflow.info().task_queue
         handle = workflow.start_activity_method(
             Activities.enrich_chunk,
-            EnrichPage(batch=self._batch, page=page, probe=probe, limits=limits),
+            EnrichPage(batch=self._batch, page=page, probe=probe, limits=limits, save=self._together),
             task_queue=queue if small else f"{queue}{LONG_PAGES_SUFFIX}",
             **writing(ENRICH_TIMEOUT, self._heartbeat),
             summary=f"{'probe, ' if probe else ''}page {page.number}: {page.records} rows from {page.first_row}",
@@ -137,23 +138,33 @@ class Steps:
         )
 
     async def manifest(self, request: BatchRequest, state: BatchState, mode: Mode) -> WrittenManifest:
-        """Write the manifest, or learn which pages are damaged. A cancelled batch tries a limited number of times."""
+        """Write the manifest, or learn which pages are damaged. A cancelled batch tries a limited number of times.
+
+        Where steps go together, the source is filed with it if that may be, see `file`.
+        """
+        asked = WriteManifest(
+            batch=self._batch,
+            identity=request.identity,
+            mode=mode,
+            shape=self._shape,
+            started_at=state.started_at,
+            run_ids=state.run_ids,
+            pauses=[*state.pauses, *([state.pause] if state.pause else [])],
+            stats=state.stats,
+            pages=state.pages,
+            limits_log=state.limits_log,
+            cancelled=state.cancel,
+            checked=state.checked,
+        )
+        if self._together and self._load_is_kept and not state.cancel:
+            try:
+                return await workflow.execute_local_activity_method(Activities.conclude_batch, asked, **at_once())
+            except FailureError as error:
+                if _is_final(error):
+                    raise
         return await self._do(
             Activities.write_manifest,
-            WriteManifest(
-                batch=self._batch,
-                identity=request.identity,
-                mode=mode,
-                shape=self._shape,
-                started_at=state.started_at,
-                run_ids=state.run_ids,
-                pauses=[*state.pauses, *([state.pause] if state.pause else [])],
-                stats=state.stats,
-                pages=state.pages,
-                limits_log=state.limits_log,
-                cancelled=state.cancel,
-                checked=state.checked,
-            ),
+            asked,
             at_most=MANIFEST_TIMEOUT,
             most_attempts=LAST_ATTEMPTS if state.cancel else 0,
         )
@@ -219,7 +230,7 @@ class Steps:
             try:
                 return await workflow.execute_local_activity_method(activity, request, **at_once(), summary=summary)
             except FailureError as error:  # of a local activity it comes without an ActivityError around it
-                if is_cancelled_exception(error) or _is_permanent(error):
+                if _is_final(error):
                     raise
         return await workflow.execute_activity_method(
             activity,
@@ -244,7 +255,10 @@ class Steps:
         return "\n\n".join(lines)
 
 
-def _is_permanent(error: FailureError) -> bool:
+def _is_final(error: FailureError) -> bool:
+    """Tell whether the ordinary activity would not do better than the local one."""
+    if is_cancelled_exception(error):
+        return True
     cause = error.cause if isinstance(error, ActivityError) else error
     listed = RETRIES.non_retryable_error_types or ()
     return isinstance(cause, ApplicationError) and (cause.non_retryable or cause.type in listed)

@@ -149,6 +149,7 @@ class Launches:
             identity=receipt.identity,
             shape=self._settings.shape(),
             local_steps=steps_are_local(receipt.source.size_bytes),
+            steps_together=True,
             state=BatchState.begun_with(control),
         )
         failpoint("launch.begun")
