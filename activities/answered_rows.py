@@ -11,9 +11,9 @@ from itertools import islice
 
 import orjson
 
+from activities.disk.directory import Folder
 from activities.elements import elements_of
 from activities.exact_json import loads
-from activities.folder import Folder
 from activities.output_names import chunk_name
 from activities.parts import PartFile
 from activities.rows import CallRow

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from activities.disk.directory import Folder
+from activities.disk.failpoints import failpoint
 from activities.elements import array
-from activities.failpoints import failpoint
-from activities.folder import Folder
 from activities.journal import FileFacts, SavedPage, entries, matches, own_files, record
 from activities.manifest_reading import listed_page
 from activities.output_names import chunk_name, manifest_name, part_name, rejected_name

@@ -14,10 +14,10 @@ from typing import Any, BinaryIO, Literal
 
 import orjson
 
-from activities.disk_errors import disk_errors
+from activities.disk.directory import Folder
+from activities.disk.errors import disk_errors
 from activities.elements import elements_of
 from activities.exact_json import loads
-from activities.folder import Folder
 from activities.hashed_lines import HashedLines
 from activities.journal import FileFacts, SavedPage
 from activities.manifest_reading import digest_of, newest_generation, read_manifest, saved_pages

@@ -16,10 +16,10 @@ from itertools import count
 from pathlib import Path
 
 from activities.control_states import control_states_beside
-from activities.disk_errors import disk_errors
-from activities.failpoints import failpoint
+from activities.disk.errors import disk_errors
+from activities.disk.failpoints import failpoint
+from activities.disk.moves import move_where_free, sweep, sync_folder
 from activities.inbox import check_any_here, make_in
-from activities.moving import move_where_free, sweep, sync_folder
 from activities.places import PROCESSING
 from activities.reasons import Reason, mend_of, place_in, write_reason
 from activities.receipts import Receipt, Receipts

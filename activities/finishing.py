@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import orjson
 
+from activities.disk.directory import Folder
 from activities.filing import file_source
-from activities.folder import Folder
 from activities.generations import write_generation
 from activities.journal import entries
 from activities.manifest import UNKNOWN, ManifestFacts, write_manifest

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from activities.folder import Folder
+from activities.disk.directory import Folder
 from activities.journal import SavedPage, entries, matches, unchanged
 from activities.manifest import MAX_DAMAGED_PAGES
 from activities.manifest_document import ManifestDocument, counts_of, status_of

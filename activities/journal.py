@@ -1,6 +1,6 @@
 """The journal of a batch: what was saved, page by page, until the manifest says it for good.
 
-A hidden append-only file of lines that prove themselves (see `activities.lines`). The last entry for a page counts.
+A hidden append-only file of lines that prove themselves (see `activities.disk.checked_lines`). The last entry for a page counts.
 A page without an entry was not saved, whatever lies in the folder.
 """
 
@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from activities.disk_errors import disk_errors
-from activities.failpoints import failpoint
-from activities.folder import Folder
-from activities.lines import line, mend_tail, payloads
+from activities.disk.checked_lines import line, mend_tail, payloads
+from activities.disk.directory import Folder
+from activities.disk.errors import disk_errors
+from activities.disk.failpoints import failpoint
 from activities.output_names import generation_of_data, journal_name
 from workflows.errors import StorageFull
 from workflows.models import Page

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
-from activities.folder import Folder
+from activities.disk.directory import Folder
 from activities.journal import SavedPage, entries, matches
 from activities.manifest_document import ManifestDocument
 from activities.manifest_facts import ManifestFacts, first_facts

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from activities.disk_errors import disk_errors
-from activities.folder import Folder
+from activities.disk.directory import Folder
+from activities.disk.errors import disk_errors
 from activities.journal import FileFacts, SavedPage
 from activities.manifest_shape import misshapen
 from activities.output_names import generation_of_manifest, manifest_name

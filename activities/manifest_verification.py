@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from activities.folder import Folder
+from activities.disk.directory import Folder
 from activities.identity_proof import identity_problems
 from activities.journal import SavedPage
 from activities.manifest_document import MANIFEST_VERSION, counts_of, status_of

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, Protocol
 
+from activities.disk.directory import Folder
 from activities.elements import FALLBACK_REGION, elements_of, free_name
 from activities.exact_json import loads
-from activities.folder import Folder
 from activities.hashed_lines import HashedLines
 from activities.journal import FileFacts, SavedPage
 from activities.verdict import Findings

@@ -14,16 +14,16 @@ import orjson
 
 from activities.answered_rows import answered_row
 from activities.chunks import already_saved
+from activities.disk.directory import Folder
+from activities.disk.held_space import Room
 from activities.elements import element
 from activities.enrichment import CallRow, PageOutcome, RowOutcome
-from activities.folder import Folder
 from activities.generations import fallback_rows
 from activities.manifest_reading import listed_columns
 from activities.output_names import part_name
 from activities.parts import DurableRow, PartFile
 from activities.places import Places
 from activities.publishing import tidy_late
-from activities.room import Room
 from activities.source_file import Record, Rejected
 from activities.tally import tally
 from workflows.errors import BatchdError, StorageFull

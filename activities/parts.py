@@ -1,7 +1,7 @@
 """The part file of a page: every finished row, on disk before the next call is made for its place in line.
 
 A worker that is killed leaves the rows it had finished; the next attempt reads them here and calls the API for the
-rest only. One line per row (see `activities.lines`), appended in a single write, so that it survives a kill at once;
+rest only. One line per row (see `activities.disk.checked_lines`), appended in a single write, so that it survives a kill at once;
 `sync` makes the rows so far survive a power cut too. The first line for a row is its answer for ever.
 
 The payload is `row TAB kind TAB error TAB statuses TAB latency_ms TAB element`: no JSON is parsed to sort and join.
@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from activities.disk_errors import disk_errors, translated
-from activities.failpoints import failpoint
-from activities.folder import Folder
-from activities.lines import line, mend_tail, payloads
+from activities.disk.checked_lines import line, mend_tail, payloads
+from activities.disk.directory import Folder
+from activities.disk.errors import disk_errors, translated
+from activities.disk.failpoints import failpoint
 from activities.output_names import part_name
 from workflows.errors import StorageFull, TransientError
 

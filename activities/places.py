@@ -32,7 +32,7 @@ class Places:
     producer_version: str
     settings: dict[str, Any] = field(default_factory=dict)
     missed: dict[str, int] = field(default_factory=dict)
-    """What found no room on the disk, see `activities.room`."""
+    """What found no room on the disk, see `activities.disk.held_space`."""
 
     def source_path(self, batch: BatchRef) -> Path:
         """Return the path of the claimed file."""

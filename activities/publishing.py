@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 
 import orjson
 
-from activities.failpoints import failpoint
-from activities.folder import TEMPORARY, Folder, Stored
+from activities.disk.directory import TEMPORARY, Folder, Stored
+from activities.disk.failpoints import failpoint
 from activities.manifest_document import ManifestDocument
 from activities.manifest_reading import read_result
 from activities.output_names import generation_of_data, generation_of_work, manifest_name, sums_name

@@ -22,9 +22,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from activities.disk_errors import disk_errors, translated
-from activities.failpoints import failpoint
-from activities.moving import TEMPORARY, make_folder, sync_folder, write_new
+from activities.disk.errors import disk_errors, translated
+from activities.disk.failpoints import failpoint
+from activities.disk.moves import TEMPORARY, make_folder, sync_folder, write_new
 from workflows.errors import InvalidBatchId, StartedElsewhere, TransientError
 from workflows.ids import checked_id, displayed, slug
 from workflows.models import Counts, Identity, Mode, PinnedDialect, Source

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+from activities.disk.directory import Folder
 from activities.elements import elements_of
 from activities.exact_json import loads
-from activities.folder import Folder
 from activities.journal import SavedPage, unchanged
 from activities.manifest_reading import listed_page
 from activities.parts import DurableRow, PartFile

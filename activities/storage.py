@@ -15,9 +15,9 @@ import stat
 from pathlib import Path
 from typing import Self
 
-from activities.disk_errors import disk_errors, translated
-from activities.failpoints import failpoint
-from activities.folder import Folder
+from activities.disk.directory import Folder
+from activities.disk.errors import disk_errors, translated
+from activities.disk.failpoints import failpoint
 from activities.output_names import generation_of_data, sums_name
 from workflows.errors import OutputRefused, TransientError
 from workflows.ids import workflow_id

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from activities.folder import TEMPORARY, Folder
+from activities.disk.directory import TEMPORARY, Folder
 from activities.journal import FileFacts, unchanged
 from activities.manifest_reading import saved_pages
 from activities.manifest_verification import GENERATIONS, MANIFEST, check_arithmetic, check_parent, checked_manifest

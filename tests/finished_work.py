@@ -215,7 +215,7 @@ def kill_sweep(root: Path, job: Callable[[Path], object]) -> int:
 
     Returns how many kills it survived. Forks, so it runs in a process of its own without threads.
     """
-    from activities.failpoints import armed, watched  # noqa: PLC0415 - only the victim needs them
+    from activities.disk.failpoints import armed, watched  # noqa: PLC0415 - only the victim needs them
 
     for number in range(1, 1_000):
         folder = root / f"{number:03d}"

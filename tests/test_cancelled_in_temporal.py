@@ -23,7 +23,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.worker import UnsandboxedWorkflowRunner
 
 from activities.adapter import HEARTBEAT_S
-from activities.failpoints import watched
+from activities.disk.failpoints import watched
 from activities.places import Places
 from activities.receipts import Receipt
 from daemon.worker import WORKFLOWS

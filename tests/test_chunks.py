@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.chunks import already_saved
+from activities.disk.failpoints import watched
 from activities.elements import array, element, elements_of
-from activities.failpoints import watched
 from activities.journal import entries
 from activities.verification import verify
 from workflows.errors import TransientError

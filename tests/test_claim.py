@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from intake_site import CSV
 
-from activities.failpoints import watched
+from activities.disk.failpoints import watched
 from activities.identity_proof import COLLISION
 from activities.receipts import Receipts
 from daemon.intake.claim import Claimed, Claims, Duplicate

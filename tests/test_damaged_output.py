@@ -18,8 +18,8 @@ from stub_activities import ROWS, StubActivities, request, workers
 from temporalio import activity
 from temporalio.client import Client
 
+from activities.disk.directory import Folder, Stored
 from activities.finishing import finish
-from activities.folder import Folder, Stored
 from activities.journal import FileFacts, SavedPage, record
 from activities.source_file import SourceFile
 from activities.verification import verify
@@ -192,7 +192,7 @@ def _asked(site: PageSite) -> WriteManifest:
 
 def _reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count how often each file is hashed, on a file system whose clock has fine steps."""
-    monkeypatch.setattr("activities.folder._CLOCK_STEP_NS", 0)
+    monkeypatch.setattr("activities.disk.directory._CLOCK_STEP_NS", 0)
     counted: Counter[str] = Counter()
     stored = Folder.stored
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from intake_site import Killed
 
-from activities import moving
-from activities.failpoints import watched
+from activities.disk import moves as moving
+from activities.disk.failpoints import watched
+from activities.disk.moves import rename_where_free
 from activities.filing import file_source
-from activities.moving import rename_where_free
 from activities.receipts import Receipt, Receipts
 from workflows.errors import StorageFull
 from workflows.ids import batch_id, displayed

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from finished_work import FinishedWork, all_well
 
-from activities.failpoints import watched
+from activities.disk.failpoints import watched
 from activities.generations import fallback_rows, find_fallback_pages, write_generation
 from activities.parts import DurableRow, PartFile
 from activities.verification import verify

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from intake_site import CSV, Killed, MakeSite, Site, events
 
-from activities.failpoints import watched
+from activities.disk.failpoints import watched
 from daemon.rerun import Reruns
 from workflows.ids import batch_id
 

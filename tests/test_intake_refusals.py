@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from intake_site import CSV, PATIENCE_S, Killed, MakeSite, events
 
-from activities.failpoints import watched
+from activities.disk.failpoints import watched
 
 NAMES = [
     b"a b.csv",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from intake_site import CSV, MakeSite, Site
 
-from activities.failpoints import watched
+from activities.disk.failpoints import watched
 
 NEW = b"id,name\n7,new\n"
 NEWEST = b"id,name\n8,newest\n9,newest\n"

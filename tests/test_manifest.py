@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from finished_work import CSV, FinishedWork
 
-from activities.failpoints import watched
+from activities.disk.failpoints import watched
 from activities.journal import record
 from activities.manifest_shape import MANIFEST, OneOf, Optional, Values
 from activities.verification import verify

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.lines import line, payload
+from activities.disk.checked_lines import line, payload
 from activities.parts import DurableRow, PartFile
 from activities.storage import OutputFolder
 from activities.tally import bucket, percentile_ms, tally

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.room import ANSWER_BYTES, Room
+from activities.disk.held_space import ANSWER_BYTES, Room
 from activities.storage import OutputFolder
 from workflows.errors import StorageFull
 

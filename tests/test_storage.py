@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.failpoints import armed, failpoint, watched
-from activities.folder import Stored
+from activities.disk.directory import Stored
+from activities.disk.failpoints import armed, failpoint, watched
 from activities.storage import OutputFolder
 from workflows.errors import InvalidBatchId, OutputRefused, SettingsError, StorageFull, TransientError
 
@@ -334,7 +334,7 @@ def test_a_failpoint_plan_that_cannot_be_read_is_an_error() -> None:
 
 
 def test_failpoints_are_armed_by_the_environment() -> None:
-    script = "from activities.failpoints import failpoint; failpoint('a'); failpoint('b'); print('alive')"
+    script = "from activities.disk.failpoints import failpoint; failpoint('a'); failpoint('b'); print('alive')"
     env = {**os.environ, "BATCHD_FAILPOINTS": "b:1:kill"}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (-9, "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from activities.folder import Folder
+from activities.disk.directory import Folder
 from activities.journal import entries
 from activities.manifest_reading import newest_generation, read_manifest
 from activities.output_names import manifest_name

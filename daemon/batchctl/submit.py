@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from activities.moving import rename_where_free, sync_folder
+from activities.disk.moves import rename_where_free, sync_folder
 from daemon.batchctl.awaited import Deadline, end_of, submitted_batch
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.ended import tell_end

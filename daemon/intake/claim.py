@@ -15,7 +15,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from activities.failpoints import failpoint
+from activities.disk.failpoints import failpoint
 from activities.places import PROCESSING
 from activities.receipts import Receipt, Receipts
 from daemon.intake.entries import Dropped, look_at

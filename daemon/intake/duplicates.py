@@ -13,9 +13,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from activities.failpoints import failpoint
+from activities.disk.failpoints import failpoint
+from activities.disk.moves import move_where_free, sync_folder, write_whole
 from activities.inbox import make_in
-from activities.moving import move_where_free, sync_folder, write_whole
 from activities.receipts import Receipt
 from daemon.intake.entries import Dropped
 from daemon.intake.names import DUPLICATES

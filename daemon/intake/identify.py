@@ -14,7 +14,7 @@ from pathlib import Path
 
 from activities.dialect import find_dialect
 from activities.dialect_encoding import guessed_by_sample
-from activities.failpoints import failpoint
+from activities.disk.failpoints import failpoint
 from activities.source_bytes import SourceBytes
 from activities.utf8_scan import Utf8Scan
 from daemon.intake.entries import Dropped, Fingerprint

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from activities.disk_errors import disk_errors
-from activities.failpoints import failpoint
+from activities.disk.errors import disk_errors
+from activities.disk.failpoints import failpoint
+from activities.disk.moves import TEMPORARY, make_folder, sync_folder, write_new
 from activities.identity_proof import COLLISION
-from activities.moving import TEMPORARY, make_folder, sync_folder, write_new
 from activities.receipts import Receipt, Receipts
 from daemon.settings import Settings
 from workflows.errors import InvalidBatchId

@@ -13,9 +13,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from activities.failpoints import failpoint
+from activities.disk.failpoints import failpoint
+from activities.disk.moves import rename_where_free, sync_folder
 from activities.inbox import make_in
-from activities.moving import rename_where_free, sync_folder
 from activities.places import PROCESSING
 from daemon.intake.entries import Dropped, Fingerprint, look_at
 from daemon.intake.names import Names

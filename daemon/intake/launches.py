@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from activities.control_states import control_states_beside
-from activities.failpoints import failpoint
+from activities.disk.failpoints import failpoint
 from activities.places import PROCESSING
 from activities.receipts import Receipt, Receipts
 from daemon.intake.postponed import Postponed

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from activities.disk_errors import disk_errors
+from activities.disk.errors import disk_errors
 from activities.filing import file_source
 from activities.manifest_reading import read_result
 from activities.output_names import manifest_name

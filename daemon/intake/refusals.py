@@ -13,10 +13,10 @@ from itertools import count
 from pathlib import Path
 
 from activities.dialect_encoding import SAMPLE_BYTES, encoding_of
-from activities.failpoints import failpoint
+from activities.disk.failpoints import failpoint
+from activities.disk.moves import move_where_free, sweep, sync_folder
 from activities.filing import FAILED
 from activities.inbox import make_in
-from activities.moving import move_where_free, sweep, sync_folder
 from activities.reasons import Reason, write_reason
 from daemon.intake.entries import Dropped, Entry, Kind
 from daemon.intake.judged_moves import digest_of

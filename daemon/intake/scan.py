@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from activities.disk.moves import sweep
 from activities.inbox import blocked_folder, in_the_way
-from activities.moving import sweep
 from activities.receipts import Receipt, Receipts
 from daemon.intake.entries import Dropped
 from daemon.intake.inbox_access import check_own_folders

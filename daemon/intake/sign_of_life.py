@@ -15,7 +15,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from activities.moving import write_new
+from activities.disk.moves import write_new
 from activities.places import PROCESSING
 from daemon.intake.leader import is_watched
 from daemon.settings import Settings

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from activities.failpoints import failpoint
+from activities.disk.failpoints import failpoint
 from activities.receipts import Receipt, Receipts
 from daemon.intake.claim import Claims, Duplicate
 from daemon.intake.duplicates import set_aside

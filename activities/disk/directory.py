@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
-from activities.disk_errors import disk_errors, translated
-from activities.failpoints import failpoint
+from activities.disk.errors import disk_errors, translated
+from activities.disk.failpoints import failpoint
 from workflows.errors import OutputRefused, TransientError
 
 TEMPORARY = ".tmp-"

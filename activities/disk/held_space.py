@@ -11,8 +11,8 @@ import os
 from collections.abc import MutableMapping
 from typing import Self
 
-from activities.disk_errors import disk_errors
-from activities.folder import Folder
+from activities.disk.directory import Folder
+from activities.disk.errors import disk_errors
 
 ANSWER_BYTES = 1_024
 """What an answer is taken to add to a row until a longer one was seen."""
