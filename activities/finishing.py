@@ -15,7 +15,7 @@ from activities.manifest import UNKNOWN, ManifestFacts, write_manifest
 from activities.output_names import rejected_name
 from activities.places import Places
 from activities.publishing import finished
-from activities.source_file import SourceFile
+from activities.source.pinned_file import SourceFile
 from workflows.errors import BatchdError, OutputRefused
 from workflows.models import Cursor, Page
 from workflows.requests import FileSource, WriteManifest, WrittenManifest

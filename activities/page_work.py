@@ -24,7 +24,7 @@ from activities.output_names import part_name
 from activities.parts import DurableRow, PartFile
 from activities.places import Places
 from activities.publishing import tidy_late
-from activities.source_file import Record, Rejected
+from activities.source.pinned_file import Record, Rejected
 from activities.tally import tally
 from workflows.errors import BatchdError, StorageFull
 from workflows.requests import EnrichedPage, EnrichPage
@@ -35,7 +35,7 @@ _HeldRow = tuple[int, bytes]
 """A record number and the cells of its row, one after the other. As text they would take up to four times as much."""
 
 _NUL = "\0"
-"""Stands between cells: no cell of a valid row holds it, see `activities.records.decoded`."""
+"""Stands between cells: no cell of a valid row holds it, see `activities.source.parser.decoded`."""
 
 
 class PageWork:

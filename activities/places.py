@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from activities.generations import find_fallback_pages
-from activities.inbox import check_any_here
 from activities.receipts import Receipts
-from activities.source_file import SourceFile
+from activities.source.inbox import check_any_here
+from activities.source.pinned_file import SourceFile
 from activities.storage import OutputFolder
 from workflows.errors import InboxMissing, SourceVanished
 from workflows.ids import checked_id, workflow_id

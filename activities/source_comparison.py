@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from activities.dialect import Dialect, dialect_of_header, find_dialect
-from activities.record_borders import Window
-from activities.record_grammar import RECORD_RULES
-from activities.records import MAX_FIELD_CHARS
-from activities.source_bytes import SourceBytes
-from activities.source_file import Record, Rejected, SourceFile
-from activities.text_encodings import readable
+from activities.source.dialect import Dialect, dialect_of_header, find_dialect
+from activities.source.grammar import RECORD_RULES
+from activities.source.parser import MAX_FIELD_CHARS
+from activities.source.pinned_file import Record, Rejected, SourceFile
+from activities.source.scanner import Window
+from activities.source.source_bytes import SourceBytes
+from activities.source.text_encodings import readable
 from workflows.errors import InvalidCsv, OutputRefused, SourceChanged, SourceError, SourceUnreadable, SourceVanished
 from workflows.models import CsvOptions, Page
 

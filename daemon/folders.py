@@ -8,7 +8,7 @@ import os
 import stat
 from pathlib import Path
 
-from activities.inbox import blocked_folder, in_the_way, make_in
+from activities.source.inbox import blocked_folder, in_the_way, make_in
 from daemon.intake.inbox_access import WRITABLE_BY_OTHERS, check_own_folders, is_shared, weakness
 from daemon.intake.names import FOLDERS
 from daemon.intake.sign_of_life import was_worked

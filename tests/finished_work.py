@@ -20,7 +20,7 @@ from activities.elements import element
 from activities.generations import fallback_rows, find_fallback_pages, write_generation
 from activities.manifest import ManifestFacts, write_manifest
 from activities.parts import DurableRow, PartFile
-from activities.source_file import Record, Rejected, SourceFile
+from activities.source.pinned_file import Record, Rejected, SourceFile
 from activities.storage import OutputFolder
 from activities.tally import tally
 from workflows.ids import batch_id, identity_key

@@ -14,8 +14,8 @@ from intake_site import CSV, MakeSite
 from test_source_file import nobody, opened, pinned
 
 from activities.filing import file_source
-from activities.inbox import make_in
 from activities.receipts import Receipts
+from activities.source.inbox import make_in
 from daemon.intake.leader import Leadership
 from workflows.errors import InboxMissing, SourceUnreadable, SourceVanished
 from workflows.models import BatchRef, CsvOptions, Outcome

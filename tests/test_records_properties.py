@@ -17,10 +17,11 @@ from csv_pages import PAGE_SIZES, read_in_pages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities import page_records, record_borders
-from activities.page_records import PageRecords
-from activities.record_grammar import RECORD_RULES, fields_pattern, record_pattern
-from activities.source_file import Record, Rejected, SourceFile
+from activities.source import reader as page_records
+from activities.source import scanner as record_borders
+from activities.source.grammar import RECORD_RULES, fields_pattern, record_pattern
+from activities.source.pinned_file import Record, Rejected, SourceFile
+from activities.source.reader import PageRecords
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions, Cursor
 

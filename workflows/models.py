@@ -34,7 +34,7 @@ class PinnedDialect:
 
     `newline` is the line end of the first records: `\n`, `\r\n`, `\r` or `mixed`. The header is the first record at or
     behind byte `header_start`; the records begin at byte `data_start`, on physical line `data_line`. `record_rules` are
-    those by which they are told apart, see `activities.record_grammar`; 1 where the claim is older than the choice.
+    those by which they are told apart, see `activities.source.grammar`; 1 where the claim is older than the choice.
     """
 
     delimiter: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from activities.inbox import blocked_folder, in_the_way
+from activities.source.inbox import blocked_folder, in_the_way
 from daemon.batchctl.findings import Finding, fail, ok, warn
 from daemon.intake.inbox_access import cannot_be_claimed, check_own_folders, is_shared, weakness
 from daemon.intake.names import FOLDERS

@@ -12,11 +12,11 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from activities.dialect import find_dialect
-from activities.dialect_encoding import guessed_by_sample
 from activities.disk.failpoints import failpoint
-from activities.source_bytes import SourceBytes
-from activities.utf8_scan import Utf8Scan
+from activities.source.dialect import find_dialect
+from activities.source.encoding import guessed_by_sample
+from activities.source.source_bytes import SourceBytes
+from activities.source.utf8_scan import Utf8Scan
 from daemon.intake.entries import Dropped, Fingerprint
 from daemon.intake.refusals import SAMPLED_BYTES, Refusal, content_refusal, dialect_refusal, unreadable
 from daemon.settings import Settings

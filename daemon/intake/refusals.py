@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from activities.dialect_encoding import SAMPLE_BYTES, encoding_of
 from activities.disk.failpoints import failpoint
 from activities.disk.moves import move_where_free, sweep, sync_folder
 from activities.filing import FAILED
-from activities.inbox import make_in
 from activities.reasons import Reason, write_reason
+from activities.source.encoding import SAMPLE_BYTES, encoding_of
+from activities.source.inbox import make_in
 from daemon.intake.entries import Dropped, Entry, Kind
 from daemon.intake.judged_moves import digest_of
 from daemon.settings import Settings

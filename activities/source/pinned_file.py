@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from activities.dialect import Dialect, dialect_of_header, find_dialect, pinned_dialect
-from activities.page_records import PageRecords
-from activities.record_borders import Borders
-from activities.record_grammar import Grammar
-from activities.records import Record, RecordReader, Rejected
-from activities.source_bytes import SourceBytes
+from activities.source.dialect import Dialect, dialect_of_header, find_dialect, pinned_dialect
+from activities.source.grammar import Grammar
+from activities.source.parser import Record, RecordReader, Rejected
+from activities.source.reader import PageRecords
+from activities.source.scanner import Borders
+from activities.source.source_bytes import SourceBytes
 from workflows.errors import InvalidCsv, SourceChanged
 from workflows.models import CsvOptions, Cursor, Page, Source
 from workflows.requests import LoadedPages

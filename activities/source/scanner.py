@@ -1,7 +1,7 @@
 """Where records start and end in a file, by byte offset, in bounded memory.
 
 A border is a function of the bytes behind it alone, never of what was read before. So reading in pages, from any
-border, gives the same records as reading whole. `activities.record_grammar` says what a record is; in addition:
+border, gives the same records as reading whole. `activities.source.grammar` says what a record is; in addition:
 
 - blank lines are no records and belong to the record before them;
 - a quote not closed within `max_record_bytes` of the record's start costs the lines up to its own: reading resumes at
@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from typing import Literal, Protocol
 
-from activities.record_grammar import BAD_QUOTE_GROUP, Grammar, fields_pattern, record_pattern
+from activities.source.grammar import BAD_QUOTE_GROUP, Grammar, fields_pattern, record_pattern
 
 BLOCK_BYTES = 65_536
 """Read at a time; more only where one record is longer, or the caller says how much it wants."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from activities.inbox import can_be_seen, why_missing
+from activities.source.inbox import can_be_seen, why_missing
 from workflows.errors import SourceChanged, SourceUnreadable
 from workflows.ids import displayed, printable
 from workflows.models import Source

@@ -2,7 +2,7 @@
 
 A byte order mark decides, over the setting too (as the WHATWG Encoding Standard has it); where a program has put one
 before another, all of them are passed over. Then the setting. Then, for `auto`, the bytes of the whole file, see
-`activities.utf8_scan`. The decision is recorded in the manifest; a record that it does not fit is rejected.
+`activities.source.utf8_scan`. The decision is recorded in the manifest; a record that it does not fit is rejected.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from activities.record_grammar import RECORD_RULES, Grammar
-from activities.text_encodings import readable
-from activities.utf8_scan import Utf8Scan
+from activities.source.grammar import RECORD_RULES, Grammar
+from activities.source.text_encodings import readable
+from activities.source.utf8_scan import Utf8Scan
 from workflows.errors import InvalidCsv, shortened
 from workflows.ids import printable
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from activities.record_borders import Borders, Fault, Window
-from activities.record_grammar import Grammar
-from activities.records import Record, RecordReader, Rejected
+from activities.source.grammar import Grammar
+from activities.source.parser import Record, RecordReader, Rejected
+from activities.source.scanner import Borders, Fault, Window
 from workflows.models import Page
 
 MOST_BYTES = 65_536

@@ -11,10 +11,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from activities.dialect_encoding import Encoding
-from activities.record_borders import Borders, Window
-from activities.record_grammar import RECORD_RULES, field_pattern, separators_pattern
-from activities.records import BadRecord, FieldSplitter
+from activities.source.encoding import Encoding
+from activities.source.grammar import RECORD_RULES, field_pattern, separators_pattern
+from activities.source.parser import BadRecord, FieldSplitter
+from activities.source.scanner import Borders, Window
 from workflows.errors import InvalidCsv, shortened
 from workflows.ids import printable
 

@@ -1,0 +1,1 @@
+"""The claimed CSV file."""
