@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.api.client import Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 from activities.chunks import save_chunk
 from activities.control_states import keep_control_state
-from activities.enrichment import Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 from activities.filing import file_source
 from activities.finishing import conclude, finish
 from activities.memory_budget import WORKER_BYTES, MemoryBudget

@@ -11,12 +11,12 @@ from itertools import islice
 
 import orjson
 
+from activities.api.rows import CallRow
 from activities.disk.directory import Folder
 from activities.elements import elements_of
 from activities.exact_json import loads
 from activities.output_names import chunk_name
 from activities.parts import PartFile
-from activities.rows import CallRow
 
 LOOKED_AT_ROWS = 50
 

@@ -13,11 +13,11 @@ from typing import Self
 import orjson
 
 from activities.answered_rows import answered_row
+from activities.api.client import CallRow, PageOutcome, RowOutcome
 from activities.chunks import already_saved
 from activities.disk.directory import Folder
 from activities.disk.held_space import Room
 from activities.elements import element
-from activities.enrichment import CallRow, PageOutcome, RowOutcome
 from activities.generations import fallback_rows
 from activities.manifest_reading import listed_columns
 from activities.output_names import part_name

@@ -16,8 +16,8 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.adapter import BatchActivities
-from activities.enrichment import ApiOptions, EnrichmentClient
-from activities.http_replies import shown
+from activities.api.client import ApiOptions, EnrichmentClient
+from activities.api.transport.replies import shown
 from activities.places import Places
 from activities.receipts import Receipts
 from activities.standstill import Standstill

@@ -14,7 +14,7 @@ from installation import eventually, users
 from temporalio.testing import ActivityEnvironment
 
 from activities.adapter import BatchActivities
-from activities.enrichment import ApiOptions, EnrichmentClient
+from activities.api.client import ApiOptions, EnrichmentClient
 from activities.memory_budget import WORKER_BYTES
 from activities.places import Places
 from activities.receipts import Receipts

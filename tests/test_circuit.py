@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from activities.circuit import FAILURES_IN_A_ROW, LONGEST_PROBE_S, Circuit
+from activities.api.circuit_breaker import FAILURES_IN_A_ROW, LONGEST_PROBE_S, Circuit
 
 
 class Clock:

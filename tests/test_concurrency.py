@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from activities.concurrency import AdaptiveLimit
+from activities.api.adaptive_limit import AdaptiveLimit
 
 Latency = Callable[[int, Random], float]
 

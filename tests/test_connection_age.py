@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 from scripted_api import scripted_api
 
-from activities import http_calls
-from activities.enrichment import ApiOptions, CallRow, EnrichmentClient, PageRows, RowOutcome
-from activities.http_calls import HttpCalls
+from activities.api.client import ApiOptions, CallRow, EnrichmentClient, PageRows, RowOutcome
+from activities.api.transport import pool as http_calls
+from activities.api.transport.pool import HttpCalls
 
 
 async def test_under_load_the_calls_follow_the_name_to_another_address_and_none_fails_or_is_repeated(

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from installation import Installation, api
 
-from activities.enrichment import ApiOptions, CallRow, Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
+from activities.api.client import ApiOptions, CallRow, Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 
 Make = Callable[..., Installation]
 

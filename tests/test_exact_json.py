@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_api import scripted_api
 
-from activities.enrichment import ApiOptions, CallRow, EnrichmentClient, PageRows, RowOutcome
+from activities.api.client import ApiOptions, CallRow, EnrichmentClient, PageRows, RowOutcome
 from activities.exact_json import loads
 from activities.export import export_rows
 from activities.verification import verify

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from activities.gate import Caps, Gate
+from activities.api.call_scheduler import Caps, Gate
 
 
 class Clock:

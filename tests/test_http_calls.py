@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from activities.answers import MAX_RETRY_AFTER_S, Meaning, meaning_of_status, retry_after_s
-from activities.api_options import ApiOptions
-from activities.http_calls import HttpCalls
-from activities.http_replies import shown
+from activities.api.options import ApiOptions
+from activities.api.replies import MAX_RETRY_AFTER_S, Meaning, meaning_of_status, retry_after_s
+from activities.api.transport.pool import HttpCalls
+from activities.api.transport.replies import shown
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"region": 1}'

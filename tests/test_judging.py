@@ -10,8 +10,8 @@ from random import Random
 import pytest
 from scripted_api import ScriptedApi, scripted_api
 
-from activities.enrichment import ApiOptions, CallRow, EnrichmentClient, PageOutcome, PageRows, RowOutcome
-from activities.judging import Question
+from activities.api.client import ApiOptions, CallRow, EnrichmentClient, PageOutcome, PageRows, RowOutcome
+from activities.api.outage_check import Question
 
 
 def client(api: ScriptedApi, **options: object) -> EnrichmentClient:

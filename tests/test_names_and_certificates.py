@@ -13,10 +13,10 @@ import uvloop
 from scripted_api import scripted_api
 from tls_api import certificate, expired, front, tls_api
 
-from activities import http_calls
-from activities.answers import Meaning, Reply
-from activities.enrichment import ApiOptions, CallRow, EnrichmentClient, PageRows, RowOutcome
-from activities.http_calls import HttpCalls
+from activities.api.client import ApiOptions, CallRow, EnrichmentClient, PageRows, RowOutcome
+from activities.api.replies import Meaning, Reply
+from activities.api.transport import pool as http_calls
+from activities.api.transport.pool import HttpCalls
 
 WITH_OPENSSL = pytest.mark.system_tool("openssl", package="openssl")
 

@@ -6,8 +6,8 @@ import pytest
 from scripted_api import scripted_api
 from test_judging import client, enriched, failing, row
 
-from activities.enrichment import CallRow, EnrichmentClient, PageOutcome, PageRows, RowOutcome
-from activities.refused_rows import REFUSED_ROWS_THAT_TELL, ROWS_THAT_TELL
+from activities.api.client import CallRow, EnrichmentClient, PageOutcome, PageRows, RowOutcome
+from activities.api.refusals import REFUSED_ROWS_THAT_TELL, ROWS_THAT_TELL
 
 REFUSALS = [401, 403, 402, 404, 405, 308]
 

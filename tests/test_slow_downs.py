@@ -9,8 +9,8 @@ import pytest
 from scripted_api import scripted_api
 from test_judging import client, enriched, enriched_at_last, failing, row
 
-from activities import tries
-from activities.enrichment import PageRows, RowOutcome
+from activities.api import tries
+from activities.api.client import PageRows, RowOutcome
 
 ASKED = {0: "without", 1: "a short", 20: "a long"}
 

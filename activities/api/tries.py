@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from activities.answers import STALE, Reply
-from activities.rows import CallRow
+from activities.api.replies import STALE, Reply
+from activities.api.rows import CallRow
 
 FIRST_BACKOFF_S = 0.05
 FIRST_SLOW_DOWN_S = 1.0

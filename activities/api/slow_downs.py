@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from activities.answers import Meaning, Reply
-from activities.judging import LOOK_AGAIN_S, Question
-from activities.tries import Try
+from activities.api.outage_check import LOOK_AGAIN_S, Question
+from activities.api.replies import Meaning, Reply
+from activities.api.tries import Try
 
 if TYPE_CHECKING:
-    from activities.enrichment import EnrichmentClient
+    from activities.api.client import EnrichmentClient
 
 LONG_REST_S = 2.0
 """A Retry-After from this on is an outage that the API announced: the batch waits and says so."""

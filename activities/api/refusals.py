@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from activities.answers import Meaning, Reply
-from activities.http_replies import shown
-from activities.judging import Question
-from activities.rows import CallRow, PageOutcome
-from activities.tries import Try
+from activities.api.outage_check import Question
+from activities.api.replies import Meaning, Reply
+from activities.api.rows import CallRow, PageOutcome
+from activities.api.transport.replies import shown
+from activities.api.tries import Try
 
 if TYPE_CHECKING:
-    from activities.enrichment import EnrichmentClient
-    from activities.page_calls import PageCalls
+    from activities.api.client import EnrichmentClient
+    from activities.api.page_run import PageCalls
 
 ROWS_THAT_TELL = 10
 """Refused in a row, with no good answer between, they say that the address is wrong."""

@@ -11,14 +11,14 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from activities.answers import BUSY, STALE, Meaning, Reply
-from activities.gate import QUESTIONS
-from activities.rows import CallRow
-from activities.tries import Try
+from activities.api.call_scheduler import QUESTIONS
+from activities.api.replies import BUSY, STALE, Meaning, Reply
+from activities.api.rows import CallRow
+from activities.api.tries import Try
 
 if TYPE_CHECKING:
-    from activities.enrichment import EnrichmentClient
-    from activities.page_calls import PageCalls
+    from activities.api.client import EnrichmentClient
+    from activities.api.page_run import PageCalls
 
 LOOK_AGAIN_S = 0.02
 

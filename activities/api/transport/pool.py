@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from activities.answers import CERTIFICATE, Reply
-from activities.api_options import ApiOptions
-from activities.http_connection import Answer, ApiConnection, StaleConnection
-from activities.http_replies import reply_of, reply_without_answer, reply_without_connection
+from activities.api.options import ApiOptions
+from activities.api.replies import CERTIFICATE, Reply
+from activities.api.transport.connection import Answer, ApiConnection, StaleConnection
+from activities.api.transport.replies import reply_of, reply_without_answer, reply_without_connection
 
 KEEPALIVE_S = 4.0
 """Idle connections are closed after this: Node.js and uvicorn close theirs after 5 seconds, others later."""

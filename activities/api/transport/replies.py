@@ -1,4 +1,4 @@
-"""From what came back over the wire, or did not, to a reply with its meaning (see `activities.answers`)."""
+"""From what came back over the wire, or did not, to a reply with its meaning (see `activities.api.replies`)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from socket import gaierror
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from activities.answers import CERTIFICATE, STALE, Meaning, Reply, meaning_of_status, retry_after_s
-from activities.api_options import ApiOptions
+from activities.api.options import ApiOptions
+from activities.api.replies import CERTIFICATE, STALE, Meaning, Reply, meaning_of_status, retry_after_s
+from activities.api.transport.connection import Answer, StaleConnection
 from activities.exact_json import loads
-from activities.http_connection import Answer, StaleConnection
 from workflows.errors import shortened
 
 

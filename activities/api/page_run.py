@@ -15,15 +15,15 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from activities.answers import CERTIFICATE, STALE, Meaning, Reply
-from activities.bulk import bulk_answers, bulk_body
-from activities.judging import judge_failed_row
-from activities.refused_rows import RefusedRows
-from activities.rows import DONE, CallRow, PageOutcome, RowOutcome, outcome_of
-from activities.tries import Try
+from activities.api.bulk import bulk_answers, bulk_body
+from activities.api.outage_check import judge_failed_row
+from activities.api.refusals import RefusedRows
+from activities.api.replies import CERTIFICATE, STALE, Meaning, Reply
+from activities.api.rows import DONE, CallRow, PageOutcome, RowOutcome, outcome_of
+from activities.api.tries import Try
 
 if TYPE_CHECKING:
-    from activities.enrichment import EnrichmentClient
+    from activities.api.client import EnrichmentClient
 
 GRACE_S = 1.0
 """Calls in flight may finish for this long when the page is called off."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
-from activities.concurrency import AdaptiveLimit
+from activities.api.adaptive_limit import AdaptiveLimit
 
 
 class Caller(Protocol):

@@ -14,17 +14,17 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from activities.answers import BUSY, CERTIFICATE, STALE, Meaning, Reply
-from activities.api_options import ApiOptions
-from activities.circuit import Circuit
-from activities.gate import NO_CAPS, Caps, Gate
-from activities.http_calls import HttpCalls
-from activities.judging import judge_suspicion
-from activities.page_calls import PageCalls
-from activities.refused_rows import Refusals
-from activities.retry_budget import RetryBudget
-from activities.rows import DONE, CallRow, PageOutcome, PageRows, RowOutcome, outcome_of
-from activities.slow_downs import PATIENCE_S, SlowDowns
+from activities.api.call_scheduler import NO_CAPS, Caps, Gate
+from activities.api.circuit_breaker import Circuit
+from activities.api.options import ApiOptions
+from activities.api.outage_check import judge_suspicion
+from activities.api.page_run import PageCalls
+from activities.api.refusals import Refusals
+from activities.api.replies import BUSY, CERTIFICATE, STALE, Meaning, Reply
+from activities.api.retry_budget import RetryBudget
+from activities.api.rows import DONE, CallRow, PageOutcome, PageRows, RowOutcome, outcome_of
+from activities.api.slow_downs import PATIENCE_S, SlowDowns
+from activities.api.transport.pool import HttpCalls
 
 __all__ = ["ApiOptions", "CallRow", "Caps", "EnrichmentClient", "PageOutcome", "PageRows", "RowOutcome"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from activities.answers import Meaning, Reply
+from activities.api.replies import Meaning, Reply
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from activities.answers import Reply
-from activities.rows import CallRow
+from activities.api.replies import Reply
+from activities.api.rows import CallRow
 
 OK = 200
 

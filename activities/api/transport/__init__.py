@@ -1,0 +1,1 @@
+"""How calls reach the API: connections and their pool."""
