@@ -13,10 +13,10 @@ import orjson
 
 from activities.api.rows import CallRow
 from activities.disk.directory import Folder
-from activities.elements import elements_of
 from activities.exact_json import loads
-from activities.output_names import chunk_name
-from activities.parts import PartFile
+from activities.output.chunk_format import elements_of
+from activities.output.names import chunk_name
+from activities.output.row_log import PartFile
 
 LOOKED_AT_ROWS = 50
 

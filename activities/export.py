@@ -16,14 +16,14 @@ import orjson
 
 from activities.disk.directory import Folder
 from activities.disk.errors import disk_errors
-from activities.elements import elements_of
 from activities.exact_json import loads
 from activities.hashed_lines import HashedLines
-from activities.journal import FileFacts, SavedPage
 from activities.manifest_reading import digest_of, newest_generation, read_manifest, saved_pages
-from activities.output_names import manifest_name
+from activities.output.chunk_format import elements_of
+from activities.output.names import manifest_name
+from activities.output.output_folder import OutputFolder
+from activities.output.page_journal import FileFacts, SavedPage
 from activities.retried_page import damaged
-from activities.storage import OutputFolder
 
 Format = Literal["csv", "jsonl"]
 

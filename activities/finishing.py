@@ -10,9 +10,9 @@ import orjson
 from activities.disk.directory import Folder
 from activities.filing import file_source
 from activities.generations import write_generation
-from activities.journal import entries
 from activities.manifest import UNKNOWN, ManifestFacts, write_manifest
-from activities.output_names import rejected_name
+from activities.output.names import rejected_name
+from activities.output.page_journal import entries
 from activities.places import Places
 from activities.publishing import finished
 from activities.source.pinned_file import SourceFile

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 from activities.disk.directory import Folder
-from activities.journal import SavedPage, entries, matches
 from activities.manifest_document import ManifestDocument
 from activities.manifest_facts import ManifestFacts, first_facts
+from activities.output.page_journal import SavedPage, entries, matches
 from activities.publishing import finished, finished_once, publish, remove_unlisted
 from workflows.errors import OutputRefused, SourceChanged
 from workflows.models import Checked, Page

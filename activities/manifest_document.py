@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from activities.journal import FileFacts, SavedPage
-from activities.output_names import manifest_name
+from activities.output.names import manifest_name
+from activities.output.page_journal import FileFacts, SavedPage
 from workflows.models import Counts, ManifestStatus
 from workflows.sums import added_counts
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from activities.journal import SavedPage
 from activities.manifest_document import MANIFEST_VERSION, counts_of, status_of
-from activities.tally import percentile_ms
+from activities.output.call_stats import percentile_ms
+from activities.output.page_journal import SavedPage
 from workflows.ids import workflow_id
 from workflows.models import CallStats, Counts, Pause, Shape
 from workflows.requests import WriteManifest

@@ -10,9 +10,9 @@ import orjson
 
 from activities.disk.directory import Folder
 from activities.disk.errors import disk_errors
-from activities.journal import FileFacts, SavedPage
 from activities.manifest_shape import misshapen
-from activities.output_names import generation_of_manifest, manifest_name
+from activities.output.names import generation_of_manifest, manifest_name
+from activities.output.page_journal import FileFacts, SavedPage
 from workflows.errors import OutputRefused
 from workflows.models import Counts, Page
 from workflows.requests import WrittenManifest

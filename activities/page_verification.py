@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any, Protocol
 
 from activities.disk.directory import Folder
-from activities.elements import FALLBACK_REGION, elements_of, free_name
 from activities.exact_json import loads
 from activities.hashed_lines import HashedLines
-from activities.journal import FileFacts, SavedPage
+from activities.output.chunk_format import FALLBACK_REGION, elements_of, free_name
+from activities.output.page_journal import FileFacts, SavedPage
 from activities.verdict import Findings
 
 FILES, CONTENT, ROWS = "files", "content", "rows"

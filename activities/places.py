@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from activities.generations import find_fallback_pages
+from activities.output.output_folder import OutputFolder
 from activities.receipts import Receipts
 from activities.source.inbox import check_any_here
 from activities.source.pinned_file import SourceFile
-from activities.storage import OutputFolder
 from workflows.errors import InboxMissing, SourceVanished
 from workflows.ids import checked_id, workflow_id
 from workflows.models import BatchRef

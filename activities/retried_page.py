@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from activities.disk.directory import Folder
-from activities.elements import elements_of
 from activities.exact_json import loads
-from activities.journal import SavedPage, unchanged
 from activities.manifest_reading import listed_page
-from activities.parts import DurableRow, PartFile
+from activities.output.chunk_format import elements_of
+from activities.output.page_journal import SavedPage, unchanged
+from activities.output.row_log import DurableRow, PartFile
 from workflows.errors import OutputRefused
 from workflows.models import Page
 

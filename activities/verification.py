@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from activities.disk.directory import TEMPORARY, Folder
-from activities.journal import FileFacts, unchanged
 from activities.manifest_reading import saved_pages
 from activities.manifest_verification import GENERATIONS, MANIFEST, check_arithmetic, check_parent, checked_manifest
-from activities.output_names import (
+from activities.output.names import (
     generation_of_data,
     generation_of_manifest,
     generation_of_work,
     manifest_name,
     sums_name,
 )
+from activities.output.output_folder import OutputFolder, is_hidden_of_ours
+from activities.output.page_journal import FileFacts, unchanged
 from activities.page_verification import FILES, PageVerification
 from activities.source_comparison import SourceComparison
-from activities.storage import OutputFolder, is_hidden_of_ours
 from activities.verdict import Findings, Verdict
 from workflows.errors import OutputRefused, SourceError
 

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
 
     inbox: NamedPath = Field(Path("inbox"), description="Folder that is watched for new files.")
     output_root: NamedPath = Field(
-        Path("/tmp"),  # noqa: S108 - the product's documented default; opened safely, see activities.storage
+        Path("/tmp"),  # noqa: S108 - the product's documented default; opened safely, see activities.output.output_folder
         description="Folder under which each batch gets its `batch-<id>` output folder.",
     )
     state_dir: NamedPath = Field(

@@ -16,13 +16,13 @@ from typing import Any
 import orjson
 
 from activities.chunks import save_chunk
-from activities.elements import element
 from activities.generations import fallback_rows, find_fallback_pages, write_generation
 from activities.manifest import ManifestFacts, write_manifest
-from activities.parts import DurableRow, PartFile
+from activities.output.call_stats import tally
+from activities.output.chunk_format import element
+from activities.output.output_folder import OutputFolder
+from activities.output.row_log import DurableRow, PartFile
 from activities.source.pinned_file import Record, Rejected, SourceFile
-from activities.storage import OutputFolder
-from activities.tally import tally
 from workflows.ids import batch_id, identity_key
 from workflows.models import (
     BatchRef,

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from activities.chunks import already_saved
 from activities.disk.failpoints import watched
-from activities.elements import array, element, elements_of
-from activities.journal import entries
+from activities.output.chunk_format import array, element, elements_of
+from activities.output.page_journal import entries
 from activities.verification import verify
 from workflows.errors import TransientError
 

@@ -20,7 +20,7 @@ from temporalio.client import Client
 
 from activities.disk.directory import Folder, Stored
 from activities.finishing import finish
-from activities.journal import FileFacts, SavedPage, record
+from activities.output.page_journal import FileFacts, SavedPage, record
 from activities.source.pinned_file import SourceFile
 from activities.verification import verify
 from daemon.worker import WORKFLOWS

@@ -14,8 +14,8 @@ import pytest
 from finished_work import CSV, FinishedWork
 
 from activities.disk.failpoints import watched
-from activities.journal import record
 from activities.manifest_shape import MANIFEST, OneOf, Optional, Values
+from activities.output.page_journal import record
 from activities.verification import verify
 from workflows.errors import OutputRefused, SourceChanged
 from workflows.models import Control, Counts, Page
@@ -244,7 +244,7 @@ def test_pages_that_do_not_add_up_get_no_manifest(tmp_path: Path, wrong: dict[st
     work = FinishedWork(tmp_path)
     work.work()
     with work.open() as folder:
-        from activities.journal import entries  # noqa: PLC0415 - beside its use
+        from activities.output.page_journal import entries  # noqa: PLC0415 - beside its use
 
         saved = entries(folder)[2]
         record(folder, replace(saved, page=replace(saved.page, **wrong)))

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.disk.checked_lines import line, payload
-from activities.parts import DurableRow, PartFile
-from activities.storage import OutputFolder
-from activities.tally import bucket, percentile_ms, tally
+from activities.output.call_stats import bucket, percentile_ms, tally
+from activities.output.output_folder import OutputFolder
+from activities.output.row_log import DurableRow, PartFile
 from workflows.models import CallStats
 from workflows.sums import added_stats
 

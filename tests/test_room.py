@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from activities.disk.held_space import ANSWER_BYTES, Room
-from activities.storage import OutputFolder
+from activities.output.output_folder import OutputFolder
 from workflows.errors import StorageFull
 
 PART = ".part-000001"

@@ -13,7 +13,7 @@ import pytest
 
 from activities.disk.directory import Stored
 from activities.disk.failpoints import armed, failpoint, watched
-from activities.storage import OutputFolder
+from activities.output.output_folder import OutputFolder
 from workflows.errors import InvalidBatchId, OutputRefused, SettingsError, StorageFull, TransientError
 
 ID = "users-0123456789ab"
@@ -226,8 +226,8 @@ def test_a_folder_deleted_while_it_is_open_is_a_transient_fault(tmp_path: Path) 
 FILL = """
 import resource, signal, sys
 from pathlib import Path
-from activities.parts import DurableRow, PartFile
-from activities.storage import OutputFolder
+from activities.output.row_log import DurableRow, PartFile
+from activities.output.output_folder import OutputFolder
 from workflows.errors import StorageFull
 root = Path(sys.argv[1])
 with OutputFolder.open(root, "users-0123456789ab", create=True) as folder:
@@ -275,7 +275,7 @@ def test_whatever_is_used_up_is_told_as_full_storage(tmp_path: Path, number: int
 NO_DESCRIPTORS = """
 import os, resource, sys
 from pathlib import Path
-from activities.storage import OutputFolder
+from activities.output.output_folder import OutputFolder
 from workflows.errors import StorageFull
 root = Path(sys.argv[1])
 with OutputFolder.open(root, "users-0123456789ab", create=True) as folder:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from activities.disk.directory import Folder
-from activities.journal import entries
 from activities.manifest_reading import newest_generation, read_manifest
-from activities.output_names import manifest_name
-from activities.storage import OutputFolder
+from activities.output.names import manifest_name
+from activities.output.output_folder import OutputFolder
+from activities.output.page_journal import entries
 from workflows.errors import BatchdError, OutputRefused, TransientError
 from workflows.models import Counts, Outcome
 

@@ -6,8 +6,8 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 
-from activities.journal import entries
-from activities.storage import OutputFolder
+from activities.output.output_folder import OutputFolder
+from activities.output.page_journal import entries
 from daemon.batchctl.awaited import LOOK_S, Deadline
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.results import Result, result_in

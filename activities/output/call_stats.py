@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 
-from activities.parts import DurableRow
+from activities.output.row_log import DurableRow
 from workflows.models import CallStats
 
 BUCKETS_PER_OCTAVE = 8

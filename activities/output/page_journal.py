@@ -16,7 +16,7 @@ from activities.disk.checked_lines import line, mend_tail, payloads
 from activities.disk.directory import Folder
 from activities.disk.errors import disk_errors
 from activities.disk.failpoints import failpoint
-from activities.output_names import generation_of_data, journal_name
+from activities.output.names import generation_of_data, journal_name
 from workflows.errors import StorageFull
 from workflows.models import Page
 from workflows.requests import SavedChunk

@@ -18,7 +18,7 @@ from typing import Self
 from activities.disk.directory import Folder
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
-from activities.output_names import generation_of_data, sums_name
+from activities.output.names import generation_of_data, sums_name
 from workflows.errors import OutputRefused, TransientError
 from workflows.ids import workflow_id
 

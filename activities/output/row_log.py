@@ -18,7 +18,7 @@ from activities.disk.checked_lines import line, mend_tail, payloads
 from activities.disk.directory import Folder
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
-from activities.output_names import part_name
+from activities.output.names import part_name
 from workflows.errors import StorageFull, TransientError
 
 RowKind = Literal["E", "F", "R"]
