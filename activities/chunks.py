@@ -12,13 +12,13 @@ from dataclasses import replace
 
 from activities.disk.directory import Folder
 from activities.disk.failpoints import failpoint
-from activities.manifest_reading import listed_page
+from activities.manifest.publish import tidy_late
+from activities.manifest.reader import listed_page
+from activities.manifest.retried_page import RetriedPage
 from activities.output.chunk_format import array
 from activities.output.names import chunk_name, manifest_name, part_name, rejected_name
 from activities.output.page_journal import FileFacts, SavedPage, entries, matches, own_files, record
 from activities.output.row_log import DurableRow, PartFile
-from activities.publishing import tidy_late
-from activities.retried_page import RetriedPage
 from workflows.models import Page
 from workflows.requests import SavedChunk, SavePage
 

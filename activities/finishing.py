@@ -9,12 +9,12 @@ import orjson
 
 from activities.disk.directory import Folder
 from activities.filing import file_source
-from activities.generations import write_generation
-from activities.manifest import UNKNOWN, ManifestFacts, write_manifest
+from activities.manifest.first_generation import UNKNOWN, ManifestFacts, write_manifest
+from activities.manifest.next_generation import write_generation
+from activities.manifest.publish import finished
 from activities.output.names import rejected_name
 from activities.output.page_journal import entries
 from activities.places import Places
-from activities.publishing import finished
 from activities.source.pinned_file import SourceFile
 from workflows.errors import BatchdError, OutputRefused
 from workflows.models import Cursor, Page

@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 
 from activities.disk.directory import Folder
-from activities.identity_proof import identity_problems
-from activities.manifest_document import MANIFEST_VERSION, counts_of, status_of
-from activities.manifest_facts import gaps
-from activities.manifest_reading import digest_of, saved_pages
-from activities.manifest_shape import misshapen
+from activities.manifest.document import MANIFEST_VERSION, counts_of, status_of
+from activities.manifest.facts import gaps
+from activities.manifest.identity_proof import identity_problems
+from activities.manifest.reader import digest_of, saved_pages
+from activities.manifest.shape import misshapen
 from activities.output.names import chunk_name, generation_of_data, manifest_name, rejected_name, sums_name
 from activities.output.page_journal import SavedPage
 from activities.verdict import MAX_TOLD, Findings

@@ -17,14 +17,14 @@ from activities.api.client import CallRow, PageOutcome, RowOutcome
 from activities.chunks import already_saved
 from activities.disk.directory import Folder
 from activities.disk.held_space import Room
-from activities.generations import fallback_rows
-from activities.manifest_reading import listed_columns
+from activities.manifest.next_generation import fallback_rows
+from activities.manifest.publish import tidy_late
+from activities.manifest.reader import listed_columns
 from activities.output.call_stats import tally
 from activities.output.chunk_format import element
 from activities.output.names import part_name
 from activities.output.row_log import DurableRow, PartFile
 from activities.places import Places
-from activities.publishing import tidy_late
 from activities.source.pinned_file import Record, Rejected
 from workflows.errors import BatchdError, StorageFull
 from workflows.requests import EnrichedPage, EnrichPage

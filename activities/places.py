@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from activities.generations import find_fallback_pages
+from activities.manifest.next_generation import find_fallback_pages
 from activities.output.output_folder import OutputFolder
 from activities.receipts import Receipts
 from activities.source.inbox import check_any_here

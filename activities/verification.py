@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.disk.directory import TEMPORARY, Folder
-from activities.manifest_reading import saved_pages
+from activities.manifest.reader import saved_pages
 from activities.manifest_verification import GENERATIONS, MANIFEST, check_arithmetic, check_parent, checked_manifest
 from activities.output.names import (
     generation_of_data,

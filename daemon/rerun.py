@@ -20,7 +20,7 @@ from itertools import count
 from pathlib import Path
 
 from activities.disk.moves import sync_folder
-from activities.identity_proof import RERUN
+from activities.manifest.identity_proof import RERUN
 from activities.places import PROCESSING
 from activities.receipts import Receipt, Receipts
 from daemon.intake.duplicates import kept_duplicates

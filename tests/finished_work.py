@@ -16,8 +16,8 @@ from typing import Any
 import orjson
 
 from activities.chunks import save_chunk
-from activities.generations import fallback_rows, find_fallback_pages, write_generation
-from activities.manifest import ManifestFacts, write_manifest
+from activities.manifest.first_generation import ManifestFacts, write_manifest
+from activities.manifest.next_generation import fallback_rows, find_fallback_pages, write_generation
 from activities.output.call_stats import tally
 from activities.output.chunk_format import element
 from activities.output.output_folder import OutputFolder

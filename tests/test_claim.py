@@ -11,7 +11,7 @@ import pytest
 from intake_site import CSV
 
 from activities.disk.failpoints import watched
-from activities.identity_proof import COLLISION
+from activities.manifest.identity_proof import COLLISION
 from activities.receipts import Receipts
 from daemon.intake.claim import Claimed, Claims, Duplicate
 from daemon.intake.entries import Dropped, look_at

@@ -9,9 +9,9 @@ import pytest
 from finished_work import NAME, FinishedWork
 from test_verification import failed, forge
 
-from activities.identity_proof import COLLISION, RERUN
-from activities.manifest_facts import gaps
-from activities.manifest_reading import newest_generation, saved_pages
+from activities.manifest.facts import gaps
+from activities.manifest.identity_proof import COLLISION, RERUN
+from activities.manifest.reader import newest_generation, saved_pages
 from workflows.ids import IdentityPolicy, batch_id, identity_key
 from workflows.models import Control
 

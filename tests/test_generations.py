@@ -11,7 +11,7 @@ import pytest
 from finished_work import FinishedWork, all_well
 
 from activities.disk.failpoints import watched
-from activities.generations import fallback_rows, find_fallback_pages, write_generation
+from activities.manifest.next_generation import fallback_rows, find_fallback_pages, write_generation
 from activities.output.row_log import DurableRow, PartFile
 from activities.verification import verify
 from workflows.errors import OutputRefused

@@ -14,7 +14,7 @@ import pytest
 from finished_work import CSV, FinishedWork
 
 from activities.disk.failpoints import watched
-from activities.manifest_shape import MANIFEST, OneOf, Optional, Values
+from activities.manifest.shape import MANIFEST, OneOf, Optional, Values
 from activities.output.page_journal import record
 from activities.verification import verify
 from workflows.errors import OutputRefused, SourceChanged

@@ -57,7 +57,7 @@ def test_one_valid_row_is_enough_and_so_is_none_of_no_records(tmp_path: Path) ->
 def test_a_result_of_rejected_records_that_an_earlier_version_called_complete_still_proves_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.manifest_facts.status_of", lambda _: "complete")
+    monkeypatch.setattr("activities.manifest.facts.status_of", lambda _: "complete")
     work = FinishedWork(tmp_path, RAGGED)
     assert verify(work.run(), source=work.source).ok
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from finished_work import CSV, FinishedWork
 
-from activities.manifest_reading import digest_of
+from activities.manifest.reader import digest_of
 from activities.verdict import MAX_TOLD, Findings
 from activities.verification import verify
 from workflows.errors import OutputRefused

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.disk.directory import Folder
-from activities.manifest_reading import newest_generation, read_manifest
+from activities.manifest.reader import newest_generation, read_manifest
 from activities.output.names import manifest_name
 from activities.output.output_folder import OutputFolder
 from activities.output.page_journal import entries

@@ -21,7 +21,7 @@ from pathlib import Path
 from activities.disk.errors import disk_errors
 from activities.disk.failpoints import failpoint
 from activities.disk.moves import TEMPORARY, make_folder, sync_folder, write_new
-from activities.identity_proof import COLLISION
+from activities.manifest.identity_proof import COLLISION
 from activities.receipts import Receipt, Receipts
 from daemon.settings import Settings
 from workflows.errors import InvalidBatchId

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from activities.disk.errors import disk_errors
 from activities.filing import file_source
-from activities.manifest_reading import read_result
+from activities.manifest.reader import read_result
 from activities.output.names import manifest_name
 from activities.output.output_folder import OutputFolder
 from activities.places import PROCESSING

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 from activities.disk.directory import Folder
-from activities.manifest_document import ManifestDocument
-from activities.manifest_facts import ManifestFacts, first_facts
+from activities.manifest.document import ManifestDocument
+from activities.manifest.facts import ManifestFacts, first_facts
+from activities.manifest.publish import finished, finished_once, publish, remove_unlisted
 from activities.output.page_journal import SavedPage, entries, matches
-from activities.publishing import finished, finished_once, publish, remove_unlisted
 from workflows.errors import OutputRefused, SourceChanged
 from workflows.models import Checked, Page
 from workflows.requests import WriteManifest, WrittenManifest

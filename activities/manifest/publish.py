@@ -14,8 +14,8 @@ import orjson
 
 from activities.disk.directory import TEMPORARY, Folder, Stored
 from activities.disk.failpoints import failpoint
-from activities.manifest_document import ManifestDocument
-from activities.manifest_reading import read_result
+from activities.manifest.document import ManifestDocument
+from activities.manifest.reader import read_result
 from activities.output.names import generation_of_data, generation_of_work, manifest_name, sums_name
 from activities.output.output_folder import is_hidden_of_ours
 from workflows.errors import BatchdError, OutputRefused

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from activities.disk.directory import Folder
 from activities.exact_json import loads
-from activities.manifest_reading import listed_page
+from activities.manifest.reader import listed_page
 from activities.output.chunk_format import elements_of
 from activities.output.page_journal import SavedPage, unchanged
 from activities.output.row_log import DurableRow, PartFile

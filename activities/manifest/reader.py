@@ -10,7 +10,7 @@ import orjson
 
 from activities.disk.directory import Folder
 from activities.disk.errors import disk_errors
-from activities.manifest_shape import misshapen
+from activities.manifest.shape import misshapen
 from activities.output.names import generation_of_manifest, manifest_name
 from activities.output.page_journal import FileFacts, SavedPage
 from workflows.errors import OutputRefused

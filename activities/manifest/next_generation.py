@@ -12,14 +12,14 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from activities.disk.directory import Folder
-from activities.manifest import MAX_DAMAGED_PAGES
-from activities.manifest_document import ManifestDocument, counts_of, status_of
-from activities.manifest_facts import PRODUCER, sayable, work_facts
-from activities.manifest_reading import digest_of, listed_columns, read_manifest, saved_pages
+from activities.manifest.document import ManifestDocument, counts_of, status_of
+from activities.manifest.facts import PRODUCER, sayable, work_facts
+from activities.manifest.first_generation import MAX_DAMAGED_PAGES
+from activities.manifest.publish import finished, finished_once, publish, remove_unlisted
+from activities.manifest.reader import digest_of, listed_columns, read_manifest, saved_pages
+from activities.manifest.retried_page import RetriedPage, damaged
 from activities.output.names import manifest_name
 from activities.output.page_journal import SavedPage, entries, matches, unchanged
-from activities.publishing import finished, finished_once, publish, remove_unlisted
-from activities.retried_page import RetriedPage, damaged
 from workflows.ids import workflow_id
 from workflows.models import Checked, Cursor, Page
 from workflows.requests import LoadedPages, LoadPages, WriteManifest, WrittenManifest

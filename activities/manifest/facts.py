@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from activities.manifest_document import MANIFEST_VERSION, counts_of, status_of
+from activities.manifest.document import MANIFEST_VERSION, counts_of, status_of
 from activities.output.call_stats import percentile_ms
 from activities.output.page_journal import SavedPage
 from workflows.ids import workflow_id
