@@ -18,12 +18,12 @@ from temporalio.exceptions import ApplicationError
 
 from activities.api.client import Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 from activities.chunks import save_chunk
-from activities.control_states import keep_control_state
 from activities.filing import file_source
 from activities.finishing import conclude, finish
 from activities.memory_budget import WORKER_BYTES, MemoryBudget
 from activities.page_work import PageWork
 from activities.places import Places
+from activities.registry.control_states import keep_control_state
 from activities.standstill import Standstill
 from workflows.contract import Activities
 from workflows.errors import TransientError

@@ -10,7 +10,7 @@ from typing import Any
 
 from activities.manifest.next_generation import find_fallback_pages
 from activities.output.output_folder import OutputFolder
-from activities.receipts import Receipts
+from activities.registry.receipts import Receipts
 from activities.source.inbox import check_any_here
 from activities.source.pinned_file import SourceFile
 from workflows.errors import InboxMissing, SourceVanished

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from activities.receipts import Receipt, Receipts
+from activities.registry.receipts import Receipt, Receipts
 from daemon.settings import Settings, load_settings
 from workflows.errors import BatchdError, SettingsError
 from workflows.ids import batch_id, identity_key, workflow_id

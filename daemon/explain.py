@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from activities.filing import FAILED
-from activities.reasons import REASON_JSON
-from activities.receipts import Receipt, Receipts
+from activities.registry.reasons import REASON_JSON
+from activities.registry.receipts import Receipt, Receipts
 from daemon.intake.duplicates import RECEIPT, what_next
 from daemon.intake.entries import entries
 from daemon.intake.names import DUPLICATES, Names

@@ -22,7 +22,7 @@ from pathlib import Path
 from activities.disk.moves import sync_folder
 from activities.manifest.identity_proof import RERUN
 from activities.places import PROCESSING
-from activities.receipts import Receipt, Receipts
+from activities.registry.receipts import Receipt, Receipts
 from daemon.intake.duplicates import kept_duplicates
 from workflows.errors import SettingsError, SourceChanged, SourceVanished
 from workflows.ids import batch_id, printable, workflow_id

@@ -19,7 +19,7 @@ from activities.adapter import BatchActivities
 from activities.api.client import ApiOptions, EnrichmentClient
 from activities.api.transport.replies import shown
 from activities.places import Places
-from activities.receipts import Receipts
+from activities.registry.receipts import Receipts
 from activities.standstill import Standstill
 from daemon.api_token import api_token
 from daemon.connection import connect

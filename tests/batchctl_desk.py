@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from activities.receipts import Receipt, Receipts
+from activities.registry.receipts import Receipt, Receipts
 from daemon.batchctl.main import run
 from workflows.ids import batch_id, identity_key, workflow_id
 from workflows.models import Counts, Identity, Source

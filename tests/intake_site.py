@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from activities.filing import file_source
-from activities.receipts import Receipt, Receipts
+from activities.registry.receipts import Receipt, Receipts
 from daemon.intake import Intake, Outcome, ScanReport
 from daemon.settings import Settings
 from workflows.errors import TemporalUnreachable

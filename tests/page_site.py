@@ -17,7 +17,7 @@ from activities.adapter import BatchActivities
 from activities.api.client import ApiOptions, EnrichmentClient
 from activities.memory_budget import WORKER_BYTES
 from activities.places import Places
-from activities.receipts import Receipts
+from activities.registry.receipts import Receipts
 from activities.standstill import Standstill
 from workflows.ids import batch_id
 from workflows.models import BatchRef, CsvOptions, Cursor, Source

@@ -17,7 +17,7 @@ from batchctl_desk import Desk
 from finished_work import FinishedWork
 from installation import eventually
 
-from activities.receipts import Receipt
+from activities.registry.receipts import Receipt
 from daemon.batchctl.words import shown_bytes, shown_duration
 from daemon.intake.leader import Leadership
 from workflows.ids import batch_id, identity_key, workflow_id

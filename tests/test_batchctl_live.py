@@ -17,7 +17,7 @@ from stub_activities import ROWS, StubActivities, request, workers
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
-from activities.receipts import Receipt
+from activities.registry.receipts import Receipt
 from daemon.batchctl.exits import NotPossible
 from daemon.batchctl.live import LiveBatches
 from daemon.settings import Settings

@@ -25,7 +25,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 from activities.adapter import HEARTBEAT_S
 from activities.disk.failpoints import watched
 from activities.places import Places
-from activities.receipts import Receipt
+from activities.registry.receipts import Receipt
 from daemon.worker import WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow

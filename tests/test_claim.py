@@ -12,7 +12,7 @@ from intake_site import CSV
 
 from activities.disk.failpoints import watched
 from activities.manifest.identity_proof import COLLISION
-from activities.receipts import Receipts
+from activities.registry.receipts import Receipts
 from daemon.intake.claim import Claimed, Claims, Duplicate
 from daemon.intake.entries import Dropped, look_at
 from daemon.intake.identify import Identified, identify

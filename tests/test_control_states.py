@@ -20,7 +20,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from test_filing import Claim
 
-from activities.control_states import ControlStates, keep_control_state
+from activities.registry.control_states import ControlStates, keep_control_state
 from daemon.worker import WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
 from workflows.errors import TransientError

@@ -15,7 +15,7 @@ from activities.disk import moves as moving
 from activities.disk.failpoints import watched
 from activities.disk.moves import rename_where_free
 from activities.filing import file_source
-from activities.receipts import Receipt, Receipts
+from activities.registry.receipts import Receipt, Receipts
 from workflows.errors import StorageFull
 from workflows.ids import batch_id, displayed
 from workflows.models import BatchRef, Counts, CsvOptions, Identity, Outcome, Source

@@ -14,7 +14,7 @@ from intake_site import CSV, MakeSite
 from test_source_file import nobody, opened, pinned
 
 from activities.filing import file_source
-from activities.receipts import Receipts
+from activities.registry.receipts import Receipts
 from activities.source.inbox import make_in
 from daemon.intake.leader import Leadership
 from workflows.errors import InboxMissing, SourceUnreadable, SourceVanished

@@ -16,7 +16,7 @@ from intake_site import Killed
 
 from activities.disk.failpoints import watched
 from activities.disk.moves import sweep
-from activities.receipts import Receipt, Receipts, ReceiptState
+from activities.registry.receipts import Receipt, Receipts, ReceiptState
 from workflows.errors import InvalidBatchId, StorageFull, TransientError
 from workflows.ids import batch_id, displayed
 from workflows.models import Counts, Identity, Source

@@ -16,7 +16,7 @@ import pytest
 from batchctl_desk import Desk
 from rich.cells import cell_len
 
-from activities.receipts import Receipt
+from activities.registry.receipts import Receipt
 from daemon.batchctl.table import Column, cut_middle, fitted
 from workflows.models import Source
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from batchctl_desk import Desk
 
-from activities.reasons import REASON_TXT, Reason, write_reason
-from activities.timestamps import shown_time
+from activities.registry.reasons import REASON_TXT, Reason, write_reason
+from activities.registry.timestamps import shown_time
 from daemon.logs import TextLines
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from activities.control_states import ControlStates
-from activities.receipts import Receipt, Receipts
+from activities.registry.control_states import ControlStates
+from activities.registry.receipts import Receipt, Receipts
 from daemon.batchctl.live import LiveBatches
 from daemon.batchctl.results import result_in
 from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of

@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict
 from typing import Any
 
-from activities.timestamps import shown_time
+from activities.registry.timestamps import shown_time
 from daemon.batchctl.exits import DONE, NO_SUCH_BATCH
 from daemon.batchctl.options import add_json, command
 from daemon.batchctl.table import Column, put_table

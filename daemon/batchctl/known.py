@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from activities.receipts import Receipt
+from activities.registry.receipts import Receipt
 from daemon.batchctl.results import Result, saved_work
 from daemon.batchctl.runs import Ending, Run
 from workflows.models import ControlState, Counts, Mode, State

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, get_args
 
-from activities.receipts import Receipt
-from activities.timestamps import shown_time
+from activities.registry.receipts import Receipt
+from activities.registry.timestamps import shown_time
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, UNREACHABLE
 from daemon.batchctl.options import add_json, command, limit

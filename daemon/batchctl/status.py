@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from activities.timestamps import shown_time
+from activities.registry.timestamps import shown_time
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE
 from daemon.batchctl.options import add_id, add_json, command

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities.timestamps import moment_of
+from activities.registry.timestamps import moment_of
 from daemon.batchctl.streams import write, write_words
 from workflows.ids import printable
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 from activities.disk.failpoints import failpoint
 from activities.places import PROCESSING
-from activities.receipts import Receipt, Receipts
+from activities.registry.receipts import Receipt, Receipts
 from daemon.intake.entries import Dropped, look_at
 from daemon.intake.identify import Identified
 from daemon.intake.identities import Identities

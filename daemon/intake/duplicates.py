@@ -15,7 +15,7 @@ from typing import Any
 
 from activities.disk.failpoints import failpoint
 from activities.disk.moves import move_where_free, sync_folder, write_whole
-from activities.receipts import Receipt
+from activities.registry.receipts import Receipt
 from activities.source.inbox import make_in
 from daemon.intake.entries import Dropped
 from daemon.intake.names import DUPLICATES

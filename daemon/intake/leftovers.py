@@ -16,7 +16,7 @@ from activities.manifest.reader import read_result
 from activities.output.names import manifest_name
 from activities.output.output_folder import OutputFolder
 from activities.places import PROCESSING
-from activities.receipts import Receipt, Receipts
+from activities.registry.receipts import Receipt, Receipts
 from daemon.intake.entries import Dropped, Entry, entries, look_at
 from daemon.intake.judged_moves import SET_ASIDE, give_back, set_aside_id
 from daemon.intake.launches import Outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from activities.receipts import Receipt
+from activities.registry.receipts import Receipt
 
 FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 60.0

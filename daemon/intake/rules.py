@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from activities.receipts import Receipts
+from activities.registry.receipts import Receipts
 from daemon.intake.duplicates import what_next
 from daemon.intake.entries import Dropped, Entry, look_at
 from daemon.intake.identify import Identified, header_refusal, identify

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from activities.disk.moves import sweep
-from activities.receipts import Receipt, Receipts
+from activities.registry.receipts import Receipt, Receipts
 from activities.source.inbox import blocked_folder, in_the_way
 from daemon.intake.entries import Dropped
 from daemon.intake.inbox_access import check_own_folders

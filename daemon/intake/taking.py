@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from activities.disk.failpoints import failpoint
-from activities.receipts import Receipt, Receipts
+from activities.registry.receipts import Receipt, Receipts
 from daemon.intake.claim import Claims, Duplicate
 from daemon.intake.duplicates import set_aside
 from daemon.intake.entries import Dropped, look_at

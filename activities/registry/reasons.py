@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from activities.disk.failpoints import failpoint
 from activities.disk.moves import write_whole
-from activities.timestamps import now_text, shown_time
+from activities.registry.timestamps import now_text, shown_time
 from workflows.errors import shortened
 from workflows.ids import printable
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
 from activities.disk.moves import make_folder, sync_folder, write_whole
-from activities.receipts import Receipts
+from activities.registry.receipts import Receipts
 from workflows.ids import checked_id
 from workflows.models import CallLimits, Control, ControlState, Pause
 from workflows.requests import KeepControlState

@@ -1,0 +1,1 @@
+"""What outlives Temporal's memory of a batch."""
