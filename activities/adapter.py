@@ -17,14 +17,14 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.api.client import Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
-from activities.chunks import save_chunk
-from activities.filing import file_source
-from activities.finishing import conclude, finish
+from activities.enrich_page import PageWork
+from activities.file_source import file_source
 from activities.memory_budget import WORKER_BYTES, MemoryBudget
-from activities.page_work import PageWork
-from activities.places import Places
 from activities.registry.control_states import keep_control_state
-from activities.standstill import Standstill
+from activities.save_page import save_chunk
+from activities.stall_detector import Standstill
+from activities.workspace import Places
+from activities.write_manifest import conclude, finish
 from workflows.contract import Activities
 from workflows.errors import TransientError
 from workflows.requests import (

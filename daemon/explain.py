@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from activities.filing import FAILED
+from activities.file_source import FAILED
 from activities.registry.reasons import REASON_JSON
 from activities.registry.receipts import Receipt, Receipts
 from daemon.intake.duplicates import RECEIPT, what_next

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from activities.disk.moves import sync_folder
 from activities.manifest.identity_proof import RERUN
-from activities.places import PROCESSING
 from activities.registry.receipts import Receipt, Receipts
+from activities.workspace import PROCESSING
 from daemon.intake.duplicates import kept_duplicates
 from workflows.errors import SettingsError, SourceChanged, SourceVanished
 from workflows.ids import batch_id, printable, workflow_id

@@ -18,9 +18,9 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.adapter import BatchActivities
 from activities.api.client import ApiOptions, EnrichmentClient
 from activities.api.transport.replies import shown
-from activities.places import Places
 from activities.registry.receipts import Receipts
-from activities.standstill import Standstill
+from activities.stall_detector import Standstill
+from activities.workspace import Places
 from daemon.api_token import api_token
 from daemon.connection import connect
 from daemon.settings import Settings

@@ -15,13 +15,13 @@ from typing import Any
 
 import orjson
 
-from activities.chunks import save_chunk
 from activities.manifest.first_generation import ManifestFacts, write_manifest
 from activities.manifest.next_generation import fallback_rows, find_fallback_pages, write_generation
 from activities.output.call_stats import tally
 from activities.output.chunk_format import element
 from activities.output.output_folder import OutputFolder
 from activities.output.row_log import DurableRow, PartFile
+from activities.save_page import save_chunk
 from activities.source.pinned_file import Record, Rejected, SourceFile
 from workflows.ids import batch_id, identity_key
 from workflows.models import (

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 
-from activities.filing import file_source
+from activities.file_source import file_source
 from activities.registry.receipts import Receipt, Receipts
 from daemon.intake import Intake, Outcome, ScanReport
 from daemon.settings import Settings

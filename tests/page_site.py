@@ -16,9 +16,9 @@ from temporalio.testing import ActivityEnvironment
 from activities.adapter import BatchActivities
 from activities.api.client import ApiOptions, EnrichmentClient
 from activities.memory_budget import WORKER_BYTES
-from activities.places import Places
 from activities.registry.receipts import Receipts
-from activities.standstill import Standstill
+from activities.stall_detector import Standstill
+from activities.workspace import Places
 from workflows.ids import batch_id
 from workflows.models import BatchRef, CsvOptions, Cursor, Source
 from workflows.requests import EnrichedPage, EnrichPage

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from page_site import PageSite, soon
 
-from activities.places import Places
+from activities.workspace import Places
 from workflows.errors import SourceChanged, StorageFull
 from workflows.models import Cursor
 from workflows.requests import LoadedPages, LoadPages

@@ -24,8 +24,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 
 from activities.adapter import HEARTBEAT_S
 from activities.disk.failpoints import watched
-from activities.places import Places
 from activities.registry.receipts import Receipt
+from activities.workspace import Places
 from daemon.worker import WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow

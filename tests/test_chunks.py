@@ -15,10 +15,10 @@ from finished_work import FinishedWork
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.chunks import already_saved
 from activities.disk.failpoints import watched
 from activities.output.chunk_format import array, element, elements_of
 from activities.output.page_journal import entries
+from activities.save_page import already_saved
 from activities.verification import verify
 from workflows.errors import TransientError
 

@@ -14,7 +14,7 @@ from intake_site import Killed
 from activities.disk import moves as moving
 from activities.disk.failpoints import watched
 from activities.disk.moves import rename_where_free
-from activities.filing import file_source
+from activities.file_source import file_source
 from activities.registry.receipts import Receipt, Receipts
 from workflows.errors import StorageFull
 from workflows.ids import batch_id, displayed

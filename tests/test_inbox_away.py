@@ -13,7 +13,7 @@ from installation import Installation, api, eventually, manifest_of, rows_of, us
 from intake_site import CSV, MakeSite
 from test_source_file import nobody, opened, pinned
 
-from activities.filing import file_source
+from activities.file_source import file_source
 from activities.registry.receipts import Receipts
 from activities.source.inbox import make_in
 from daemon.intake.leader import Leadership

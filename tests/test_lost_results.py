@@ -11,7 +11,7 @@ from batchctl_desk import Desk
 from finished_work import FinishedWork
 from page_site import PageSite
 
-from activities.page_work import PageWork
+from activities.enrich_page import PageWork
 from workflows.errors import OutputRefused
 from workflows.requests import EnrichPage
 

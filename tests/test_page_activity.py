@@ -16,8 +16,8 @@ from installation import users
 from page_site import PageSite, soon
 from scripted_api import scripted_api
 
+from activities.enrich_page import PageWork
 from activities.memory_budget import SMALL_PAGE_BYTES
-from activities.page_work import PageWork
 from workflows.errors import StorageFull, TransientError
 from workflows.requests import EnrichPage, SavePage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from activities.standstill import Standstill
+from activities.stall_detector import Standstill
 
 
 class Clock:

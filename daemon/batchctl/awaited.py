@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from activities.places import PROCESSING
+from activities.workspace import PROCESSING
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import NoSuchBatch, NotPossible, TimedOut
 from daemon.batchctl.resolve import resolved

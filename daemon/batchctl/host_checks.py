@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from activities.places import PROCESSING
+from activities.workspace import PROCESSING
 from daemon.batchctl.access_checks import access_checks
 from daemon.batchctl.findings import Finding, fail, ok, warn
 from daemon.batchctl.inbox_checks import inbox_checks

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from activities.disk.failpoints import failpoint
-from activities.places import PROCESSING
 from activities.registry.receipts import Receipt, Receipts
+from activities.workspace import PROCESSING
 from daemon.intake.entries import Dropped, look_at
 from daemon.intake.identify import Identified
 from daemon.intake.identities import Identities

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from activities.disk.failpoints import failpoint
 from activities.disk.moves import rename_where_free, sync_folder
-from activities.places import PROCESSING
 from activities.source.inbox import make_in
+from activities.workspace import PROCESSING
 from daemon.intake.entries import Dropped, Fingerprint, look_at
 from daemon.intake.names import Names
 

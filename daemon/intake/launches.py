@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from activities.disk.failpoints import failpoint
-from activities.places import PROCESSING
 from activities.registry.control_states import control_states_beside
 from activities.registry.receipts import Receipt, Receipts
+from activities.workspace import PROCESSING
 from daemon.intake.postponed import Postponed
 from daemon.settings import Settings
 from workflows.errors import BatchdError, StartRefused, TemporalUnreachable

@@ -9,8 +9,8 @@ import logging
 import os
 from pathlib import Path
 
-from activities.places import PROCESSING
 from activities.source.inbox import make_in
+from activities.workspace import PROCESSING
 
 LOCK = ".lock"
 _NO_LOCKS_HERE = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from activities.disk.errors import disk_errors
-from activities.filing import file_source
+from activities.file_source import file_source
 from activities.manifest.reader import read_result
 from activities.output.names import manifest_name
 from activities.output.output_folder import OutputFolder
-from activities.places import PROCESSING
 from activities.registry.receipts import Receipt, Receipts
+from activities.workspace import PROCESSING
 from daemon.intake.entries import Dropped, Entry, entries, look_at
 from daemon.intake.judged_moves import SET_ASIDE, give_back, set_aside_id
 from daemon.intake.launches import Outcome

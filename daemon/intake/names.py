@@ -6,8 +6,8 @@ import fnmatch
 import re
 from typing import Literal
 
-from activities.filing import ARCHIVE, FAILED
-from activities.places import PROCESSING
+from activities.file_source import ARCHIVE, FAILED
+from activities.workspace import PROCESSING
 from daemon.settings import Settings
 from workflows.ids import displayed
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from activities.disk.failpoints import failpoint
 from activities.disk.moves import move_where_free, sweep, sync_folder
-from activities.filing import FAILED
+from activities.file_source import FAILED
 from activities.registry.reasons import Reason, write_reason
 from activities.source.encoding import SAMPLE_BYTES, encoding_of
 from activities.source.inbox import make_in

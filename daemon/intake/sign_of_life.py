@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from activities.disk.moves import write_new
-from activities.places import PROCESSING
+from activities.workspace import PROCESSING
 from daemon.intake.leader import is_watched
 from daemon.settings import Settings
 

@@ -18,11 +18,11 @@ from pathlib import Path
 from activities.disk.errors import disk_errors
 from activities.disk.failpoints import failpoint
 from activities.disk.moves import move_where_free, sweep, sync_folder
-from activities.places import PROCESSING
 from activities.registry.control_states import control_states_beside
 from activities.registry.reasons import Reason, mend_of, place_in, write_reason
 from activities.registry.receipts import Receipt, Receipts
 from activities.source.inbox import check_any_here, make_in
+from activities.workspace import PROCESSING
 from workflows.ids import checked_id, printable, workflow_id
 from workflows.models import Identity
 from workflows.requests import FileSource

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 import orjson
 
 from activities.disk.directory import Folder
-from activities.filing import file_source
+from activities.file_source import file_source
 from activities.manifest.first_generation import UNKNOWN, ManifestFacts, write_manifest
 from activities.manifest.next_generation import write_generation
 from activities.manifest.publish import finished
 from activities.output.names import rejected_name
 from activities.output.page_journal import entries
-from activities.places import Places
 from activities.source.pinned_file import SourceFile
+from activities.workspace import Places
 from workflows.errors import BatchdError, OutputRefused
 from workflows.models import Cursor, Page
 from workflows.requests import FileSource, WriteManifest, WrittenManifest

@@ -14,7 +14,6 @@ import orjson
 
 from activities.answered_rows import answered_row
 from activities.api.client import CallRow, PageOutcome, RowOutcome
-from activities.chunks import already_saved
 from activities.disk.directory import Folder
 from activities.disk.held_space import Room
 from activities.manifest.next_generation import fallback_rows
@@ -24,8 +23,9 @@ from activities.output.call_stats import tally
 from activities.output.chunk_format import element
 from activities.output.names import part_name
 from activities.output.row_log import DurableRow, PartFile
-from activities.places import Places
+from activities.save_page import already_saved
 from activities.source.pinned_file import Record, Rejected
+from activities.workspace import Places
 from workflows.errors import BatchdError, StorageFull
 from workflows.requests import EnrichedPage, EnrichPage
 
