@@ -19,7 +19,7 @@ from activities.disk.failpoints import watched
 from activities.output.chunk_format import array, element, elements_of
 from activities.output.page_journal import entries
 from activities.save_page import already_saved
-from activities.verification import verify
+from daemon.results.verify import verify
 from workflows.errors import TransientError
 
 TESTS = Path(__file__).parent

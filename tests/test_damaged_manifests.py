@@ -13,7 +13,7 @@ from batchctl_desk import Desk
 from finished_work import FinishedWork
 from test_verification import failed, forge
 
-from activities.verification import verify
+from daemon.results.verify import verify
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -21,8 +21,8 @@ from temporalio.client import Client
 from activities.disk.directory import Folder, Stored
 from activities.output.page_journal import FileFacts, SavedPage, record
 from activities.source.pinned_file import SourceFile
-from activities.verification import verify
 from activities.write_manifest import finish
+from daemon.results.verify import verify
 from daemon.worker import WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow

@@ -17,8 +17,8 @@ from scripted_api import scripted_api
 
 from activities.api.client import ApiOptions, CallRow, EnrichmentClient, PageRows, RowOutcome
 from activities.exact_json import loads
-from activities.export import export_rows
-from activities.verification import verify
+from daemon.results.export import export_rows
+from daemon.results.verify import verify
 
 HARD = (
     "12345678901234567890123",

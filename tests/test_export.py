@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from finished_work import FinishedWork
 
-from activities.export import export_rows
+from daemon.results.export import export_rows
 from workflows.errors import OutputRefused
 
 

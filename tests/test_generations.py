@@ -13,7 +13,7 @@ from finished_work import FinishedWork, all_well
 from activities.disk.failpoints import watched
 from activities.manifest.next_generation import fallback_rows, find_fallback_pages, write_generation
 from activities.output.row_log import DurableRow, PartFile
-from activities.verification import verify
+from daemon.results.verify import verify
 from workflows.errors import OutputRefused
 from workflows.models import Control, Cursor
 from workflows.requests import LoadPages

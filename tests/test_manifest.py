@@ -16,7 +16,7 @@ from finished_work import CSV, FinishedWork
 from activities.disk.failpoints import watched
 from activities.manifest.shape import MANIFEST, OneOf, Optional, Values
 from activities.output.page_journal import record
-from activities.verification import verify
+from daemon.results.verify import verify
 from workflows.errors import OutputRefused, SourceChanged
 from workflows.models import Control, Counts, Page
 from workflows.requests import WrittenManifest

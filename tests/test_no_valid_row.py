@@ -10,7 +10,7 @@ import pytest
 from finished_work import FinishedWork
 from installation import Installation, api, eventually, manifest_of
 
-from activities.verification import verify
+from daemon.results.verify import verify
 from workflows.models import Control
 
 RAGGED = "id,name,country\n1,Ann\n2\n3,Cid\n4\n5,Eve\n"

@@ -11,8 +11,8 @@ import pytest
 from finished_work import CSV, FinishedWork
 
 from activities.manifest.reader import digest_of
-from activities.verdict import MAX_TOLD, Findings
-from activities.verification import verify
+from daemon.results.verdict import MAX_TOLD, Findings
+from daemon.results.verify import verify
 from workflows.errors import OutputRefused
 
 

@@ -8,9 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from activities.export import Format, export_rows
-from activities.verdict import Check, Verdict
-from activities.verification import verify
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, FAILED, NoSuchBatch
 from daemon.batchctl.options import add_id, add_json, command
@@ -18,6 +15,9 @@ from daemon.batchctl.output_file import output_file
 from daemon.batchctl.resolve import offline
 from daemon.batchctl.streams import standard_output
 from daemon.batchctl.words import put, put_json, say, shown_bytes
+from daemon.results.export import Format, export_rows
+from daemon.results.verdict import Check, Verdict
+from daemon.results.verify import verify
 from daemon.settings import Settings
 from workflows.errors import shortened
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from activities.disk.directory import TEMPORARY, Folder
 from activities.manifest.reader import saved_pages
-from activities.manifest_verification import GENERATIONS, MANIFEST, check_arithmetic, check_parent, checked_manifest
 from activities.output.names import (
     generation_of_data,
     generation_of_manifest,
@@ -24,9 +23,10 @@ from activities.output.names import (
 )
 from activities.output.output_folder import OutputFolder, is_hidden_of_ours
 from activities.output.page_journal import FileFacts, unchanged
-from activities.page_verification import FILES, PageVerification
-from activities.source_comparison import SourceComparison
-from activities.verdict import Findings, Verdict
+from daemon.results.manifest_checks import GENERATIONS, MANIFEST, check_arithmetic, check_parent, checked_manifest
+from daemon.results.page_checks import FILES, PageVerification
+from daemon.results.source_checks import SourceComparison
+from daemon.results.verdict import Findings, Verdict
 from workflows.errors import OutputRefused, SourceError
 
 NOTHING_ELSE, PERMISSIONS, SOURCE = "nothing else", "permissions", "source"

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from activities.disk.directory import Folder
 from activities.exact_json import loads
-from activities.hashed_lines import HashedLines
 from activities.output.chunk_format import FALLBACK_REGION, elements_of, free_name
 from activities.output.page_journal import FileFacts, SavedPage
-from activities.verdict import Findings
+from daemon.results.hashed_lines import HashedLines
+from daemon.results.verdict import Findings
 
 FILES, CONTENT, ROWS = "files", "content", "rows"
 

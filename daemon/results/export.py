@@ -17,13 +17,13 @@ import orjson
 from activities.disk.directory import Folder
 from activities.disk.errors import disk_errors
 from activities.exact_json import loads
-from activities.hashed_lines import HashedLines
 from activities.manifest.reader import digest_of, newest_generation, read_manifest, saved_pages
 from activities.manifest.retried_page import damaged
 from activities.output.chunk_format import elements_of
 from activities.output.names import manifest_name
 from activities.output.output_folder import OutputFolder
 from activities.output.page_journal import FileFacts, SavedPage
+from daemon.results.hashed_lines import HashedLines
 
 Format = Literal["csv", "jsonl"]
 

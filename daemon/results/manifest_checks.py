@@ -17,7 +17,7 @@ from activities.manifest.reader import digest_of, saved_pages
 from activities.manifest.shape import misshapen
 from activities.output.names import chunk_name, generation_of_data, manifest_name, rejected_name, sums_name
 from activities.output.page_journal import SavedPage
-from activities.verdict import MAX_TOLD, Findings
+from daemon.results.verdict import MAX_TOLD, Findings
 from workflows.errors import InvalidBatchId, OutputRefused
 from workflows.ids import checked_id
 
