@@ -13,8 +13,8 @@ from installation import Installation, api, eventually, manifest_of, users
 from place import installation
 from temporalio.client import Client
 
+from daemon.config.settings import Settings
 from daemon.intake import Intake
-from daemon.settings import Settings
 from workflows.models import Mode
 from workflows.state import BatchRequest
 

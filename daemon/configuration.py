@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from daemon.settings import PREFIX, Settings
+from daemon.config.settings import PREFIX, Settings
 
 INTRODUCTION = """# Configuration
 

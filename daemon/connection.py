@@ -19,10 +19,10 @@ from temporalio.envconfig import ClientConnectConfig
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from daemon.config.settings import Settings
 from daemon.outside_server import outside_server
 from daemon.payloads import DATA_CONVERTER
 from daemon.server_record import running_server
-from daemon.settings import Settings
 from workflows.errors import BatchdError, SettingsError, TemporalUnreachable, shortened
 
 ATTEMPT_S = 2.0

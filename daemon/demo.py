@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from activities.registry.receipts import Receipt, Receipts
-from daemon.settings import Settings, load_settings
+from daemon.config.settings import Settings, load_settings
 from workflows.errors import BatchdError, SettingsError
 from workflows.ids import batch_id, identity_key, workflow_id
 

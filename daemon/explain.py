@@ -16,13 +16,13 @@ from typing import Any
 from activities.file_source import FAILED
 from activities.registry.reasons import REASON_JSON
 from activities.registry.receipts import Receipt, Receipts
+from daemon.config.settings import Settings
 from daemon.intake.duplicates import RECEIPT, what_next
 from daemon.intake.entries import entries
 from daemon.intake.names import DUPLICATES, Names
 from daemon.intake.refusals import REFUSED
 from daemon.intake.rules import Rule, Rules
 from daemon.intake.writers import writers_of
-from daemon.settings import Settings
 from workflows.ids import displayed, slug
 
 MOST_FATES = 20

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from temporalio import workflow
 
-from daemon.settings import Settings
+from daemon.config.settings import Settings
 from daemon.step_log import is_foreseeable
 from workflows.ids import printable
 

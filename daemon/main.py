@@ -13,10 +13,10 @@ from importlib.metadata import version
 
 import uvloop
 
+from daemon.config.settings import Settings, load_settings
 from daemon.logs import set_up_logging
 from daemon.notify import notify
 from daemon.service import Service, watch, work_all
-from daemon.settings import Settings, load_settings
 from daemon.worker import work
 from workflows.errors import SettingsError, TemporalUnreachable
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from temporalio.envconfig import ClientConfig, ClientConfigProfile, ClientConnectConfig
 from temporalio.service import TLSConfig
 
-from daemon.setting_values import HIGHEST_PORT
+from daemon.config.setting_values import HIGHEST_PORT
 from workflows.errors import SettingsError
 
 PREFIX = "TEMPORAL_"

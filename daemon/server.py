@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from daemon.child import Child, plain_environment
+from daemon.config.settings import Settings
 from daemon.folders import FILE_MODE, restrict
 from daemon.listeners import LOOPBACK, command_of, listens
 from daemon.server_lock import ServerLock
@@ -32,7 +33,6 @@ from daemon.server_record import (
     serves,
     write_record,
 )
-from daemon.settings import Settings
 from workflows.errors import SettingsError, TemporalUnreachable
 
 JOURNAL = "journal_mode=wal"

@@ -17,8 +17,9 @@ from typing import TypeVar
 from temporalio.client import Client
 
 from daemon import intake
-from daemon.api_token import api_token
 from daemon.child import Child, own_environment, plain_environment
+from daemon.config.api_token import api_token
+from daemon.config.settings import Settings
 from daemon.connection import connect
 from daemon.folders import prepare_folders
 from daemon.health import health_endpoint
@@ -26,7 +27,6 @@ from daemon.notify import notify
 from daemon.outside_server import outside_server
 from daemon.server import EmbeddedServer
 from daemon.server_probe import ServerProbe
-from daemon.settings import Settings
 from daemon.starter import TemporalStarter
 from daemon.supervisor import Supervisor
 from daemon.worker import work

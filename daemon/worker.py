@@ -21,9 +21,9 @@ from activities.api.transport.replies import shown
 from activities.registry.receipts import Receipts
 from activities.stall_detector import Standstill
 from activities.workspace import Places
-from daemon.api_token import api_token
+from daemon.config.api_token import api_token
+from daemon.config.settings import Settings
 from daemon.connection import connect
-from daemon.settings import Settings
 from daemon.step_log import StepLog
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow

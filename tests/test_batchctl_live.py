@@ -20,7 +20,7 @@ from temporalio.exceptions import ApplicationError
 from activities.registry.receipts import Receipt
 from daemon.batchctl.exits import NotPossible
 from daemon.batchctl.live import LiveBatches
-from daemon.settings import Settings
+from daemon.config.settings import Settings
 from workflows.cursor import CursorBatchWorkflow
 from workflows.models import LimitsChange
 from workflows.requests import EnrichedPage, EnrichPage

@@ -13,10 +13,10 @@ import pytest
 from batchctl_desk import Desk
 from test_source_file import nobody
 
+from daemon.config.settings import Settings, load_settings
 from daemon.configuration import configuration_page, kind_of
 from daemon.demo import unused_name, what_went_wrong
 from daemon.explain import waiting_files
-from daemon.settings import Settings, load_settings
 from workflows.ids import batch_id, identity_key, workflow_id
 
 ROOT = Path(__file__).parent.parent

@@ -13,10 +13,10 @@ from intake_site import CSV
 from activities.disk.failpoints import watched
 from activities.manifest.identity_proof import COLLISION
 from activities.registry.receipts import Receipts
+from daemon.config.settings import Settings
 from daemon.intake.claim import Claimed, Claims, Duplicate
 from daemon.intake.entries import Dropped, look_at
 from daemon.intake.identify import Identified, identify
-from daemon.settings import Settings
 from workflows.ids import batch_id, checked_id
 from workflows.models import Identity
 

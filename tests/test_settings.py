@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from daemon.api_token import api_token
-from daemon.settings import Settings, load_settings
+from daemon.config.api_token import api_token
+from daemon.config.settings import Settings, load_settings
 from workflows.errors import SettingsError
 
 

@@ -14,10 +14,10 @@ import pytest
 from batchctl_desk import Desk
 from installation import Installation, eventually, users
 
+from daemon.config.settings import Settings
 from daemon.folders import prepare_folders
 from daemon.intake.leader import Leadership
 from daemon.intake.sign_of_life import FILE, SignOfLife, check_inbox, was_worked, watch_of
-from daemon.settings import Settings
 
 Make = Callable[..., Installation]
 

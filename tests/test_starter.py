@@ -11,7 +11,7 @@ from stub_activities import request
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from daemon.settings import Settings
+from daemon.config.settings import Settings
 from daemon.starter import TemporalStarter
 from workflows.cursor import CursorBatchWorkflow
 from workflows.errors import StartedElsewhere, StartRefused, TemporalUnreachable

@@ -11,8 +11,8 @@ import pytest
 from installation import Installation, free_port
 
 from daemon.child import plain_environment
+from daemon.config.settings import Settings
 from daemon.folders import prepare_folders
-from daemon.settings import Settings
 
 Make = Callable[..., Installation]
 

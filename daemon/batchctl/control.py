@@ -24,7 +24,7 @@ from daemon.batchctl.resolve import resolved
 from daemon.batchctl.retries import end_of_retry, steered
 from daemon.batchctl.status_report import ENDED, NO_WORKER, NOT_STARTED, StatusReport
 from daemon.batchctl.words import say
-from daemon.settings import Settings
+from daemon.config.settings import Settings
 from workflows.models import Control
 
 TAKES_HOLD_S = 5.0

@@ -10,7 +10,7 @@ from daemon.batchctl.live import LiveBatches
 from daemon.batchctl.results import result_in
 from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
 from daemon.batchctl.unwatched import UnwatchedInbox
-from daemon.settings import Settings
+from daemon.config.settings import Settings
 from workflows.errors import SettingsError, TemporalUnreachable
 from workflows.ids import workflow_id
 

@@ -12,7 +12,7 @@ from daemon.batchctl.options import add_json, command
 from daemon.batchctl.outside_checks import outside_checks
 from daemon.batchctl.table import Column, put_table
 from daemon.batchctl.words import put_json
-from daemon.settings import Settings
+from daemon.config.settings import Settings
 
 
 def add_commands(commands: Any) -> None:

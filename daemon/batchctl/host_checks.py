@@ -15,8 +15,8 @@ from daemon.batchctl.access_checks import access_checks
 from daemon.batchctl.findings import Finding, fail, ok, warn
 from daemon.batchctl.inbox_checks import inbox_checks
 from daemon.batchctl.words import shown_bytes
+from daemon.config.settings import PREFIX, Settings
 from daemon.intake.sign_of_life import was_worked, watch_of
-from daemon.settings import PREFIX, Settings
 
 LOW_BYTES = 1_000_000_000
 LOW_SHARE = 0.05

@@ -16,7 +16,7 @@ from daemon.batchctl.resolve import resolved
 from daemon.batchctl.retries import steered
 from daemon.batchctl.status_report import ENDED, NOT_STARTED
 from daemon.batchctl.words import say
-from daemon.settings import Settings
+from daemon.config.settings import Settings
 from workflows.control import MAX_CONCURRENCY
 from workflows.errors import SettingsError
 from workflows.models import LimitsChange

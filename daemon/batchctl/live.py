@@ -32,8 +32,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.batchctl.exits import NotPossible
 from daemon.batchctl.runs import Ending, Run, described_run
+from daemon.config.settings import Settings
 from daemon.connection import connect, unreachable, without_room
-from daemon.settings import Settings
 from workflows.control import BatchControl
 from workflows.errors import TemporalUnreachable
 from workflows.ids import workflow_id

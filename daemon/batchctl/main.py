@@ -20,7 +20,7 @@ from daemon.batchctl import control, doctor, explain, limits, listing, proof, re
 from daemon.batchctl.exits import DONE, FAILED, INTERRUPTED, USAGE, exit_code
 from daemon.batchctl.streams import open_closed_ones, write
 from daemon.batchctl.words import say
-from daemon.settings import load_settings
+from daemon.config.settings import load_settings
 from workflows.errors import BatchdError
 
 GROUPS = (listing, status, wait, control, submit, retry_failed, rerun, explain, proof, limits, doctor)

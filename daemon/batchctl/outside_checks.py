@@ -9,12 +9,12 @@ import httpx2
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError
 
-from daemon.api_token import api_token
 from daemon.batchctl.findings import Finding, fail, ok, warn
 from daemon.batchctl.live import RPC_TIMEOUT, LiveBatches
 from daemon.batchctl.words import shown_duration
+from daemon.config.api_token import api_token
+from daemon.config.settings import Settings
 from daemon.connection import target
-from daemon.settings import Settings
 from workflows.errors import BatchdError, SettingsError, shortened
 
 API_TIMEOUT_S = 3.0

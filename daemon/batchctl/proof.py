@@ -15,10 +15,10 @@ from daemon.batchctl.output_file import output_file
 from daemon.batchctl.resolve import offline
 from daemon.batchctl.streams import standard_output
 from daemon.batchctl.words import put, put_json, say, shown_bytes
+from daemon.config.settings import Settings
 from daemon.results.export import Format, export_rows
 from daemon.results.verdict import Check, Verdict
 from daemon.results.verify import verify
-from daemon.settings import Settings
 from workflows.errors import shortened
 
 ID_OR_DIR = "batch (id, beginning or file name), or a folder with a result"

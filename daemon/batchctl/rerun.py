@@ -10,8 +10,8 @@ from daemon.batchctl.exits import DONE, NotPossible
 from daemon.batchctl.options import add_id, add_reason, command
 from daemon.batchctl.resolve import offline
 from daemon.batchctl.words import put, say
+from daemon.config.settings import Settings
 from daemon.rerun import Reruns
-from daemon.settings import Settings
 
 
 def add_commands(commands: Any) -> None:

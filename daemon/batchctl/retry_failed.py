@@ -21,7 +21,7 @@ from daemon.batchctl.options import add_id, add_timeout, command
 from daemon.batchctl.resolve import resolved
 from daemon.batchctl.results import Result, finished_result
 from daemon.batchctl.words import put, say
-from daemon.settings import Settings
+from daemon.config.settings import Settings
 from workflows.ids import workflow_id
 from workflows.models import Identity, Shape, Source
 from workflows.policies import steps_are_local, task_timeout

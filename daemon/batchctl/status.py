@@ -21,8 +21,8 @@ from daemon.batchctl.words import (
     shown_bytes,
     shown_duration,
 )
+from daemon.config.settings import Settings
 from daemon.intake.sign_of_life import watch_of
-from daemon.settings import Settings
 from workflows.errors import TemporalUnreachable
 
 

@@ -20,7 +20,7 @@ from daemon.batchctl.ended import tell_end
 from daemon.batchctl.exits import DONE, NotPossible
 from daemon.batchctl.options import add_timeout, command
 from daemon.batchctl.words import put, say
-from daemon.settings import Settings
+from daemon.config.settings import Settings
 from workflows.errors import SettingsError
 from workflows.ids import printable
 

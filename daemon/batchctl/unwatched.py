@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from daemon.batchctl.words import say
+from daemon.config.settings import Settings
 from daemon.intake.sign_of_life import watch_of
-from daemon.settings import Settings
 
 LOOK_S = 1.0
 

@@ -16,7 +16,7 @@ from daemon.batchctl.options import add_id, add_json, add_timeout, command
 from daemon.batchctl.status_document import document_of
 from daemon.batchctl.status_report import StatusReport
 from daemon.batchctl.words import put_json, say
-from daemon.settings import Settings
+from daemon.config.settings import Settings
 from workflows.errors import TemporalUnreachable
 
 LOOK_S = 0.5

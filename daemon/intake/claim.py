@@ -18,12 +18,12 @@ from datetime import UTC, datetime
 from activities.disk.failpoints import failpoint
 from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
+from daemon.config.settings import Settings
 from daemon.intake.entries import Dropped, look_at
 from daemon.intake.identify import Identified
 from daemon.intake.identities import Identities
 from daemon.intake.judged_moves import JudgedMoves, set_aside_id
 from daemon.intake.names import Names
-from daemon.settings import Settings
 from workflows.ids import displayed, workflow_id
 from workflows.models import Identity, Source
 

@@ -23,7 +23,7 @@ from activities.disk.failpoints import failpoint
 from activities.disk.moves import TEMPORARY, make_folder, sync_folder, write_new
 from activities.manifest.identity_proof import COLLISION
 from activities.registry.receipts import Receipt, Receipts
-from daemon.settings import Settings
+from daemon.config.settings import Settings
 from workflows.errors import InvalidBatchId
 from workflows.ids import batch_id, checked_id, identity_key
 

@@ -16,8 +16,8 @@ from activities.disk.failpoints import failpoint
 from activities.registry.control_states import control_states_beside
 from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
+from daemon.config.settings import Settings
 from daemon.intake.postponed import Postponed
-from daemon.settings import Settings
 from workflows.errors import BatchdError, StartRefused, TemporalUnreachable
 from workflows.models import Mode
 from workflows.policies import steps_are_local

@@ -17,11 +17,11 @@ from activities.output.names import manifest_name
 from activities.output.output_folder import OutputFolder
 from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
+from daemon.config.settings import Settings
 from daemon.intake.entries import Dropped, Entry, entries, look_at
 from daemon.intake.judged_moves import SET_ASIDE, give_back, set_aside_id
 from daemon.intake.launches import Outcome
 from daemon.intake.names import Names
-from daemon.settings import Settings
 from workflows.errors import InvalidBatchId, TransientError
 from workflows.ids import checked_id, displayed
 from workflows.models import BatchRef, Counts

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from daemon.config.settings import Settings
 from daemon.intake.entries import Dropped, Entry, Fingerprint, entries
 from daemon.intake.names import Names
 from daemon.intake.refusals import Refusal, kind_refusal
 from daemon.intake.settle import Settling
 from daemon.intake.sign_of_life import check_inbox
 from daemon.intake.writers import writers_of
-from daemon.settings import Settings
 from workflows.ids import displayed, printable
 
 HELD_LOOK_S = 1.0

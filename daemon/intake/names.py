@@ -8,7 +8,7 @@ from typing import Literal
 
 from activities.file_source import ARCHIVE, FAILED
 from activities.workspace import PROCESSING
-from daemon.settings import Settings
+from daemon.config.settings import Settings
 from workflows.ids import displayed
 
 DUPLICATES = "duplicates"

@@ -18,9 +18,9 @@ from activities.file_source import FAILED
 from activities.registry.reasons import Reason, write_reason
 from activities.source.encoding import SAMPLE_BYTES, encoding_of
 from activities.source.inbox import make_in
+from daemon.config.settings import Settings
 from daemon.intake.entries import Dropped, Entry, Kind
 from daemon.intake.judged_moves import digest_of
-from daemon.settings import Settings
 from workflows.errors import InvalidCsv
 from workflows.ids import displayed, slug
 

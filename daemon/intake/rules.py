@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from activities.registry.receipts import Receipts
+from daemon.config.settings import Settings
 from daemon.intake.duplicates import what_next
 from daemon.intake.entries import Dropped, Entry, look_at
 from daemon.intake.identify import Identified, header_refusal, identify
@@ -26,7 +27,6 @@ from daemon.intake.refusals import Refusal, kind_refusal, size_refusal, unreadab
 from daemon.intake.settle import EMPTY_PATIENCE_S
 from daemon.intake.sign_of_life import watch_of
 from daemon.intake.writers import Writer, writers_of
-from daemon.settings import Settings
 from workflows.errors import SourceError
 from workflows.ids import displayed, printable
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from activities.disk.moves import sweep
 from activities.registry.receipts import Receipt, Receipts
 from activities.source.inbox import blocked_folder, in_the_way
+from daemon.config.settings import Settings
 from daemon.intake.entries import Dropped
 from daemon.intake.inbox_access import check_own_folders
 from daemon.intake.launches import Launches, Starter
@@ -28,7 +29,6 @@ from daemon.intake.names import DUPLICATES, FOLDERS
 from daemon.intake.queue import Queue
 from daemon.intake.refusals import Refusal
 from daemon.intake.taking import Taking
-from daemon.settings import Settings
 from workflows.errors import BatchdError, TemporalUnreachable
 
 T = TypeVar("T")

@@ -17,8 +17,8 @@ from typing import Literal
 
 from activities.disk.moves import write_new
 from activities.workspace import PROCESSING
+from daemon.config.settings import Settings
 from daemon.intake.leader import is_watched
-from daemon.settings import Settings
 
 FILE = "daemon.json"
 BEAT_S = 2.0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from activities.disk.failpoints import failpoint
 from activities.registry.receipts import Receipt, Receipts
+from daemon.config.settings import Settings
 from daemon.intake.claim import Claims, Duplicate
 from daemon.intake.duplicates import set_aside
 from daemon.intake.entries import Dropped, look_at
@@ -17,7 +18,6 @@ from daemon.intake.identify import Identified, identify
 from daemon.intake.markers import broken_promise, promise_in
 from daemon.intake.names import Names
 from daemon.intake.refusals import Refusal, refuse, size_refusal
-from daemon.settings import Settings
 from workflows.errors import BatchdError, SourceError
 from workflows.ids import displayed, printable
 

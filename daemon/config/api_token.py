@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daemon.setting_values import token
-from daemon.settings import Settings
+from daemon.config.setting_values import token
+from daemon.config.settings import Settings
 from workflows.errors import SettingsError
 
 MAX_FILE_BYTES = 65_536

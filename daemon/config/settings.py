@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from activities.source.text_encodings import known, readable
-from daemon.setting_values import Address, HttpUrl, NamedPath, SecretToken, Share
+from daemon.config.setting_values import Address, HttpUrl, NamedPath, SecretToken, Share
 from workflows.errors import SettingsError
 from workflows.ids import IdentityPolicy
 from workflows.models import CsvOptions, Shape
