@@ -13,7 +13,7 @@ from daemon.config.settings import Settings
 from daemon.intake.inbox_access import WRITABLE_BY_OTHERS, check_own_folders, is_shared, weakness
 from daemon.intake.names import FOLDERS
 from daemon.intake.sign_of_life import was_worked
-from daemon.server_record import DATABASE
+from daemon.temporal.server_record import DATABASE
 from workflows.errors import SettingsError
 
 FOLDER_MODE = 0o700

@@ -20,15 +20,15 @@ from daemon import intake
 from daemon.child import Child, own_environment, plain_environment
 from daemon.config.api_token import api_token
 from daemon.config.settings import Settings
-from daemon.connection import connect
 from daemon.folders import prepare_folders
 from daemon.health import health_endpoint
 from daemon.notify import notify
-from daemon.outside_server import outside_server
-from daemon.server import EmbeddedServer
-from daemon.server_probe import ServerProbe
-from daemon.starter import TemporalStarter
 from daemon.supervisor import Supervisor
+from daemon.temporal.connection import connect
+from daemon.temporal.embedded_server import EmbeddedServer
+from daemon.temporal.outside_server import outside_server
+from daemon.temporal.server_probe import ServerProbe
+from daemon.temporal.starter import TemporalStarter
 from daemon.worker import work
 from workflows.errors import TemporalUnreachable
 

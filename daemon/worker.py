@@ -23,8 +23,8 @@ from activities.stall_detector import Standstill
 from activities.workspace import Places
 from daemon.config.api_token import api_token
 from daemon.config.settings import Settings
-from daemon.connection import connect
 from daemon.step_log import StepLog
+from daemon.temporal.connection import connect
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.load_chunks import LoadChunksWorkflow

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from installation import Installation, free_port
 
-from daemon.outside_server import OF_OTHERS, PREFIX, outside_server
+from daemon.temporal.outside_server import OF_OTHERS, PREFIX, outside_server
 from workflows.errors import SettingsError
 
 Make = Callable[..., Installation]

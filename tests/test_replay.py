@@ -12,7 +12,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
-from daemon.payloads import DATA_CONVERTER
+from daemon.temporal.payloads import DATA_CONVERTER
 from daemon.worker import WORKFLOWS
 
 FOLDER = Path(__file__).parent / "histories"

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.config.settings import Settings
-from daemon.starter import TemporalStarter
+from daemon.temporal.starter import TemporalStarter
 from workflows.cursor import CursorBatchWorkflow
 from workflows.errors import StartedElsewhere, StartRefused, TemporalUnreachable
 from workflows.models import Identity

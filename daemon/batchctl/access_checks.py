@@ -8,8 +8,8 @@ from pathlib import Path
 from daemon.batchctl.findings import Finding, fail, ok, warn
 from daemon.config.settings import Settings
 from daemon.folders import FILE_MODE, FOLDER_MODE
-from daemon.outside_server import outside_server
-from daemon.server_record import DATABASE
+from daemon.temporal.outside_server import outside_server
+from daemon.temporal.server_record import DATABASE
 from workflows.errors import SettingsError
 
 PAGE = "docs/operations.md, 'Who can do what on this host'"

@@ -33,7 +33,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from daemon.batchctl.exits import NotPossible
 from daemon.batchctl.runs import Ending, Run, described_run
 from daemon.config.settings import Settings
-from daemon.connection import connect, unreachable, without_room
+from daemon.temporal.connection import connect, unreachable, without_room
 from workflows.control import BatchControl
 from workflows.errors import TemporalUnreachable
 from workflows.ids import workflow_id

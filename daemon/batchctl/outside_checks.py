@@ -14,7 +14,7 @@ from daemon.batchctl.live import RPC_TIMEOUT, LiveBatches
 from daemon.batchctl.words import shown_duration
 from daemon.config.api_token import api_token
 from daemon.config.settings import Settings
-from daemon.connection import target
+from daemon.temporal.connection import target
 from workflows.errors import BatchdError, SettingsError, shortened
 
 API_TIMEOUT_S = 3.0

@@ -11,7 +11,7 @@ import re
 
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import NoSuchBatch
-from daemon.outside_server import outside_server
+from daemon.temporal.outside_server import outside_server
 from workflows.errors import InvalidBatchId, TemporalUnreachable, shortened
 from workflows.ids import checked_id, workflow_id
 

@@ -1,7 +1,7 @@
 """Every setting of batchd, as one frozen class read from `BATCH_*` environment variables.
 
 `docs/configuration.md` is generated from this class. Temporal's own address, namespace, TLS and API key come from
-Temporal's own `TEMPORAL_*` variables and profiles, see `daemon.connection`.
+Temporal's own `TEMPORAL_*` variables and profiles, see `daemon.temporal.connection`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.config.settings import Settings
-from daemon.connection import unreachable
+from daemon.temporal.connection import unreachable
 from workflows.cursor import CursorBatchWorkflow
 from workflows.errors import StartedElsewhere, StartRefused, TemporalUnreachable, TransientError
 from workflows.ids import displayed, printable, workflow_id

@@ -20,9 +20,9 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.config.settings import Settings
-from daemon.outside_server import outside_server
-from daemon.payloads import DATA_CONVERTER
-from daemon.server_record import running_server
+from daemon.temporal.outside_server import outside_server
+from daemon.temporal.payloads import DATA_CONVERTER
+from daemon.temporal.server_record import running_server
 from workflows.errors import BatchdError, SettingsError, TemporalUnreachable, shortened
 
 ATTEMPT_S = 2.0

@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from daemon.listeners import LOOPBACK, is_taken, listener_on
-from daemon.server_record import DATABASE, served_database
+from daemon.temporal.server_record import DATABASE, served_database
 from workflows.errors import SettingsError, shortened
 
 PROBE_S = 1.0

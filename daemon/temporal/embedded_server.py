@@ -21,9 +21,9 @@ from daemon.child import Child, plain_environment
 from daemon.config.settings import Settings
 from daemon.folders import FILE_MODE, restrict
 from daemon.listeners import LOOPBACK, command_of, listens
-from daemon.server_lock import ServerLock
-from daemon.server_ports import refuse_taken_ports, temporal_answers
-from daemon.server_record import (
+from daemon.temporal.server_lock import ServerLock
+from daemon.temporal.server_ports import refuse_taken_ports, temporal_answers
+from daemon.temporal.server_record import (
     DATABASE,
     DATABASE_OPTION,
     ServerRecord,

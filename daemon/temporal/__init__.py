@@ -1,0 +1,1 @@
+"""The Temporal server: ours or another, and how it is asked."""
