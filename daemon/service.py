@@ -17,13 +17,13 @@ from typing import TypeVar
 from temporalio.client import Client
 
 from daemon import intake
-from daemon.child import Child, own_environment, plain_environment
 from daemon.config.api_token import api_token
 from daemon.config.settings import Settings
 from daemon.folders import prepare_folders
 from daemon.health import health_endpoint
 from daemon.notify import notify
-from daemon.supervisor import Supervisor
+from daemon.processes.child import Child, own_environment, plain_environment
+from daemon.processes.restarts import Supervisor
 from daemon.temporal.connection import connect
 from daemon.temporal.embedded_server import EmbeddedServer
 from daemon.temporal.outside_server import outside_server

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from daemon.child import plain_environment
+from daemon.processes.child import plain_environment
 
 BIN = Path(sys.executable).parent
 DEADLINE_S = 60.0

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from intake_site import events, until
 
-from daemon.child import Child, own_environment
-from daemon.supervisor import Supervisor
+from daemon.processes.child import Child, own_environment
+from daemon.processes.restarts import Supervisor
 
 READY = "print('ready', flush=True); input()"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from installation import Installation, free_port
 
-from daemon.child import plain_environment
 from daemon.config.settings import Settings
 from daemon.folders import prepare_folders
+from daemon.processes.child import plain_environment
 
 Make = Callable[..., Installation]
 

@@ -17,10 +17,10 @@ import sys
 import time
 from pathlib import Path
 
-from daemon.child import Child, plain_environment
 from daemon.config.settings import Settings
 from daemon.folders import FILE_MODE, restrict
-from daemon.listeners import LOOPBACK, command_of, listens
+from daemon.processes.child import Child, plain_environment
+from daemon.processes.listeners import LOOPBACK, command_of, listens
 from daemon.temporal.server_lock import ServerLock
 from daemon.temporal.server_ports import refuse_taken_ports, temporal_answers
 from daemon.temporal.server_record import (

@@ -7,7 +7,7 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from daemon.listeners import LOOPBACK, is_taken, listener_on
+from daemon.processes.listeners import LOOPBACK, is_taken, listener_on
 from daemon.temporal.server_record import DATABASE, served_database
 from workflows.errors import SettingsError, shortened
 

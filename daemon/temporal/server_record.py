@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from daemon.listeners import command_of
+from daemon.processes.listeners import command_of
 
 SERVER_FILE = "server.json"
 DATABASE = "temporal.db"

@@ -14,7 +14,7 @@ import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from daemon.supervisor import Backoff
+from daemon.processes.restarts import Backoff
 from workflows.errors import SettingsError, shortened
 
 BAD_SETTINGS = 2
