@@ -12,7 +12,7 @@ from intake_site import CSV, MakeSite, Site
 
 from daemon.explain import Explanation, explain, waiting_files
 from daemon.intake.leader import Leadership
-from daemon.intake.queue import LARGE_BYTES
+from daemon.intake.observe.queue import LARGE_BYTES
 
 
 def explained(site: Site, name: str | bytes) -> Explanation:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from intake_site import CSV, SETTLE_S, MakeSite, Site
 
-from daemon.intake.entries import Entry, Fingerprint, look_at
-from daemon.intake.settle import EMPTY_PATIENCE_S, Settling
-from daemon.intake.writers import writers_of
+from daemon.intake.observe.entries import Entry, Fingerprint, look_at
+from daemon.intake.observe.settle import EMPTY_PATIENCE_S, Settling
+from daemon.intake.observe.writers import writers_of
 
 WRITER = "import sys; f = open(sys.argv[1], 'ab'); f.write(b'id\\n1\\n'); f.flush(); print('open', flush=True); input()"
 

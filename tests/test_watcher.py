@@ -11,7 +11,7 @@ import pytest
 from intake_site import CSV, MakeSite, until
 
 from daemon.intake import watch
-from daemon.intake.watcher import Watcher
+from daemon.intake.observe.watcher import Watcher
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from activities.source.inbox import blocked_folder, in_the_way
 from daemon.batchctl.findings import Finding, fail, ok, warn
-from daemon.intake.inbox_access import cannot_be_claimed, check_own_folders, is_shared, weakness
-from daemon.intake.names import FOLDERS
-from daemon.intake.writers import hidden_by
+from daemon.intake.observe.inbox_access import cannot_be_claimed, check_own_folders, is_shared, weakness
+from daemon.intake.observe.names import FOLDERS
+from daemon.intake.observe.writers import hidden_by
 
 WHOLE_FILES = "let senders rename a file into the inbox when it is whole, or set BATCH_READY_MARKER"
 

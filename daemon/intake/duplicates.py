@@ -17,8 +17,8 @@ from activities.disk.failpoints import failpoint
 from activities.disk.moves import move_where_free, sync_folder, write_whole
 from activities.registry.receipts import Receipt
 from activities.source.inbox import make_in
-from daemon.intake.entries import Dropped
-from daemon.intake.names import DUPLICATES
+from daemon.intake.observe.entries import Dropped
+from daemon.intake.observe.names import DUPLICATES
 from workflows.ids import displayed
 
 RECEIPT = ".receipt.json"

@@ -17,8 +17,8 @@ from activities.disk.failpoints import failpoint
 from activities.disk.moves import rename_where_free, sync_folder
 from activities.source.inbox import make_in
 from activities.workspace import PROCESSING
-from daemon.intake.entries import Dropped, Fingerprint, look_at
-from daemon.intake.names import Names
+from daemon.intake.observe.entries import Dropped, Fingerprint, look_at
+from daemon.intake.observe.names import Names
 
 SET_ASIDE = "set-aside-"
 """How folders in `.processing/` begin that hold a file on its way to `duplicates/` or `failed/`."""

@@ -18,10 +18,10 @@ from activities.output.output_folder import OutputFolder
 from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
-from daemon.intake.entries import Dropped, Entry, entries, look_at
 from daemon.intake.judged_moves import SET_ASIDE, give_back, set_aside_id
 from daemon.intake.launches import Outcome
-from daemon.intake.names import Names
+from daemon.intake.observe.entries import Dropped, Entry, entries, look_at
+from daemon.intake.observe.names import Names
 from workflows.errors import InvalidBatchId, TransientError
 from workflows.ids import checked_id, displayed
 from workflows.models import BatchRef, Counts

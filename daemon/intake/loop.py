@@ -10,9 +10,9 @@ from collections.abc import Callable
 from daemon.config.settings import Settings
 from daemon.intake.launches import Starter
 from daemon.intake.leader import Leadership
+from daemon.intake.observe.watcher import Watcher
 from daemon.intake.scan import Intake, ScanReport
 from daemon.intake.sign_of_life import BEAT_S, SignOfLife, check_inbox
-from daemon.intake.watcher import Watcher
 from workflows.errors import InboxMissing
 
 STANDBY_LOOK_S = 0.5

@@ -13,10 +13,10 @@ from activities.registry.receipts import Receipt, Receipts
 from daemon.config.settings import Settings
 from daemon.intake.claim import Claims, Duplicate
 from daemon.intake.duplicates import set_aside
-from daemon.intake.entries import Dropped, look_at
 from daemon.intake.identify import Identified, identify
-from daemon.intake.markers import broken_promise, promise_in
-from daemon.intake.names import Names
+from daemon.intake.observe.entries import Dropped, look_at
+from daemon.intake.observe.markers import broken_promise, promise_in
+from daemon.intake.observe.names import Names
 from daemon.intake.refusals import Refusal, refuse, size_refusal
 from workflows.errors import BatchdError, SourceError
 from workflows.ids import displayed, printable

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daemon.intake.entries import Dropped
+from daemon.intake.observe.entries import Dropped
 
 LARGE_BYTES = 67_108_864
 """Files from this size on queue apart: hashing one takes longer than a small file should have to wait."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from daemon.intake.entries import Entry, Fingerprint
+from daemon.intake.observe.entries import Entry, Fingerprint
 
 EMPTY_PATIENCE_S = 5.0
 """An empty file is often one whose first bytes are still on their way, so it gets at least this long."""
