@@ -17,12 +17,12 @@ from activities.file_source import FAILED
 from activities.registry.reasons import REASON_JSON
 from activities.registry.receipts import Receipt, Receipts
 from daemon.config.settings import Settings
-from daemon.intake.duplicates import RECEIPT, what_next
+from daemon.intake.admit.duplicates import RECEIPT, what_next
+from daemon.intake.admit.refusals import REFUSED
+from daemon.intake.admit.rules import Rule, Rules
 from daemon.intake.observe.entries import entries
 from daemon.intake.observe.names import DUPLICATES, Names
 from daemon.intake.observe.writers import writers_of
-from daemon.intake.refusals import REFUSED
-from daemon.intake.rules import Rule, Rules
 from workflows.ids import displayed, slug
 
 MOST_FATES = 20

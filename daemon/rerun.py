@@ -23,7 +23,7 @@ from activities.disk.moves import sync_folder
 from activities.manifest.identity_proof import RERUN
 from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
-from daemon.intake.duplicates import kept_duplicates
+from daemon.intake.admit.duplicates import kept_duplicates
 from workflows.errors import SettingsError, SourceChanged, SourceVanished
 from workflows.ids import batch_id, printable, workflow_id
 from workflows.models import Identity, Source

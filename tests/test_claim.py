@@ -14,8 +14,8 @@ from activities.disk.failpoints import watched
 from activities.manifest.identity_proof import COLLISION
 from activities.registry.receipts import Receipts
 from daemon.config.settings import Settings
-from daemon.intake.claim import Claimed, Claims, Duplicate
-from daemon.intake.identify import Identified, identify
+from daemon.intake.admit.claim import Claimed, Claims, Duplicate
+from daemon.intake.admit.identify import Identified, identify
 from daemon.intake.observe.entries import Dropped, look_at
 from workflows.ids import batch_id, checked_id
 from workflows.models import Identity

@@ -15,7 +15,7 @@ from daemon.batchctl.resolve import resolved
 from daemon.batchctl.status_report import StatusReport
 from daemon.batchctl.words import say
 from daemon.explain import explain
-from daemon.intake.identities import Identities
+from daemon.intake.admit.identities import Identities
 from workflows.errors import InvalidBatchId, TemporalUnreachable
 from workflows.ids import printable
 

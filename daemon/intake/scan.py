@@ -20,6 +20,8 @@ from activities.disk.moves import sweep
 from activities.registry.receipts import Receipt, Receipts
 from activities.source.inbox import blocked_folder, in_the_way
 from daemon.config.settings import Settings
+from daemon.intake.admit.admission import Taking
+from daemon.intake.admit.refusals import Refusal
 from daemon.intake.launches import Launches, Starter
 from daemon.intake.leftovers import Found, Leftovers
 from daemon.intake.observe.entries import Dropped
@@ -27,8 +29,6 @@ from daemon.intake.observe.inbox_access import check_own_folders
 from daemon.intake.observe.names import DUPLICATES, FOLDERS
 from daemon.intake.observe.queue import Queue
 from daemon.intake.observe.snapshot import Look, Seen, folder_identity
-from daemon.intake.refusals import Refusal
-from daemon.intake.taking import Taking
 from workflows.errors import BatchdError, TemporalUnreachable
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from activities.registry.reasons import Reason, write_reason
 from activities.source.encoding import SAMPLE_BYTES, encoding_of
 from activities.source.inbox import make_in
 from daemon.config.settings import Settings
-from daemon.intake.judged_moves import digest_of
+from daemon.intake.admit.checked_moves import digest_of
 from daemon.intake.observe.entries import Dropped, Entry, Kind
 from workflows.errors import InvalidCsv
 from workflows.ids import displayed, slug

@@ -19,9 +19,9 @@ from activities.disk.failpoints import failpoint
 from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
-from daemon.intake.identify import Identified
-from daemon.intake.identities import Identities
-from daemon.intake.judged_moves import JudgedMoves, set_aside_id
+from daemon.intake.admit.checked_moves import JudgedMoves, set_aside_id
+from daemon.intake.admit.identify import Identified
+from daemon.intake.admit.identities import Identities
 from daemon.intake.observe.entries import Dropped, look_at
 from daemon.intake.observe.names import Names
 from workflows.ids import displayed, workflow_id

@@ -1,0 +1,1 @@
+"""Whether a file becomes a batch, and which."""
