@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from intake_site import CSV, MakeSite, Site
 
-from daemon.explain import Explanation, explain, waiting_files
+from daemon.intake.explain import Explanation, explain, waiting_files
 from daemon.intake.leader import Leadership
 from daemon.intake.observe.queue import LARGE_BYTES
 

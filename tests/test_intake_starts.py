@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from intake_site import CSV, MakeSite, Site, events
 
-from daemon.explain import explain
-from daemon.intake.launches import MOST_PENDING
+from daemon.intake.dispatch import MOST_PENDING
+from daemon.intake.explain import explain
 from workflows.errors import StartedElsewhere, StartRefused
 
 ELSEWHERE = StartedElsewhere("Temporal has it of another installation: inbox /srv/other/inbox")

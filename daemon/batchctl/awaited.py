@@ -14,8 +14,8 @@ from daemon.batchctl.exits import NoSuchBatch, NotPossible, TimedOut
 from daemon.batchctl.resolve import resolved
 from daemon.batchctl.status_report import StatusReport
 from daemon.batchctl.words import say
-from daemon.explain import explain
 from daemon.intake.admit.identities import Identities
+from daemon.intake.explain import explain
 from workflows.errors import InvalidBatchId, TemporalUnreachable
 from workflows.ids import printable
 

@@ -13,8 +13,8 @@ from daemon.batchctl.options import add_json, command
 from daemon.batchctl.table import Column, put_table
 from daemon.batchctl.words import put, put_json, shown_duration
 from daemon.config.settings import Settings
-from daemon.explain import Explanation, Fate, Rule
-from daemon.explain import explain as explained
+from daemon.intake.explain import Explanation, Fate, Rule
+from daemon.intake.explain import explain as explained
 
 MARKS = {True: "ok", False: "NO", None: "?"}
 RULE_COLUMNS = [Column(heading=""), Column(heading="RULE"), Column(heading="FOUND", kind="sentence")]

@@ -18,7 +18,7 @@ from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
 from daemon.batchctl.table import Column, put_table
 from daemon.batchctl.words import put, put_json, say, shown_bytes
 from daemon.config.settings import Settings
-from daemon.explain import MOST_REFUSED, WaitingFile, waiting_files
+from daemon.intake.explain import MOST_REFUSED, WaitingFile, waiting_files
 from workflows.errors import OutputRefused, TemporalUnreachable
 from workflows.models import State
 

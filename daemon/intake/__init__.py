@@ -6,7 +6,7 @@ one step further. Events only wake it early. `docs/operations.md` tells the same
 
 from __future__ import annotations
 
-from daemon.intake.launches import Outcome, Starter
+from daemon.intake.dispatch import Outcome, Starter
 from daemon.intake.loop import watch
 from daemon.intake.scan import Intake, ScanReport
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from daemon.config.settings import Settings
-from daemon.intake.launches import Starter
+from daemon.intake.dispatch import Starter
 from daemon.intake.leader import Leadership
 from daemon.intake.observe.watcher import Watcher
 from daemon.intake.scan import Intake, ScanReport

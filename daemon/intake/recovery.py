@@ -19,7 +19,7 @@ from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
 from daemon.intake.admit.checked_moves import SET_ASIDE, give_back, set_aside_id
-from daemon.intake.launches import Outcome
+from daemon.intake.dispatch import Outcome
 from daemon.intake.observe.entries import Dropped, Entry, entries, look_at
 from daemon.intake.observe.names import Names
 from workflows.errors import InvalidBatchId, TransientError
