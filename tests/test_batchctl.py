@@ -246,7 +246,7 @@ def test_submit_refuses_a_file_whose_copy_the_daemon_could_not_read(
     source = tmp_path / "users.csv"
     source.write_text(USERS)
     source.chmod(0o600)
-    monkeypatch.setattr("daemon.batchctl.submit._user_of_daemon", lambda _: 4_242)
+    monkeypatch.setattr("daemon.batchctl.commands.submit._user_of_daemon", lambda _: 4_242)
     monkeypatch.setattr("os.geteuid", lambda: 1_000)
     answer = desk.batchctl("submit", str(source))
     assert (answer.code, "batchd (user 4242) could not read; let its group read it" in answer.err) == (1, True)
@@ -262,7 +262,7 @@ def test_submit_by_root_gives_the_copy_to_the_user_of_the_daemon(
     source.write_text(USERS)
     source.chmod(0o604)
     given: list[int] = []
-    monkeypatch.setattr("daemon.batchctl.submit._user_of_daemon", lambda _: 4_242)
+    monkeypatch.setattr("daemon.batchctl.commands.submit._user_of_daemon", lambda _: 4_242)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr("os.fchown", lambda _, user, __: given.append(user))
     assert desk.batchctl("submit", str(source)).code == 0

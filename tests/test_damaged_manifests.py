@@ -182,7 +182,7 @@ def test_too_little_memory_is_said_without_a_traceback(
     def refuse(*_: Any, **__: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("daemon.batchctl.proof.verify", refuse)
+    monkeypatch.setattr("daemon.batchctl.commands.proof.verify", refuse)
     answer = desk.batchctl("verify", str(work.directory))
     assert (answer.code, "the memory of this host does not suffice" in answer.err) == (1, True)
     assert "Traceback" not in answer.err

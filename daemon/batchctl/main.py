@@ -16,7 +16,19 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from daemon.batchctl import control, doctor, explain, limits, listing, proof, rerun, retry_failed, status, submit, wait
+from daemon.batchctl.commands import (
+    control,
+    doctor,
+    explain,
+    limits,
+    listing,
+    proof,
+    rerun,
+    retry_failed,
+    status,
+    submit,
+    wait,
+)
 from daemon.batchctl.exits import DONE, FAILED, INTERRUPTED, USAGE, exit_code
 from daemon.batchctl.streams import open_closed_ones, write
 from daemon.batchctl.words import say

@@ -8,7 +8,7 @@ import contextlib
 import math
 from typing import Any
 
-from daemon.batchctl.control import said_by
+from daemon.batchctl.commands.control import said_by
 from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, FAILED, NotPossible
 from daemon.batchctl.options import ID_HELP, add_reason, command

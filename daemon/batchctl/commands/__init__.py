@@ -1,0 +1,1 @@
+"""One command of batchctl to a file."""
