@@ -6,10 +6,10 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
+from daemon.batchctl.checks.host import host_checks
+from daemon.batchctl.checks.outside import outside_checks
 from daemon.batchctl.exits import DONE, FAILED
-from daemon.batchctl.host_checks import host_checks
 from daemon.batchctl.options import add_json, command
-from daemon.batchctl.outside_checks import outside_checks
 from daemon.batchctl.table import Column, put_table
 from daemon.batchctl.words import put_json
 from daemon.config.settings import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from activities.source.inbox import blocked_folder, in_the_way
-from daemon.batchctl.findings import Finding, fail, ok, warn
+from daemon.batchctl.checks.findings import Finding, fail, ok, warn
 from daemon.intake.observe.inbox_access import cannot_be_claimed, check_own_folders, is_shared, weakness
 from daemon.intake.observe.names import FOLDERS
 from daemon.intake.observe.writers import hidden_by

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from daemon.batchctl.findings import Finding, fail, ok, warn
+from daemon.batchctl.checks.findings import Finding, fail, ok, warn
 from daemon.config.settings import Settings
 from daemon.folders import FILE_MODE, FOLDER_MODE
 from daemon.temporal.outside_server import outside_server
