@@ -42,7 +42,7 @@ class Desk:
 
     def give_up_soon(self) -> None:
         """Let a server that is away cost a tenth of the time."""
-        self._patch.setattr("daemon.batchctl.live.CONNECT_S", 0.3)
+        self._patch.setattr("daemon.batchctl.state.live.CONNECT_S", 0.3)
 
     def set(self, **settings: object) -> None:
         for name, value in settings.items():

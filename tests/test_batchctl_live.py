@@ -19,7 +19,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.registry.receipts import Receipt
 from daemon.batchctl.exits import NotPossible
-from daemon.batchctl.live import LiveBatches
+from daemon.batchctl.state.live import LiveBatches
 from daemon.config.settings import Settings
 from workflows.cursor import CursorBatchWorkflow
 from workflows.models import LimitsChange
@@ -247,7 +247,7 @@ async def test_set_without_a_worker_says_that_nothing_was_changed_and_leaves_not
 async def test_a_change_that_no_worker_takes_in_time_is_told_to_be_uncertain(
     batches: Batches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.batchctl.live.RPC_TIMEOUT", timedelta(seconds=0.5))
+    monkeypatch.setattr("daemon.batchctl.state.live.RPC_TIMEOUT", timedelta(seconds=0.5))
     receipt, handle = await batches.started()
     live = LiveBatches(batches.client, Settings(task_queue=batches.queue))
     with pytest.raises(NotPossible, match="did not answer in time; the change may still take hold"):

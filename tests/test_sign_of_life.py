@@ -113,7 +113,7 @@ def test_the_point_where_an_inbox_was_mounted_is_not_taken_for_it(
 def test_what_waits_where_no_daemon_runs_says_so_once_and_waits_on(
     desk: Desk, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.batchctl.unwatched.LOOK_S", 0.0)
+    monkeypatch.setattr("daemon.batchctl.state.unwatched.LOOK_S", 0.0)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "more.csv").write_text(users(1))
     (desk.inbox / "users.csv").write_text(users(1))

@@ -14,15 +14,15 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from daemon.batchctl.awaited import Deadline, end_of
-from daemon.batchctl.desk import Desk
-from daemon.batchctl.ended import tell_end
 from daemon.batchctl.exits import DONE, NotPossible
-from daemon.batchctl.live import LiveBatches
 from daemon.batchctl.options import add_id, add_reason, command
-from daemon.batchctl.resolve import resolved
-from daemon.batchctl.retries import end_of_retry, steered
-from daemon.batchctl.status_report import ENDED, NO_WORKER, NOT_STARTED, StatusReport
+from daemon.batchctl.state.awaited import Deadline, end_of
+from daemon.batchctl.state.desk import Desk
+from daemon.batchctl.state.ended import tell_end
+from daemon.batchctl.state.live import LiveBatches
+from daemon.batchctl.state.resolve import resolved
+from daemon.batchctl.state.retries import end_of_retry, steered
+from daemon.batchctl.state.status_report import ENDED, NO_WORKER, NOT_STARTED, StatusReport
 from daemon.batchctl.words import say
 from daemon.config.settings import Settings
 from workflows.models import Control

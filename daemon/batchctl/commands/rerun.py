@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE, NotPossible
 from daemon.batchctl.options import add_id, add_reason, command
-from daemon.batchctl.resolve import offline
+from daemon.batchctl.state.desk import Desk
+from daemon.batchctl.state.resolve import offline
 from daemon.batchctl.words import put, say
 from daemon.config.settings import Settings
 from daemon.rerun import Reruns

@@ -6,13 +6,13 @@ import argparse
 from typing import Any
 
 from activities.registry.timestamps import shown_time
-from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import DONE
 from daemon.batchctl.options import add_id, add_json, command
-from daemon.batchctl.resolve import resolved
-from daemon.batchctl.retries import running_retry, say_unknown
-from daemon.batchctl.status_document import document_of, retry_document
-from daemon.batchctl.status_report import ENDED, NOT_STARTED, StatusReport
+from daemon.batchctl.state.desk import Desk
+from daemon.batchctl.state.resolve import resolved
+from daemon.batchctl.state.retries import running_retry, say_unknown
+from daemon.batchctl.state.status_document import document_of, retry_document
+from daemon.batchctl.state.status_report import ENDED, NOT_STARTED, StatusReport
 from daemon.batchctl.words import (
     put_facts,
     put_json,

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from activities.workspace import PROCESSING
-from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import NoSuchBatch, NotPossible, TimedOut
-from daemon.batchctl.resolve import resolved
-from daemon.batchctl.status_report import StatusReport
+from daemon.batchctl.state.desk import Desk
+from daemon.batchctl.state.resolve import resolved
+from daemon.batchctl.state.status_report import StatusReport
 from daemon.batchctl.words import say
 from daemon.intake.admit.identities import Identities
 from daemon.intake.explain import explain

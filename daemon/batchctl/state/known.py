@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from activities.registry.receipts import Receipt
-from daemon.batchctl.results import Result, saved_work
-from daemon.batchctl.runs import Ending, Run
+from daemon.batchctl.state.results import Result, saved_work
+from daemon.batchctl.state.runs import Ending, Run
 from workflows.models import ControlState, Counts, Mode, State
 from workflows.state import Progress
 

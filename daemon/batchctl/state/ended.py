@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daemon.batchctl.exits import DONE, FAILED
-from daemon.batchctl.status_report import StatusReport
+from daemon.batchctl.state.status_report import StatusReport
 from daemon.batchctl.words import say
 
 

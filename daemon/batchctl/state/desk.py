@@ -6,10 +6,10 @@ from pathlib import Path
 
 from activities.registry.control_states import ControlStates
 from activities.registry.receipts import Receipt, Receipts
-from daemon.batchctl.live import LiveBatches
-from daemon.batchctl.results import result_in
-from daemon.batchctl.status_report import ENDED, Known, StatusReport, report_of
-from daemon.batchctl.unwatched import UnwatchedInbox
+from daemon.batchctl.state.live import LiveBatches
+from daemon.batchctl.state.results import result_in
+from daemon.batchctl.state.status_report import ENDED, Known, StatusReport, report_of
+from daemon.batchctl.state.unwatched import UnwatchedInbox
 from daemon.config.settings import Settings
 from workflows.errors import SettingsError, TemporalUnreachable
 from workflows.ids import workflow_id

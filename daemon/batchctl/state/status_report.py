@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from daemon.batchctl.known import (
+from daemon.batchctl.state.known import (
     ENDED,
     Known,
     counts_of,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import re
 
-from daemon.batchctl.desk import Desk
 from daemon.batchctl.exits import NoSuchBatch
+from daemon.batchctl.state.desk import Desk
 from daemon.temporal.outside_server import outside_server
 from workflows.errors import InvalidBatchId, TemporalUnreachable, shortened
 from workflows.ids import checked_id, workflow_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from daemon.batchctl.status_report import StatusReport
+from daemon.batchctl.state.status_report import StatusReport
 from workflows.ids import workflow_id
 from workflows.models import Pause
 from workflows.state import Waiting

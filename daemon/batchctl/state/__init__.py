@@ -1,0 +1,1 @@
+"""What is known of a batch, from every source."""
