@@ -18,7 +18,7 @@ from finished_work import FinishedWork
 from installation import eventually
 
 from activities.registry.receipts import Receipt
-from daemon.batchctl.words import shown_bytes, shown_duration
+from daemon.batchctl.console.printing import shown_bytes, shown_duration
 from daemon.intake.leader import Leadership
 from workflows.ids import batch_id, identity_key, workflow_id
 from workflows.models import Source

@@ -18,7 +18,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.registry.receipts import Receipt
-from daemon.batchctl.exits import NotPossible
+from daemon.batchctl.exit_codes import NotPossible
 from daemon.batchctl.state.live import LiveBatches
 from daemon.config.settings import Settings
 from workflows.cursor import CursorBatchWorkflow

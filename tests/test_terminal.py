@@ -17,7 +17,7 @@ from batchctl_desk import Desk
 from rich.cells import cell_len
 
 from activities.registry.receipts import Receipt
-from daemon.batchctl.table import Column, cut_middle, fitted
+from daemon.batchctl.console.table import Column, cut_middle, fitted
 from workflows.models import Source
 
 BATCHCTL = Path(sys.executable).parent / "batchctl"

@@ -29,9 +29,9 @@ from daemon.batchctl.commands import (
     submit,
     wait,
 )
-from daemon.batchctl.exits import DONE, FAILED, INTERRUPTED, USAGE, exit_code
-from daemon.batchctl.streams import open_closed_ones, write
-from daemon.batchctl.words import say
+from daemon.batchctl.console.printing import say
+from daemon.batchctl.console.streams import open_closed_ones, write
+from daemon.batchctl.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code
 from daemon.config.settings import load_settings
 from workflows.errors import BatchdError
 

@@ -14,7 +14,7 @@ from activities.workspace import PROCESSING
 from daemon.batchctl.checks.access import access_checks
 from daemon.batchctl.checks.findings import Finding, fail, ok, warn
 from daemon.batchctl.checks.inbox import inbox_checks
-from daemon.batchctl.words import shown_bytes
+from daemon.batchctl.console.printing import shown_bytes
 from daemon.config.settings import PREFIX, Settings
 from daemon.intake.sign_of_life import was_worked, watch_of
 

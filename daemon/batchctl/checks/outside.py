@@ -10,8 +10,8 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError
 
 from daemon.batchctl.checks.findings import Finding, fail, ok, warn
+from daemon.batchctl.console.printing import shown_duration
 from daemon.batchctl.state.live import RPC_TIMEOUT, LiveBatches
-from daemon.batchctl.words import shown_duration
 from daemon.config.api_token import api_token
 from daemon.config.settings import Settings
 from daemon.temporal.connection import target

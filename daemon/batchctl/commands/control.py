@@ -14,8 +14,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from daemon.batchctl.exits import DONE, NotPossible
-from daemon.batchctl.options import add_id, add_reason, command
+from daemon.batchctl.arguments import add_id, add_reason, command
+from daemon.batchctl.console.printing import say
+from daemon.batchctl.exit_codes import DONE, NotPossible
 from daemon.batchctl.state.awaited import Deadline, end_of
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.ended import tell_end
@@ -23,7 +24,6 @@ from daemon.batchctl.state.live import LiveBatches
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import end_of_retry, steered
 from daemon.batchctl.state.status_report import ENDED, NO_WORKER, NOT_STARTED, StatusReport
-from daemon.batchctl.words import say
 from daemon.config.settings import Settings
 from workflows.models import Control
 

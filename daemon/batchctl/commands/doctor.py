@@ -6,12 +6,12 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
+from daemon.batchctl.arguments import add_json, command
 from daemon.batchctl.checks.host import host_checks
 from daemon.batchctl.checks.outside import outside_checks
-from daemon.batchctl.exits import DONE, FAILED
-from daemon.batchctl.options import add_json, command
-from daemon.batchctl.table import Column, put_table
-from daemon.batchctl.words import put_json
+from daemon.batchctl.console.printing import put_json
+from daemon.batchctl.console.table import Column, put_table
+from daemon.batchctl.exit_codes import DONE, FAILED
 from daemon.config.settings import Settings
 
 

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from activities.registry.timestamps import shown_time
-from daemon.batchctl.exits import DONE, NO_SUCH_BATCH
-from daemon.batchctl.options import add_json, command
-from daemon.batchctl.table import Column, put_table
-from daemon.batchctl.words import put, put_json, shown_duration
+from daemon.batchctl.arguments import add_json, command
+from daemon.batchctl.console.printing import put, put_json, shown_duration
+from daemon.batchctl.console.table import Column, put_table
+from daemon.batchctl.exit_codes import DONE, NO_SUCH_BATCH
 from daemon.config.settings import Settings
 from daemon.intake.explain import Explanation, Fate, Rule
 from daemon.intake.explain import explain as explained

@@ -8,14 +8,14 @@ import contextlib
 import math
 from typing import Any
 
+from daemon.batchctl.arguments import ID_HELP, add_reason, command
 from daemon.batchctl.commands.control import said_by
-from daemon.batchctl.exits import DONE, FAILED, NotPossible
-from daemon.batchctl.options import ID_HELP, add_reason, command
+from daemon.batchctl.console.printing import say
+from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import steered
 from daemon.batchctl.state.status_report import ENDED, NOT_STARTED
-from daemon.batchctl.words import say
 from daemon.config.settings import Settings
 from workflows.control import MAX_CONCURRENCY
 from workflows.errors import SettingsError

@@ -10,13 +10,13 @@ from typing import Any, get_args
 
 from activities.registry.receipts import Receipt
 from activities.registry.timestamps import shown_time
-from daemon.batchctl.exits import DONE, UNREACHABLE
-from daemon.batchctl.options import add_json, command, limit
+from daemon.batchctl.arguments import add_json, command, limit
+from daemon.batchctl.console.printing import put, put_json, say, shown_bytes
+from daemon.batchctl.console.table import Column, put_table
+from daemon.batchctl.exit_codes import DONE, UNREACHABLE
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.status_document import document_of
 from daemon.batchctl.state.status_report import ENDED, Known, StatusReport, report_of
-from daemon.batchctl.table import Column, put_table
-from daemon.batchctl.words import put, put_json, say, shown_bytes
 from daemon.config.settings import Settings
 from daemon.intake.explain import MOST_REFUSED, WaitingFile, waiting_files
 from workflows.errors import OutputRefused, TemporalUnreachable

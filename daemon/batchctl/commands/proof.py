@@ -8,13 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from daemon.batchctl.exits import DONE, FAILED, NoSuchBatch
-from daemon.batchctl.options import add_id, add_json, command
-from daemon.batchctl.output_file import output_file
+from daemon.batchctl.arguments import add_id, add_json, command
+from daemon.batchctl.console.output_file import output_file
+from daemon.batchctl.console.printing import put, put_json, say, shown_bytes
+from daemon.batchctl.console.streams import standard_output
+from daemon.batchctl.exit_codes import DONE, FAILED, NoSuchBatch
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.resolve import offline
-from daemon.batchctl.streams import standard_output
-from daemon.batchctl.words import put, put_json, say, shown_bytes
 from daemon.config.settings import Settings
 from daemon.results.export import Format, export_rows
 from daemon.results.verdict import Check, Verdict

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from daemon.batchctl.exits import DONE, NotPossible
-from daemon.batchctl.options import add_id, add_reason, command
+from daemon.batchctl.arguments import add_id, add_reason, command
+from daemon.batchctl.console.printing import put, say
+from daemon.batchctl.exit_codes import DONE, NotPossible
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.resolve import offline
-from daemon.batchctl.words import put, say
 from daemon.config.settings import Settings
 from daemon.rerun import Reruns
 

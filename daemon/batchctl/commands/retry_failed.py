@@ -13,14 +13,14 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from daemon.batchctl.exits import DONE, FAILED, NotPossible
-from daemon.batchctl.options import add_id, add_timeout, command
+from daemon.batchctl.arguments import add_id, add_timeout, command
+from daemon.batchctl.console.printing import put, say
+from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
 from daemon.batchctl.state.awaited import Deadline
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.live import RPC_TIMEOUT, LiveBatches
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.results import Result, finished_result
-from daemon.batchctl.words import put, say
 from daemon.config.settings import Settings
 from workflows.ids import workflow_id
 from workflows.models import Identity, Shape, Source

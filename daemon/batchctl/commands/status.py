@@ -6,14 +6,8 @@ import argparse
 from typing import Any
 
 from activities.registry.timestamps import shown_time
-from daemon.batchctl.exits import DONE
-from daemon.batchctl.options import add_id, add_json, command
-from daemon.batchctl.state.desk import Desk
-from daemon.batchctl.state.resolve import resolved
-from daemon.batchctl.state.retries import running_retry, say_unknown
-from daemon.batchctl.state.status_document import document_of, retry_document
-from daemon.batchctl.state.status_report import ENDED, NOT_STARTED, StatusReport
-from daemon.batchctl.words import (
+from daemon.batchctl.arguments import add_id, add_json, command
+from daemon.batchctl.console.printing import (
     put_facts,
     put_json,
     say,
@@ -21,6 +15,12 @@ from daemon.batchctl.words import (
     shown_bytes,
     shown_duration,
 )
+from daemon.batchctl.exit_codes import DONE
+from daemon.batchctl.state.desk import Desk
+from daemon.batchctl.state.resolve import resolved
+from daemon.batchctl.state.retries import running_retry, say_unknown
+from daemon.batchctl.state.status_document import document_of, retry_document
+from daemon.batchctl.state.status_report import ENDED, NOT_STARTED, StatusReport
 from daemon.config.settings import Settings
 from daemon.intake.sign_of_life import watch_of
 from workflows.errors import TemporalUnreachable

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from activities.disk.moves import rename_where_free, sync_folder
-from daemon.batchctl.exits import DONE, NotPossible
-from daemon.batchctl.options import add_timeout, command
+from daemon.batchctl.arguments import add_timeout, command
+from daemon.batchctl.console.printing import put, say
+from daemon.batchctl.exit_codes import DONE, NotPossible
 from daemon.batchctl.state.awaited import Deadline, end_of, submitted_batch
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.ended import tell_end
-from daemon.batchctl.words import put, say
 from daemon.config.settings import Settings
 from workflows.errors import SettingsError
 from workflows.ids import printable

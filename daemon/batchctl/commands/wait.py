@@ -7,15 +7,15 @@ import asyncio
 import sys
 from typing import Any
 
-from daemon.batchctl.bars import View, progress_view
-from daemon.batchctl.exits import DONE
-from daemon.batchctl.options import add_id, add_json, add_timeout, command
+from daemon.batchctl.arguments import add_id, add_json, add_timeout, command
+from daemon.batchctl.console.bars import View, progress_view
+from daemon.batchctl.console.printing import put_json, say
+from daemon.batchctl.exit_codes import DONE
 from daemon.batchctl.state.awaited import Deadline, batch_of, end_of
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.ended import tell_end
 from daemon.batchctl.state.status_document import document_of
 from daemon.batchctl.state.status_report import StatusReport
-from daemon.batchctl.words import put_json, say
 from daemon.config.settings import Settings
 from workflows.errors import TemporalUnreachable
 

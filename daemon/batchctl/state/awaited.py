@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 from activities.workspace import PROCESSING
-from daemon.batchctl.exits import NoSuchBatch, NotPossible, TimedOut
+from daemon.batchctl.console.printing import say
+from daemon.batchctl.exit_codes import NoSuchBatch, NotPossible, TimedOut
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.status_report import StatusReport
-from daemon.batchctl.words import say
 from daemon.intake.admit.identities import Identities
 from daemon.intake.explain import explain
 from workflows.errors import InvalidBatchId, TemporalUnreachable

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from daemon.batchctl.exits import DONE, FAILED
+from daemon.batchctl.console.printing import say
+from daemon.batchctl.exit_codes import DONE, FAILED
 from daemon.batchctl.state.status_report import StatusReport
-from daemon.batchctl.words import say
 
 
 def tell_end(report: StatusReport) -> int:

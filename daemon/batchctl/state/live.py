@@ -30,7 +30,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from daemon.batchctl.exits import NotPossible
+from daemon.batchctl.exit_codes import NotPossible
 from daemon.batchctl.state.runs import Ending, Run, described_run
 from daemon.config.settings import Settings
 from daemon.temporal.connection import connect, unreachable, without_room

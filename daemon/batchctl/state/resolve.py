@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 
-from daemon.batchctl.exits import NoSuchBatch
+from daemon.batchctl.exit_codes import NoSuchBatch
 from daemon.batchctl.state.desk import Desk
 from daemon.temporal.outside_server import outside_server
 from workflows.errors import InvalidBatchId, TemporalUnreachable, shortened

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from activities.output.output_folder import OutputFolder
 from activities.output.page_journal import entries
+from daemon.batchctl.console.printing import say
 from daemon.batchctl.state.awaited import LOOK_S, Deadline
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.results import Result, result_in
 from daemon.batchctl.state.status_report import ENDED, Known, RowCounts, StatusReport, report_of
-from daemon.batchctl.words import say
 from workflows.errors import BatchdError, TemporalUnreachable
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from daemon.batchctl.console.printing import seconds_between
 from daemon.batchctl.state.known import (
     ENDED,
     Known,
@@ -21,7 +22,6 @@ from daemon.batchctl.state.known import (
     source_facts,
     times_of,
 )
-from daemon.batchctl.words import seconds_between
 from workflows.models import Mode, Pause, State
 from workflows.state import Waiting
 

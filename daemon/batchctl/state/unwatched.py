@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from daemon.batchctl.words import say
+from daemon.batchctl.console.printing import say
 from daemon.config.settings import Settings
 from daemon.intake.sign_of_life import watch_of
 

@@ -17,8 +17,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from daemon.batchctl.streams import write
-from daemon.batchctl.words import say
+from daemon.batchctl.console.printing import say
+from daemon.batchctl.console.streams import write
 from workflows.ids import printable
 
 GAP = "  "

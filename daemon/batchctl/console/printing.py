@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.registry.timestamps import moment_of
-from daemon.batchctl.streams import write, write_words
+from daemon.batchctl.console.streams import write, write_words
 from workflows.ids import printable
 
 

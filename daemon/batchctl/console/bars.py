@@ -15,9 +15,9 @@ from rich.progress import Progress, ProgressColumn, Task, TaskID
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from daemon.batchctl.console.printing import put, shown_duration
+from daemon.batchctl.console.table import CUT, GAP, cut_middle
 from daemon.batchctl.state.status_report import StatusReport
-from daemon.batchctl.table import CUT, GAP, cut_middle
-from daemon.batchctl.words import put, shown_duration
 from workflows.ids import printable
 
 LINE_S = 1.0
