@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@touch $@
 
 demo: $(STAMP)  ## 1,000 users from the inbox to a verified manifest
-	$(BIN)/python -m daemon.demo
+	$(BIN)/python dummy-data/demo.py
 
 test: $(STAMP)  ## the whole suite, against a real Temporal server
 	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not soak and not chaos"
@@ -44,6 +44,7 @@ check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy dummy-data/demo.py docs/configuration_page.py
 	$(BIN)/lint-imports
 
 format: $(STAMP)  ## let ruff mend what it can
@@ -51,7 +52,7 @@ format: $(STAMP)  ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 docs: $(STAMP)  ## write the generated pages anew
-	$(BIN)/python -m daemon.configuration > docs/configuration.md
+	$(BIN)/python docs/configuration_page.py > docs/configuration.md
 
 histories: $(STAMP)  ## record the histories of a new version for the replay tests; never over old ones
 	PYTHONPATH=tests $(BIN)/python tests/record_histories.py

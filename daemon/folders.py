@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import stat
 from pathlib import Path
 
+from activities.disk.modes import FOLDER_MODE, restrict
 from activities.source.inbox import blocked_folder, in_the_way, make_in
 from daemon.config.settings import Settings
 from daemon.intake.observe.inbox_access import WRITABLE_BY_OTHERS, check_own_folders, is_shared, weakness
@@ -15,9 +15,6 @@ from daemon.intake.observe.names import FOLDERS
 from daemon.intake.sign_of_life import was_worked
 from daemon.temporal.server_record import DATABASE
 from workflows.errors import SettingsError
-
-FOLDER_MODE = 0o700
-FILE_MODE = 0o600
 
 logger = logging.getLogger(__name__)
 
@@ -72,17 +69,6 @@ def _prepare_own(inbox: Path, *, makes: bool) -> None:
             restrict(folder, ~WRITABLE_BY_OTHERS)
     if makes and (weak := weakness(inbox)):
         logger.warning("inbox.unprotected", extra={"fields": {"why": weak[0], "todo": weak[1]}})
-
-
-def restrict(path: Path, mode: int) -> None:
-    """Take from `path` what `mode` does not allow, where it belongs to this user; a link is never followed."""
-    with contextlib.suppress(FileNotFoundError):
-        found = path.lstat()
-        now = stat.S_IMODE(found.st_mode)
-        if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode) and now & ~mode:
-            path.chmod(now & mode)
-            fields = {"path": str(path), "mode": f"{now & mode:o}", "before": f"{now:o}"}
-            logger.info("access.restricted", extra={"fields": fields})
 
 
 def _is_ours(state_dir: Path) -> bool:

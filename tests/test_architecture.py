@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from configuration_page import configuration_page
 
 from activities.adapter import BatchActivities
-from daemon.configuration import configuration_page
 from workflows.contract import Activities
 
 ROOT = Path(__file__).parent.parent

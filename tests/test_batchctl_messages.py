@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from batchctl_desk import Desk
+from configuration_page import configuration_page, kind_of
+from demo import unused_name, what_went_wrong
 from test_source_file import nobody
 
 from daemon.config.settings import Settings, load_settings
-from daemon.configuration import configuration_page, kind_of
-from daemon.demo import unused_name, what_went_wrong
 from daemon.intake.explain import waiting_files
 from workflows.ids import batch_id, identity_key, workflow_id
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from installation import Installation, eventually, free_port, users
 
+DEMO = Path(__file__).parent.parent / "dummy-data" / "demo.py"
 Make = Callable[..., Installation]
 
 
@@ -50,8 +51,8 @@ def test_the_notify_socket_is_told_of_the_start_and_of_the_stop(installation: Ma
 def test_the_demo_ends_when_its_service_dies(installation: Make) -> None:
     site = installation(MOCK_API_PORT=str(free_port()), BATCH_API_CONCURRENCY="1", BATCH_PAGE_ROWS="500")
     (site.root / "dummy-data").mkdir()
-    shutil.copyfile(Path(__file__).parent.parent / "dummy-data" / "users.csv", site.root / "dummy-data" / "users.csv")
-    demo = site.start("demo", [sys.executable, "-P", "-m", "daemon.demo"])
+    shutil.copyfile(DEMO.with_name("users.csv"), site.root / "dummy-data" / "users.csv")
+    demo = site.start("demo", [sys.executable, "-P", str(DEMO)])
     eventually(lambda: "3. Following it" in demo.log.read_text() or not demo.running(), "the demo follows its file")
     service = next(pid for pid, line in site.children(demo.pid) if b"--with-mock-api" in line)
     eventually(site.outputs, "the batch is under way")

@@ -1,7 +1,7 @@
 """The journal of a batch: what was saved, page by page, until the manifest says it for good.
 
-A hidden append-only file of lines that prove themselves (see `activities.disk.checked_lines`). The last entry for a page counts.
-A page without an entry was not saved, whatever lies in the folder.
+A hidden append-only file of lines that prove themselves (see `activities.disk.checked_lines`). The last entry for a
+page counts. A page without an entry was not saved, whatever lies in the folder.
 """
 
 from __future__ import annotations

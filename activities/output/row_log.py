@@ -1,8 +1,8 @@
 """The part file of a page: every finished row, on disk before the next call is made for its place in line.
 
 A worker that is killed leaves the rows it had finished; the next attempt reads them here and calls the API for the
-rest only. One line per row (see `activities.disk.checked_lines`), appended in a single write, so that it survives a kill at once;
-`sync` makes the rows so far survive a power cut too. The first line for a row is its answer for ever.
+rest only. One line per row (see `activities.disk.checked_lines`), appended in a single write, so that it survives a
+kill at once; `sync` makes the rows so far survive a power cut too. The first line for a row is its answer for ever.
 
 The payload is `row TAB kind TAB error TAB statuses TAB latency_ms TAB element`: no JSON is parsed to sort and join.
 """

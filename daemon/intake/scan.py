@@ -21,12 +21,12 @@ from activities.registry.receipts import Receipt, Receipts
 from activities.source.inbox import blocked_folder, in_the_way
 from daemon.config.settings import Settings
 from daemon.intake.admit.admission import Taking
-from daemon.intake.admit.refusals import Refusal
 from daemon.intake.dispatch import Launches, Starter
 from daemon.intake.observe.entries import Dropped
 from daemon.intake.observe.inbox_access import check_own_folders
 from daemon.intake.observe.names import DUPLICATES, FOLDERS
 from daemon.intake.observe.queue import Queue
+from daemon.intake.observe.refusal import Refusal
 from daemon.intake.observe.snapshot import Look, Seen, folder_identity
 from daemon.intake.recovery import Found, Leftovers
 from workflows.errors import BatchdError, TemporalUnreachable

@@ -17,8 +17,8 @@ import sys
 import time
 from pathlib import Path
 
+from activities.disk.modes import FILE_MODE, restrict
 from daemon.config.settings import Settings
-from daemon.folders import FILE_MODE, restrict
 from daemon.processes.child import Child, plain_environment
 from daemon.processes.listeners import LOOPBACK, command_of, listens
 from daemon.temporal.server_lock import ServerLock

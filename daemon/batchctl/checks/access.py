@@ -5,9 +5,9 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+from activities.disk.modes import FILE_MODE, FOLDER_MODE
 from daemon.batchctl.checks.findings import Finding, fail, ok, warn
 from daemon.config.settings import Settings
-from daemon.folders import FILE_MODE, FOLDER_MODE
 from daemon.temporal.outside_server import outside_server
 from daemon.temporal.server_record import DATABASE
 from workflows.errors import SettingsError

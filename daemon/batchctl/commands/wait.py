@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from daemon.batchctl.arguments import add_id, add_json, add_timeout, command
-from daemon.batchctl.console.bars import View, progress_view
+from daemon.batchctl.commands.bars import View, progress_view
 from daemon.batchctl.console.printing import put_json, say
 from daemon.batchctl.exit_codes import DONE
 from daemon.batchctl.state.awaited import Deadline, batch_of, end_of

@@ -14,10 +14,11 @@ from daemon.config.settings import Settings
 from daemon.intake.admit.claim import Claims, Duplicate
 from daemon.intake.admit.duplicates import set_aside
 from daemon.intake.admit.identify import Identified, identify
-from daemon.intake.admit.refusals import Refusal, refuse, size_refusal
+from daemon.intake.admit.refusals import refuse, size_refusal
 from daemon.intake.observe.entries import Dropped, look_at
 from daemon.intake.observe.markers import broken_promise, promise_in
 from daemon.intake.observe.names import Names
+from daemon.intake.observe.refusal import Refusal
 from workflows.errors import BatchdError, SourceError
 from workflows.ids import displayed, printable
 

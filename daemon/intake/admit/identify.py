@@ -18,8 +18,9 @@ from activities.source.encoding import guessed_by_sample
 from activities.source.source_bytes import SourceBytes
 from activities.source.utf8_scan import Utf8Scan
 from daemon.config.settings import Settings
-from daemon.intake.admit.refusals import SAMPLED_BYTES, Refusal, content_refusal, dialect_refusal, unreadable
+from daemon.intake.admit.refusals import SAMPLED_BYTES, content_refusal, dialect_refusal
 from daemon.intake.observe.entries import Dropped, Fingerprint
+from daemon.intake.observe.refusal import Refusal, unreadable
 from workflows.errors import InvalidCsv, SourceChanged
 from workflows.models import Mode, PinnedDialect
 from workflows.policies import MAX_PAGES_AT_ONCE

@@ -19,11 +19,12 @@ from daemon.config.settings import Settings
 from daemon.intake.admit.duplicates import what_next
 from daemon.intake.admit.identify import Identified, header_refusal, identify
 from daemon.intake.admit.identities import Identities
-from daemon.intake.admit.refusals import Refusal, kind_refusal, size_refusal, unreadable
+from daemon.intake.admit.refusals import size_refusal
 from daemon.intake.observe.entries import Dropped, Entry, look_at
 from daemon.intake.observe.markers import broken_promise, promise_in
 from daemon.intake.observe.names import Names
 from daemon.intake.observe.queue import LARGE_BYTES
+from daemon.intake.observe.refusal import Refusal, kind_refusal, unreadable
 from daemon.intake.observe.settle import EMPTY_PATIENCE_S
 from daemon.intake.observe.writers import Writer, writers_of
 from daemon.intake.sign_of_life import watch_of

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.source.pinned_file import SourceFile
-from daemon.intake.admit.refusals import Refusal
+from daemon.intake.observe.refusal import Refusal
 from workflows.models import CsvOptions, Cursor
 
 MAX_MARKER_BYTES = 4_096

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from daemon.config.settings import Settings
-from daemon.intake.admit.refusals import Refusal, kind_refusal
 from daemon.intake.observe.entries import Dropped, Entry, Fingerprint, entries
 from daemon.intake.observe.names import Names
+from daemon.intake.observe.refusal import Refusal, kind_refusal
 from daemon.intake.observe.settle import Settling
 from daemon.intake.observe.writers import writers_of
 from daemon.intake.sign_of_life import check_inbox
