@@ -31,14 +31,14 @@ chaos: $(STAMP)  ## kill at every step and at random; an hour
 	$(BIN)/python -m pytest -m chaos tests
 
 corpus: $(STAMP)  ## read a folder of CSV files from elsewhere: make corpus CORPUS=folder
-	PYTHONPATH=tests $(BIN)/python tests/csv_corpus.py $(CORPUS)
+	PYTHONPATH=tests/support $(BIN)/python tests/support/csv_corpus.py $(CORPUS)
 
 soak: $(STAMP)  ## 20,000 files at once and ten million rows; an hour
 	$(BIN)/python -m pytest -m soak tests
-	PYTHONPATH=tests $(BIN)/python benchmarks/soak.py
+	PYTHONPATH=tests/support $(BIN)/python benchmarks/soak.py
 
 bench: $(STAMP)  ## measure every figure that is promised; half an hour
-	PYTHONPATH=tests $(BIN)/python benchmarks/run.py $(ONLY)
+	PYTHONPATH=tests/support $(BIN)/python benchmarks/run.py $(ONLY)
 
 check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
@@ -55,7 +55,7 @@ docs: $(STAMP)  ## write the generated pages anew
 	$(BIN)/python docs/configuration_page.py > docs/configuration.md
 
 histories: $(STAMP)  ## record the histories of a new version for the replay tests; never over old ones
-	PYTHONPATH=tests $(BIN)/python tests/record_histories.py
+	PYTHONPATH=tests/support $(BIN)/python tests/support/record_histories.py
 
 lock:  ## pin every package anew, for work and for the service alone, with hashes and without addresses (needs uv)
 	$(COMPILE) --group dev pyproject.toml --output-file requirements.lock

@@ -1,7 +1,7 @@
 """A gigabyte with an unclosed quote and a field of 100 MB in it: what reading it costs, and how little it takes along.
 
 The reader alone, page by page as the activities use it:
-PYTHONPATH=tests python benchmarks/hostile.py [MEGABYTES [PAGE_ROWS]]
+PYTHONPATH=tests/support python benchmarks/hostile.py [MEGABYTES [PAGE_ROWS]]
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A table goes to the terminal and to docs/performance.md, charts to docs/img/.
     make bench                    everything, about half an hour on two cores
     make bench ONLY=throughput    one part: throughput, small, crowd, hostile, kindness, scale, latency
 
-Each module also runs alone, with the tests' installation at hand: PYTHONPATH=tests python benchmarks/scale.py
+Each module also runs alone, with the tests' installation at hand: PYTHONPATH=tests/support python benchmarks/scale.py
 """
 
 from __future__ import annotations

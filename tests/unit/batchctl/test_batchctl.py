@@ -16,6 +16,7 @@ import pytest
 from batchctl_desk import Desk
 from finished_work import FinishedWork
 from installation import eventually
+from repository import ROOT
 
 from activities.registry.receipts import Receipt
 from daemon.batchctl.console.printing import shown_bytes, shown_duration
@@ -500,7 +501,7 @@ def test_numbers_are_shown_as_people_read_them() -> None:
 
 
 def test_the_page_of_the_command_names_every_command_field_and_exit_code(desk: Desk) -> None:
-    page = (Path(__file__).parent.parent / "docs" / "batchctl.md").read_text()
+    page = (ROOT / "docs" / "batchctl.md").read_text()
     usage = desk.batchctl("nonsense").err
     for name in usage.partition("choose from ")[2].replace("'", "").rstrip(")\n").split(", "):
         assert f"`batchctl {name}" in page, name

@@ -5,15 +5,14 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from configuration_page import configuration_page
+from repository import ROOT
 
 from activities.adapter import BatchActivities
 from workflows.contract import Activities
 
-ROOT = Path(__file__).parent.parent
 WORKFLOW_MODULES = ["workflows.cursor", "workflows.in_memory", "workflows.load_chunks", "workflows.contract"]
 IO_LIBRARIES = ["aiohttp", "httpx2", "orjson", "watchfiles", "rich"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 from finished_work import FinishedWork, all_well
+from repository import ROOT
 
 from activities.disk.failpoints import watched
 from activities.manifest.next_generation import fallback_rows, find_fallback_pages, write_generation
@@ -18,7 +19,7 @@ from workflows.errors import OutputRefused
 from workflows.models import Control, Cursor
 from workflows.requests import LoadPages
 
-SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "manifest.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "docs" / "manifest.schema.json").read_text())
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from repository import TESTS
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
@@ -15,7 +16,7 @@ from temporalio.workflow import NondeterminismError
 from daemon.temporal.payloads import DATA_CONVERTER
 from daemon.worker import WORKFLOWS
 
-FOLDER = Path(__file__).parent / "histories"
+FOLDER = TESTS / "histories"
 VERSIONS = sorted(each.name for each in FOLDER.iterdir() if each.is_dir())
 HISTORIES = {str(each.relative_to(FOLDER)): each for each in sorted(FOLDER.glob("*/*.json"))}
 STORIES = {"outage", "one-page", "refused", "failed", "cancelled", "cancelled-in-temporal", "limits", "damaged"}
@@ -50,7 +51,7 @@ async def test_a_history_with_another_order_of_steps_fails_to_replay() -> None:
 
 def test_histories_are_never_recorded_over(tmp_path: Path) -> None:
     """The recorder stops where the version it would record has its folder already."""
-    recorder = Path(__file__).parent / "record_histories.py"
+    recorder = TESTS / "support" / "record_histories.py"
     stale = "import sys; import record_histories as r; r.version = lambda _: '0.1.0'; r.main()"
     before = {name: path.read_bytes() for name, path in HISTORIES.items()}
     ended = subprocess.run(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from csv_pages import read_in_pages
+from repository import ROOT
 
 from activities.source.parser import Record
 from activities.source.text_encodings import READABLE, known, readable
@@ -62,6 +63,6 @@ def test_rows_in_an_encoding_that_is_set_are_read_as_they_were_written(
 
 
 def test_the_page_about_csv_lists_every_encoding_that_may_be_set() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "csv.md").read_text()
+    page = (ROOT / "docs" / "csv.md").read_text()
     listed = page.partition("## Encodings that may be set")[2].partition("\n## ")[0]
     assert set(re.findall(r"`([^`]+)`", listed.partition("| family")[2])) == READABLE

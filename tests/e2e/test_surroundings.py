@@ -8,11 +8,11 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from installation import Installation, eventually, free_port, users
+from repository import ROOT
 
-DEMO = Path(__file__).parent.parent / "dummy-data" / "demo.py"
+DEMO = ROOT / "dummy-data" / "demo.py"
 Make = Callable[..., Installation]
 
 

@@ -14,6 +14,7 @@ import pytest
 from finished_work import FinishedWork
 from hypothesis import given
 from hypothesis import strategies as st
+from repository import TESTS
 
 from activities.disk.failpoints import watched
 from activities.output.chunk_format import array, element, elements_of
@@ -21,8 +22,6 @@ from activities.output.page_journal import entries
 from activities.save_page import already_saved
 from daemon.results.verify import verify
 from workflows.errors import TransientError
-
-TESTS = Path(__file__).parent
 
 names = st.text(min_size=1, max_size=8).filter(lambda name: name not in {"_row", "enriched", "error"})
 values = st.recursive(
@@ -259,7 +258,7 @@ def test_a_torn_journal_costs_the_torn_entry_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("job", ["whole", "retried"])
 def test_killed_at_any_step_the_result_is_the_same(tmp_path: Path, job: str) -> None:
-    script = str(TESTS / "finished_work.py")
+    script = str(TESTS / "support" / "finished_work.py")
     done = subprocess.run([sys.executable, script, job, str(tmp_path)], capture_output=True, text=True, check=True)
     assert int(done.stdout) > 90, "every step has a failpoint"
     results = set()

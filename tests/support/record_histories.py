@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from installation import temporal_server
+from repository import HISTORIES
 from stub_activities import ROWS, StubActivities, request, workers
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
@@ -32,7 +33,7 @@ from workflows.policies import LOCAL_MAX_BYTES, steps_are_local
 from workflows.requests import EnrichedPage, EnrichPage
 from workflows.retry_failed import RetryFailedWorkflow
 
-FOLDER = Path(__file__).parent / "histories"
+FOLDER = HISTORIES
 QUEUE = "record"
 TURNOVER = "limit.historyCount.suggestContinueAsNew=80"
 BATCHES = (CursorBatchWorkflow, InMemoryBatchWorkflow, RetryFailedWorkflow)

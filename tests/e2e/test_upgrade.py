@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from installation import Installation, api, eventually, manifest_of, rows_of
+from repository import HISTORIES
 
 Make = Callable[..., Installation]
-HISTORIES = Path(__file__).parent / "histories"
+
 EARLIER = sorted(each.parent.name for each in HISTORIES.glob("*/batchd-*.tar.xz"))
 ROWS = 600
 QUOTED = {250: '"80""', 251: '"80"', 550: '"80""', 551: '"80"'}

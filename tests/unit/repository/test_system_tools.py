@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from repository import TESTS
 
-TESTS = Path(__file__).parent
 ASKS_FOR_MORE = """
 import pytest
 from system_tools import check_tools
@@ -32,7 +32,7 @@ def test_a_test_without_its_program_is_skipped_by_name_and_fails_where_all_are_r
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", str(config), "--rootdir", str(tmp_path)]
     done = subprocess.run(
         [*command, str(tmp_path / "test_program.py")],
-        env={**os.environ, "PYTHONPATH": str(TESTS), "REQUIRE_SYSTEM_TOOLS": required},
+        env={**os.environ, "PYTHONPATH": str(TESTS / "support"), "REQUIRE_SYSTEM_TOOLS": required},
         capture_output=True,
         text=True,
         check=False,

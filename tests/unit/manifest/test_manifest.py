@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 from finished_work import CSV, FinishedWork
+from repository import ROOT
 
 from activities.disk.failpoints import watched
 from activities.manifest.shape import MANIFEST, OneOf, Optional, Values
@@ -21,7 +22,7 @@ from workflows.errors import OutputRefused, SourceChanged
 from workflows.models import Control, Counts, Page
 from workflows.requests import WrittenManifest
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = ROOT / "docs"
 SCHEMA = json.loads((DOCS / "manifest.schema.json").read_text())
 
 

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from daemon.config.settings import PREFIX, Settings
 
-DEPLOY = Path(__file__).parent.parent / "deploy"
+DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "systemd" / "batchd.service"
 BIN = Path(sys.executable).parent
 SYSTEMD = pytest.mark.system_tool("systemd-analyze", package="systemd")

@@ -6,9 +6,10 @@ import csv
 import io
 import subprocess
 import sys
-from pathlib import Path
 
-FOLDER = Path(__file__).parent.parent / "dummy-data"
+from repository import ROOT
+
+FOLDER = ROOT / "dummy-data"
 
 
 def generated(*arguments: str) -> str:
