@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from batchctl_desk import Desk
+from claims import Claim
 from installation import Installation, api, eventually, manifest_of, rows_of, users
 from intake_site import MakeSite
 from stub_activities import StubActivities, request, workers
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
-from test_filing import Claim
 
 from activities.registry.control_states import ControlStates, keep_control_state
 from daemon.worker import WORKFLOWS

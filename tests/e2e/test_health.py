@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 
 from installation import Installation, Process, eventually, free_port
+from probes import probed
 
 Make = Callable[..., Installation]
-
-
-def probed(port: int, path: str) -> int:
-    """Return the status that a probe gets; 0 where nobody answers."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:  # it is an answer too, and warns from Python 3.14 on where it is left open
-            return error.code
-    except OSError:
-        return 0
 
 
 def kill_worker(site: Installation, service: Process) -> None:

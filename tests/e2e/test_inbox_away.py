@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from installation import Installation, api, eventually, manifest_of, rows_of, users
 from intake_site import CSV, MakeSite
-from test_source_file import nobody, opened, pinned
+from pinned_files import nobody, opened, pinned
 
 from activities.file_source import file_source
 from activities.registry.receipts import Receipts

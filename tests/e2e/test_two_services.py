@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from installation import Installation, Process, eventually, free_port, manifest_of, users
+from probes import probed
 from tcp_proxy import tcp_proxy
-from test_health import probed
 
 Make = Callable[..., Installation]
 DEFAULT_PORTS = ("BATCH_SERVER_PORT", "BATCH_SERVER_UI_PORT")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from enriched_pages import client, enriched, failing, row
 from scripted_api import scripted_api
-from test_judging import client, enriched, failing, row
 
 from activities.api.client import CallRow, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 from activities.api.refusals import REFUSED_ROWS_THAT_TELL, ROWS_THAT_TELL

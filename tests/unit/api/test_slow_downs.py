@@ -6,8 +6,8 @@ import asyncio
 from random import Random
 
 import pytest
+from enriched_pages import client, enriched, enriched_at_last, failing, row
 from scripted_api import scripted_api
-from test_judging import client, enriched, enriched_at_last, failing, row
 
 from activities.api import tries
 from activities.api.client import PageRows, RowOutcome

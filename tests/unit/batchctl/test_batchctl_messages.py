@@ -13,8 +13,8 @@ import pytest
 from batchctl_desk import Desk
 from configuration_page import configuration_page, kind_of
 from demo import unused_name, what_went_wrong
+from pinned_files import nobody
 from repository import ROOT
-from test_source_file import nobody
 
 from daemon.config.settings import Settings, load_settings
 from daemon.intake.explain import waiting_files

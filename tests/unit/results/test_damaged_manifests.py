@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from batchctl_desk import Desk
 from finished_work import FinishedWork
-from test_verification import failed, forge
+from forging import failed, forge
 
 from daemon.results.verify import verify
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from finished_work import NAME, FinishedWork
-from test_verification import failed, forge
+from forging import failed, forge
 
 from activities.manifest.facts import gaps
 from activities.manifest.identity_proof import COLLISION, RERUN

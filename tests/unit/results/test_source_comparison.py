@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from batchctl_desk import Desk
 from finished_work import CSV, FinishedWork
-from test_verification import failed, forge
+from forging import failed, forge
 
 
 @pytest.fixture

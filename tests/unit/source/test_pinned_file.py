@@ -6,18 +6,17 @@ import hashlib
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from csv_pages import pages_of, read_in_pages
+from pinned_files import nobody, opened, pinned
 
 from activities.source import pinned_file as source_file
 from activities.source.pinned_file import Record, SourceFile
 from workflows.errors import InvalidCsv, SourceChanged, SourceUnreadable, SourceVanished
-from workflows.models import CsvOptions, Cursor, Page, PinnedDialect, Source
+from workflows.models import CsvOptions, Cursor, Page, PinnedDialect
 
 ROWS = b"a,b\n" + b"".join(b"%d,x\n" % at for at in range(1, 11))
 
@@ -27,22 +26,6 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "rows.csv"
     path.write_bytes(ROWS)
     return path
-
-
-def pinned(path: Path) -> Source:
-    now = path.stat()
-    return Source(
-        file=path.name,
-        name=path.name,
-        size_bytes=now.st_size,
-        mtime_ns=now.st_mtime_ns,
-        inode=now.st_ino,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-    )
-
-
-def opened(path: Path, pin: Source | None = None) -> SourceFile:
-    return SourceFile.open(path, CsvOptions(), pin)
 
 
 def test_pages_hold_as_many_records_as_asked_for_and_the_cursor_goes_on_behind_them(file: Path) -> None:
@@ -164,20 +147,6 @@ def test_a_file_without_permission_is_unreadable() -> None:
         Path(folder).chmod(0o755)
         with nobody(), pytest.raises(SourceUnreadable, match="Permission denied"):
             opened(file)
-
-
-@contextmanager
-def nobody() -> Iterator[None]:
-    """Be a user without rights for a while: root may read everything."""
-    before = os.geteuid()
-    if before != 0:
-        yield
-        return
-    os.seteuid(65_534)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
 
 
 @pytest.mark.parametrize("change", ["grown", "cut", "rewritten", "replaced", "gone"])
