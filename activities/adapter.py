@@ -17,13 +17,13 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.api.client import Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
-from activities.enrich_page import PageWork
+from activities.enrich_page import OpenPage
 from activities.file_source import file_source
 from activities.memory_budget import WORKER_BYTES, MemoryBudget
 from activities.registry.control_states import keep_control_state
 from activities.save_page import save_chunk
-from activities.stall_detector import Standstill
-from activities.workspace import Places
+from activities.stall_detector import StallDetector
+from activities.workspace import Workspace
 from activities.write_manifest import conclude, finish
 from workflows.contract import Activities
 from workflows.errors import TransientError
@@ -55,11 +55,15 @@ class BatchActivities(Activities):
     """The activities of one worker process. They share its enrichment client."""
 
     def __init__(
-        self, places: Places, client: EnrichmentClient, standstill: Standstill, memory_bytes: int = WORKER_BYTES
+        self,
+        workspace: Workspace,
+        client: EnrichmentClient,
+        stall_detector: StallDetector,
+        memory_bytes: int = WORKER_BYTES,
     ) -> None:
-        self._places = places
+        self._workspace = workspace
         self._client = client
-        self._standstill = standstill
+        self._stall_detector = stall_detector
         self._memory = MemoryBudget(memory_bytes)
 
     def all(self) -> list[Callable[..., Any]]:
@@ -79,17 +83,17 @@ class BatchActivities(Activities):
     @activity.defn(name="load_next_csv_page")
     async def load_next_csv_page(self, request: LoadPages) -> LoadedPages:
         """Find the next pages at the cursor; nothing is written."""
-        return await _in_thread(self._places.find_pages, request)
+        return await _in_thread(self._workspace.find_pages, request)
 
     @activity.defn(name="load_csv_chunks")
     async def load_csv_chunks(self, request: LoadPages) -> LoadedPages:
         """Find up to `max_pages` pages; nothing is written."""
-        return await _in_thread(self._places.find_pages, request)
+        return await _in_thread(self._workspace.find_pages, request)
 
     @activity.defn(name="load_fallback_pages")
     async def load_fallback_pages(self, request: LoadPages) -> LoadedPages:
         """Find pages of the generation before that hold fallback rows; nothing is written."""
-        return await _in_thread(self._places.find_fallback_pages, request)
+        return await _in_thread(self._workspace.find_fallback_pages, request)
 
     @activity.defn(name="enrich_chunk")
     async def enrich_chunk(self, request: EnrichPage) -> EnrichedPage:
@@ -118,35 +122,35 @@ class BatchActivities(Activities):
     @activity.defn(name="write_manifest")
     async def write_manifest(self, request: WriteManifest) -> WrittenManifest:
         """Hash what is on disk and write the manifest."""
-        return await _in_thread(finish, self._places, request)
+        return await _in_thread(finish, self._workspace, request)
 
     @activity.defn(name="file_source")
     async def file_source(self, request: FileSource) -> None:
         """Move the source away and close the receipt."""
-        await _in_thread(file_source, self._places.inbox, self._places.receipts, request)
+        await _in_thread(file_source, self._workspace.inbox, self._workspace.receipts, request)
 
     @activity.defn(name="conclude_batch")
     async def conclude_batch(self, request: WriteManifest) -> WrittenManifest:
         """Write the manifest and, where that makes the batch complete, file the source."""
-        return await _in_thread(conclude, self._places, request)
+        return await _in_thread(conclude, self._workspace, request)
 
     @activity.defn(name="keep_control_state")
     async def keep_control_state(self, request: KeepControlState) -> None:
         """Put the pause, the limits and the cancel on disk. Mostly a local activity, which has no heartbeats."""
-        await asyncio.to_thread(keep_control_state, self._places.receipts, request)
+        await asyncio.to_thread(keep_control_state, self._workspace.receipts, request)
 
     def _save(self, request: SavePage) -> SavedChunk:
-        with self._places.output(request.batch) as folder:
+        with self._workspace.output(request.batch) as folder:
             return save_chunk(folder, request)
 
     @contextlib.asynccontextmanager
-    async def _opened(self, request: EnrichPage) -> AsyncIterator[PageWork]:
+    async def _opened(self, request: EnrichPage) -> AsyncIterator[OpenPage]:
         """Wait for memory and open the page, with heartbeats; called off meanwhile, no file stays open."""
         page_bytes = request.page.source_end - request.page.source_start
         async with contextlib.AsyncExitStack() as held:
             async with _heartbeats(lambda: 0):
                 await held.enter_async_context(self._memory.share(page_bytes))
-                opening = asyncio.ensure_future(asyncio.to_thread(PageWork.open, self._places, request))
+                opening = asyncio.ensure_future(asyncio.to_thread(OpenPage.open, self._workspace, request))
                 try:
                     work = await asyncio.shield(opening)
                 except asyncio.CancelledError:
@@ -159,7 +163,7 @@ class BatchActivities(Activities):
         """Return what tells whether the activity that asks has been given to another worker meanwhile."""
         timeout = activity.info().heartbeat_timeout
         patience_s = timeout.total_seconds() if timeout else float("inf")
-        return partial(self._standstill.since, self._standstill.clock() - DELIVERY_S, patience_s)
+        return partial(self._stall_detector.stalled_since, self._stall_detector.clock() - DELIVERY_S, patience_s)
 
     async def _enrich(
         self, request: EnrichPage, rows: PageRows, keep: Callable[[RowOutcome], None], lost: Callable[[], bool]

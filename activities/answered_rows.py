@@ -12,7 +12,7 @@ from itertools import islice
 import orjson
 
 from activities.api.rows import CallRow
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.exact_json import loads
 from activities.output.chunk_format import elements_of
 from activities.output.names import chunk_name
@@ -21,7 +21,7 @@ from activities.output.row_log import PartFile
 LOOKED_AT_ROWS = 50
 
 
-def answered_row(folder: Folder, batch_id: str, part: PartFile, pages: Iterable[tuple[int, int]]) -> CallRow | None:
+def answered_row(folder: Directory, batch_id: str, part: PartFile, pages: Iterable[tuple[int, int]]) -> CallRow | None:
     """Return a row that was enriched, from `part` or from the chunks of `pages`; None where a short look finds none.
 
     Args:
@@ -40,7 +40,7 @@ def answered_row(folder: Folder, batch_id: str, part: PartFile, pages: Iterable[
     return None
 
 
-def _elements(folder: Folder, name: str) -> Iterator[bytes]:
+def _elements(folder: Directory, name: str) -> Iterator[bytes]:
     file = folder.reading(name)
     if file is None:
         return

@@ -14,8 +14,8 @@ import orjson
 
 from activities.answered_rows import answered_row
 from activities.api.client import CallRow, PageOutcome, RowOutcome
-from activities.disk.directory import Folder
-from activities.disk.held_space import Room
+from activities.disk.directory import Directory
+from activities.disk.held_space import HeldSpace
 from activities.manifest.next_generation import fallback_rows
 from activities.manifest.publish import tidy_late
 from activities.manifest.reader import listed_columns
@@ -25,7 +25,7 @@ from activities.output.names import part_name
 from activities.output.row_log import DurableRow, PartFile
 from activities.save_page import already_saved
 from activities.source.pinned_file import Record, Rejected
-from activities.workspace import Places
+from activities.workspace import Workspace
 from workflows.errors import BatchdError, StorageFull
 from workflows.requests import EnrichedPage, EnrichPage
 
@@ -38,23 +38,23 @@ _NUL = "\0"
 """Stands between cells: no cell of a valid row holds it, see `activities.source.parser.decoded`."""
 
 
-class PageWork:
+class OpenPage:
     """The rows of one page and their durable answers. Blocking, but for `keep`, which is one small write."""
 
     def __init__(
         self,
-        places: Places,
+        workspace: Workspace,
         request: EnrichPage,
-        folder: Folder,
+        folder: Directory,
         held: ExitStack,
-        rows: tuple[PartFile, Room] | None = None,
+        rows: tuple[PartFile, HeldSpace] | None = None,
     ) -> None:
-        self._places = places
+        self._workspace = workspace
         self._request = request
         self._batch_id = request.batch.id
         self._folder = folder
         self._part = rows[0] if rows else None
-        self._room = rows[1] if rows else None
+        self._space = rows[1] if rows else None
         self._full: StorageFull | None = None
         self._held = held
         self._columns: Sequence[str] = ()
@@ -62,7 +62,7 @@ class PageWork:
         self._called: dict[int, tuple[bytes, bytes]] = {}
 
     @classmethod
-    def open(cls, places: Places, request: EnrichPage) -> Self:
+    def open(cls, workspace: Workspace, request: EnrichPage) -> Self:
         """Read the rows of a page, and what of it is already durable from its part file.
 
         The rows of the first generation are in the pinned source, those of a later one in the chunk before it.
@@ -74,15 +74,17 @@ class PageWork:
         """
         batch, page = request.batch, request.page
         with ExitStack() as stack:
-            folder = stack.enter_context(places.output(batch))
+            folder = stack.enter_context(workspace.output(batch))
             if already_saved(folder, page, batch.generation):
                 # A late attempt, or a run started again after Temporal lost its state: nothing is left to call.
-                return cls(places, request, folder, stack.pop_all())
+                return cls(workspace, request, folder, stack.pop_all())
             part = PartFile.open(folder, page.number, generation=batch.generation)
             stack.callback(part.close)
-            room = Room.of(folder, part_name(page.number, batch.generation), places.missed, behind=part.size_bytes)
-            stack.callback(room.close)
-            work = cls(places, request, folder, stack.pop_all(), (part, room))
+            space = HeldSpace.open(
+                folder, part_name(page.number, batch.generation), workspace.missed, behind=part.size_bytes
+            )
+            stack.callback(space.close)
+            work = cls(workspace, request, folder, stack.pop_all(), (part, space))
         try:
             work._read()
         except BaseException:
@@ -108,7 +110,7 @@ class PageWork:
         while self._waiting:
             number, cells = self._waiting.popleft()
             body = orjson.dumps(self._row_of(cells))
-            self._make_room(number, len(body))
+            self._hold_space(number, len(body))
             self._called[number] = body, cells
             yield CallRow(number=number, key=f"{self._batch_id}-{number}", body=body)
 
@@ -168,7 +170,7 @@ class PageWork:
     def _keep_again(self, deleted: PartFile) -> None:
         """Copy what a deleted part file holds, unless another attempt has saved the page and so removed it."""
         page = self._request.page
-        with self._places.output(self._request.batch) as folder:
+        with self._workspace.output(self._request.batch) as folder:
             if already_saved(folder, page):
                 return
             with PartFile.open(folder, page.number) as part:
@@ -177,27 +179,27 @@ class PageWork:
             if already_saved(folder, page):  # meanwhile
                 folder.remove(part_name(page.number))
 
-    def _make_room(self, number: int, sent_bytes: int) -> None:
+    def _hold_space(self, number: int, sent_bytes: int) -> None:
         if self._full:
             raise self._full
-        assert self._room is not None, "a saved page has no rows to call"  # noqa: S101 - a broken invariant, not input
-        self._room.expect(number, sent_bytes)
+        assert self._space is not None, "a saved page has no rows to call"  # noqa: S101 - a broken invariant, not input
+        self._space.expect(number, sent_bytes)
 
     def _append(self, row: DurableRow, *, sent_bytes: int) -> None:
-        """Append a row: on a full disk in the room that is held for those in flight, and no further one is called."""
-        part, room = self._part, self._room
-        assert part is not None and room is not None, "no row of a saved page is called"  # noqa: S101, PT018 - as above
+        """Append a row: on a full disk in the space held for those in flight, and no further one is called."""
+        part, space = self._part, self._space
+        assert part is not None and space is not None, "no row of a saved page is called"  # noqa: S101, PT018 - as above
         try:
             part.append([row])
         except StorageFull as full:
             self._full = full
-            room.give_up()
+            space.give_up()
             try:
                 part.append([row])
             except StorageFull:
-                room.miss(len(row.element))
+                space.miss(len(row.element))
                 raise
-        room.kept(row.row, sent_bytes, len(row.element))
+        space.kept(row.row, sent_bytes, len(row.element))
 
     def _read(self) -> None:
         """Read the rows that have no durable answer, and make those durable that are no valid rows."""
@@ -209,7 +211,7 @@ class PageWork:
             self._waiting.extend((row.number, _held(row.source.values())) for row in again)
             return
         rejected: list[DurableRow] = []
-        with self._places.source(batch) as source:
+        with self._workspace.source(batch) as source:
             self._columns = source.dialect.columns
             for row in source.rows_of(page):
                 if row.number in part.done:

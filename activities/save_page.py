@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.disk.failpoints import failpoint
 from activities.manifest.publish import tidy_late
 from activities.manifest.reader import listed_page
@@ -26,7 +26,7 @@ Rows = Callable[[], Iterable[DurableRow]]
 """The rows of a page in order, as often as they are asked for."""
 
 
-def save_chunk(folder: Folder, request: SavePage) -> SavedChunk:
+def save_chunk(folder: Directory, request: SavePage) -> SavedChunk:
     """Make the chunk of a page and its file of rejected records, durable when this returns.
 
     `file` is None in the result where not every row of the page is durable: the page must be enriched again.
@@ -45,7 +45,7 @@ def save_chunk(folder: Folder, request: SavePage) -> SavedChunk:
     return saved.result()
 
 
-def already_saved(folder: Folder, page: Page, generation: int = 1) -> SavedPage | None:
+def already_saved(folder: Directory, page: Page, generation: int = 1) -> SavedPage | None:
     """Return what was saved of a page, where it is still what it was; None where it must be made.
 
     Costs one look at the folder for a page that was never saved. Files that no longer are what they were are removed,
@@ -63,7 +63,7 @@ def already_saved(folder: Folder, page: Page, generation: int = 1) -> SavedPage 
     return None
 
 
-def _made(folder: Folder, page: Page, generation: int) -> SavedPage | None:
+def _made(folder: Directory, page: Page, generation: int) -> SavedPage | None:
     part = PartFile.existing(folder, page.number, generation)
     if part is None:
         return None
@@ -76,7 +76,7 @@ def _made(folder: Folder, page: Page, generation: int) -> SavedPage | None:
     return saved
 
 
-def _first_time(folder: Folder, page: Page, part: PartFile) -> SavedPage | None:
+def _first_time(folder: Directory, page: Page, part: PartFile) -> SavedPage | None:
     numbers = range(page.first_row, page.first_row + page.records)
     if not all(row in part.done for row in numbers):
         return None
@@ -85,7 +85,7 @@ def _first_time(folder: Folder, page: Page, part: PartFile) -> SavedPage | None:
     return _saved(page, chunk, sorting, _rejected_file(folder, page, sorting.rejected))
 
 
-def _retried(folder: Folder, page: Page, generation: int, part: PartFile) -> SavedPage | None:
+def _retried(folder: Directory, page: Page, generation: int, part: PartFile) -> SavedPage | None:
     retried = RetriedPage.of(folder, page, generation)
     if not all(row in part.done for row in retried.fallback_numbers()):
         return None
@@ -127,21 +127,21 @@ class _Sorting:
             yield row.element
 
 
-def _chunk(folder: Folder, name: str, sorting: _Sorting) -> FileFacts:
+def _chunk(folder: Directory, name: str, sorting: _Sorting) -> FileFacts:
     return replace(
         _file(folder, name, lambda: array(sorting.elements())),
         rows=sorting.enriched + sorting.by_error.total(),
     )
 
 
-def _rejected_file(folder: Folder, page: Page, elements: list[bytes]) -> FileFacts | None:
+def _rejected_file(folder: Directory, page: Page, elements: list[bytes]) -> FileFacts | None:
     if not elements:
         return None
     name = rejected_name(page.number)
     return replace(_file(folder, name, lambda: array(elements)), rows=len(elements))
 
 
-def _file(folder: Folder, name: str, blocks: Callable[[], Iterable[bytes]]) -> FileFacts:
+def _file(folder: Directory, name: str, blocks: Callable[[], Iterable[bytes]]) -> FileFacts:
     stored = folder.write_once(name, blocks(), sync_folder=False)
     if not stored.same:  # no entry in the journal vouches for what is there: it is an attempt's that ended too early
         folder.remove(name)

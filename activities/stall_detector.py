@@ -1,4 +1,4 @@
-"""Has this process stood still? One that was stopped, swapped out or suspended may have lost its pages to another one.
+"""Notices when this process was suspended: stopped, swapped out or asleep, it may have lost its pages to another one.
 
 The server gives a page to another worker when heartbeats fail to come. The old one, once it goes on, knows nothing of
 that before its next heartbeat is answered, and would call the API for rows that are being called already.
@@ -24,7 +24,7 @@ def _now_s() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-class Standstill:
+class StallDetector:
     """Notes every moment this process lives, and so the gaps between them. An async context manager that ticks."""
 
     def __init__(self, clock: Callable[[], float] = _now_s) -> None:
@@ -52,8 +52,8 @@ class Standstill:
             self._gaps.append((now, now - self._ticked_at))
         self._ticked_at = now
 
-    def since(self, moment: float, longer_than_s: float) -> bool:
-        """Tell whether the process stood still for more than `longer_than_s` seconds and woke up after `moment`."""
+    def stalled_since(self, moment: float, longer_than_s: float) -> bool:
+        """True if this process was suspended for longer than `longer_than_s` seconds and woke up after `moment`."""
         if self.clock() - self._ticked_at > longer_than_s:
             return True
         return bool(self._gaps) and any(woke_at >= moment and gap_s > longer_than_s for woke_at, gap_s in self._gaps)

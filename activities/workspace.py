@@ -22,7 +22,7 @@ PROCESSING = ".processing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class Workspace:
     """The folders of one worker, with what a manifest says about the service."""
 
     inbox: Path

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.file_source import file_source
 from activities.manifest.first_generation import UNKNOWN, ManifestFacts, write_manifest
 from activities.manifest.next_generation import write_generation
@@ -15,7 +15,7 @@ from activities.manifest.publish import finished
 from activities.output.names import rejected_name
 from activities.output.page_journal import entries
 from activities.source.pinned_file import SourceFile
-from activities.workspace import Places
+from activities.workspace import Workspace
 from workflows.errors import BatchdError, OutputRefused
 from workflows.models import Cursor, Page
 from workflows.requests import FileSource, WriteManifest, WrittenManifest
@@ -23,7 +23,7 @@ from workflows.requests import FileSource, WriteManifest, WrittenManifest
 TOLD_RECORDS = 3
 
 
-def finish(places: Places, request: WriteManifest) -> WrittenManifest:
+def finish(workspace: Workspace, request: WriteManifest) -> WrittenManifest:
     """Write the manifest of a batch or of a later generation, or say which pages must be worked again first.
 
     Idempotent. Blocking: reads the source and every chunk once.
@@ -34,22 +34,22 @@ def finish(places: Places, request: WriteManifest) -> WrittenManifest:
         StorageFull: there is no room; nothing half written stays.
     """
     failure = ""
-    with places.output(request.batch) as folder:
+    with workspace.output(request.batch) as folder:
         if request.batch.generation > 1:
-            return write_generation(folder, request, finished_at=_now(), producer_version=places.producer_version)
-        written = finished(folder, 1) or _written(places, folder, request)
+            return write_generation(folder, request, finished_at=_now(), producer_version=workspace.producer_version)
+        written = finished(folder, 1) or _written(workspace, folder, request)
         if written.status == "partial":
             failure = _why_no_row_is_valid(folder, written.counts.records)
     return replace(written, failure=failure)
 
 
-def conclude(places: Places, request: WriteManifest) -> WrittenManifest:
+def conclude(workspace: Workspace, request: WriteManifest) -> WrittenManifest:
     """Write the manifest and, where it says that the batch is complete, file the source. Idempotent. Blocking.
 
     Raises:
         BatchdError: what `finish` and `file_source` raise.
     """
-    written = finish(places, request)
+    written = finish(workspace, request)
     if written.file is None or written.failure or written.status == "cancelled":
         return written
     filing = FileSource(
@@ -59,18 +59,18 @@ def conclude(places: Places, request: WriteManifest) -> WrittenManifest:
         counts=written.counts,
         manifest=written.file,
     )
-    file_source(places.inbox, places.receipts, filing)
+    file_source(workspace.inbox, workspace.receipts, filing)
     return replace(written, filed=True)
 
 
-def _written(places: Places, folder: Folder, request: WriteManifest) -> WrittenManifest:
+def _written(workspace: Workspace, folder: Directory, request: WriteManifest) -> WrittenManifest:
     """Write the first manifest. Where there is one, the source is not asked for: it may have been filed since."""
-    with places.source(request.batch) as source:
-        written = write_manifest(folder, request, lambda: _facts(places, request, source))
+    with workspace.source(request.batch) as source:
+        written = write_manifest(folder, request, lambda: _facts(workspace, request, source))
         return replace(written, damaged=_found_again(folder, source, written.damaged, request.shape.page_rows))
 
 
-def _why_no_row_is_valid(folder: Folder, records: int) -> str:
+def _why_no_row_is_valid(folder: Directory, records: int) -> str:
     """Return the first reasons in words. All records were rejected, so the first page has a file of them."""
     name = rejected_name(1)
     try:
@@ -82,7 +82,7 @@ def _why_no_row_is_valid(folder: Folder, records: int) -> str:
     return "; ".join([verdict, *examples, f"the rejected records are in {folder.path / name} and those after it"])
 
 
-def _facts(places: Places, request: WriteManifest, source: SourceFile) -> ManifestFacts:
+def _facts(workspace: Workspace, request: WriteManifest, source: SourceFile) -> ManifestFacts:
     dialect = source.dialect
     return ManifestFacts(
         delimiter=dialect.delimiter,
@@ -93,14 +93,14 @@ def _facts(places: Places, request: WriteManifest, source: SourceFile) -> Manife
         data_start=dialect.data_start,
         record_rules=dialect.record_rules,
         source_sha256=source.sha256(),
-        api_url=places.api_url,
-        producer_version=places.producer_version,
+        api_url=workspace.api_url,
+        producer_version=workspace.producer_version,
         finished_at=_now(),
-        settings={**places.settings, **asdict(request.shape)},
+        settings={**workspace.settings, **asdict(request.shape)},
     )
 
 
-def _found_again(folder: Folder, source: SourceFile, damaged: list[Page], page_rows: int) -> list[Page]:
+def _found_again(folder: Directory, source: SourceFile, damaged: list[Page], page_rows: int) -> list[Page]:
     """Return damaged pages whole. What the journal does not know is found behind the nearest page that it does."""
     if not any(page.source_start == UNKNOWN for page in damaged):
         return damaged

@@ -19,8 +19,8 @@ from activities.adapter import BatchActivities
 from activities.api.client import ApiOptions, EnrichmentClient
 from activities.api.transport.replies import shown
 from activities.registry.receipts import Receipts
-from activities.stall_detector import Standstill
-from activities.workspace import Places
+from activities.stall_detector import StallDetector
+from activities.workspace import Workspace
 from daemon.config.api_token import api_token
 from daemon.config.settings import Settings
 from daemon.step_log import StepLog
@@ -63,8 +63,8 @@ async def work(
     """
     options = api_options(settings, processes)
     client = await connect(settings, timeout_s=settings.start_timeout_s, metrics_of=number)
-    async with EnrichmentClient(options) as enrichment, Standstill() as standstill:
-        short, long = build_workers(settings, client, enrichment, standstill)
+    async with EnrichmentClient(options) as enrichment, StallDetector() as stall_detector:
+        short, long = build_workers(settings, client, enrichment, stall_detector)
         async with short, long:
             logger.info("worker.ready", extra={"fields": {"task_queue": settings.task_queue}})
             on_ready()
@@ -74,13 +74,13 @@ async def work(
 
 
 def build_workers(
-    settings: Settings, client: Client, enrichment: EnrichmentClient, standstill: Standstill
+    settings: Settings, client: Client, enrichment: EnrichmentClient, stall_detector: StallDetector
 ) -> tuple[Worker, Worker]:
     """Return the two halves of this process, not yet polling: what is short, and the pages of long files.
 
     Each has its own slots, so that no number of long files keeps a small one waiting.
     """
-    places = Places(
+    workspace = Workspace(
         inbox=settings.inbox.absolute(),
         output_root=settings.output_root.absolute(),
         receipts=Receipts(settings.state_dir.absolute()),
@@ -88,7 +88,7 @@ def build_workers(
         producer_version=version("batchd"),
         settings=_shaping(settings),
     )
-    activities = BatchActivities(places, enrichment, standstill)
+    activities = BatchActivities(workspace, enrichment, stall_detector)
     options: dict[str, Any] = {
         "interceptors": [StepLog()],
         "max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,

@@ -43,7 +43,7 @@ class Stored(NamedTuple):
     same: bool = True
 
 
-class Folder:
+class Directory:
     """Files of one folder. Blocking; a context manager that closes `fd`. `path` is for messages only."""
 
     def __init__(self, fd: int, path: Path) -> None:

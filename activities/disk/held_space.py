@@ -11,7 +11,7 @@ import os
 from collections.abc import MutableMapping
 from typing import Self
 
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors
 
 ANSWER_BYTES = 1_024
@@ -21,7 +21,7 @@ _STEP_BYTES = 65_536
 """Space is held in steps, so that holding it costs a page a few calls of the system, and a row none."""
 
 
-class Room:
+class HeldSpace:
     """The space held for one page. Blocking, but for the microseconds of a step; `close` frees what is held.
 
     `missed` outlives it: the size, by part file, of an answer that did not fit although room was held. The next attempt
@@ -39,8 +39,8 @@ class Room:
         self._answer_bytes = max(ANSWER_BYTES, missed.get(name, 0))
 
     @classmethod
-    def of(cls, folder: Folder, name: str, missed: MutableMapping[str, int], *, behind: int) -> Self:
-        """Make room for what is to be appended to the file `name`, which is `behind` bytes long now.
+    def open(cls, folder: Directory, name: str, missed: MutableMapping[str, int], *, behind: int) -> Self:
+        """Hold space for what is to be appended to the file `name`, which is `behind` bytes long now.
 
         Raises:
             StorageFull: there is none.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.manifest.document import ManifestDocument
 from activities.manifest.facts import ManifestFacts, first_facts
 from activities.manifest.publish import finished, finished_once, publish, remove_unlisted
@@ -24,7 +24,7 @@ UNKNOWN = -1
 """Stands in a damaged page for what only the source can tell."""
 
 
-def write_manifest(folder: Folder, request: WriteManifest, facts: Callable[[], ManifestFacts]) -> WrittenManifest:
+def write_manifest(folder: Directory, request: WriteManifest, facts: Callable[[], ManifestFacts]) -> WrittenManifest:
     """Write the manifest of a batch, or say which pages must be worked again first. Idempotent.
 
     A damaged page that the journal does not know has -1 for everything but its number: only the source can tell.
@@ -39,7 +39,7 @@ def write_manifest(folder: Folder, request: WriteManifest, facts: Callable[[], M
     return finished_once(folder, 1, lambda: _attempt(folder, request, facts))
 
 
-def _attempt(folder: Folder, request: WriteManifest, find_facts: Callable[[], ManifestFacts]) -> WrittenManifest:
+def _attempt(folder: Directory, request: WriteManifest, find_facts: Callable[[], ManifestFacts]) -> WrittenManifest:
     begun_ns = folder.now_ns()
     journal = entries(folder)
     # The journal goes once there is a manifest: only where there is none yet, what was read of it is all of it.
@@ -61,7 +61,7 @@ def _attempt(folder: Folder, request: WriteManifest, find_facts: Callable[[], Ma
 
 
 def _sorted_out(
-    folder: Folder, journal: dict[int, SavedPage], expected: Iterable[int], checked: Checked
+    folder: Directory, journal: dict[int, SavedPage], expected: Iterable[int], checked: Checked
 ) -> tuple[list[SavedPage], list[int]]:
     """Return the sound pages and the numbers of the others, whose files are removed; ends after 100 of those."""
     sound: list[SavedPage] = []

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.manifest.document import ManifestDocument, counts_of, status_of
 from activities.manifest.facts import PRODUCER, sayable, work_facts
 from activities.manifest.first_generation import MAX_DAMAGED_PAGES
@@ -32,7 +32,7 @@ class FallbackRow(NamedTuple):
     source: dict[str, str]
 
 
-def find_fallback_pages(folder: Folder, request: LoadPages) -> LoadedPages:
+def find_fallback_pages(folder: Directory, request: LoadPages) -> LoadedPages:
     """Return up to `max_pages` pages from `cursor.page` on that hold fallback rows in the generation before.
 
     `request.batch.generation` is the new generation. The next cursor's `page` is behind the last page returned.
@@ -46,7 +46,7 @@ def find_fallback_pages(folder: Folder, request: LoadPages) -> LoadedPages:
     return LoadedPages(pages=pages, next=Cursor(page=pages[-1].number + 1) if len(left) > len(pages) else None)
 
 
-def fallback_rows(folder: Folder, page: Page, generation: int) -> Iterator[FallbackRow]:
+def fallback_rows(folder: Directory, page: Page, generation: int) -> Iterator[FallbackRow]:
     """Yield the rows of a page that generation `generation` is to try again.
 
     Raises:
@@ -58,7 +58,7 @@ def fallback_rows(folder: Folder, page: Page, generation: int) -> Iterator[Fallb
 
 
 def write_generation(
-    folder: Folder, request: WriteManifest, *, finished_at: str, producer_version: str
+    folder: Directory, request: WriteManifest, *, finished_at: str, producer_version: str
 ) -> WrittenManifest:
     """Write the manifest of generation `request.batch.generation`, or say which pages must be worked first.
 
@@ -73,7 +73,7 @@ def write_generation(
     return finished_once(folder, generation, lambda: _attempt(folder, request, finished_at, producer_version))
 
 
-def _attempt(folder: Folder, request: WriteManifest, finished_at: str, producer_version: str) -> WrittenManifest:
+def _attempt(folder: Directory, request: WriteManifest, finished_at: str, producer_version: str) -> WrittenManifest:
     generation = request.batch.generation
     parent = read_manifest(folder, generation - 1)
     if digest_of(parent) != parent["integrity"]["digest"]:
@@ -97,7 +97,7 @@ def _attempt(folder: Folder, request: WriteManifest, finished_at: str, producer_
 
 
 def _merged(
-    folder: Folder, request: WriteManifest, journal: dict[int, SavedPage], before: list[SavedPage]
+    folder: Directory, request: WriteManifest, journal: dict[int, SavedPage], before: list[SavedPage]
 ) -> tuple[list[SavedPage], list[Page]]:
     """Return the pages as they are now, and those whose fallback rows were not tried again; ends after 100 of them."""
     generation = request.batch.generation
@@ -135,7 +135,7 @@ def _facts(request: WriteManifest, parent: dict[str, Any], pages: list[SavedPage
     }
 
 
-def _parent(folder: Folder, generation: int) -> dict[str, Any]:
+def _parent(folder: Directory, generation: int) -> dict[str, Any]:
     name = manifest_name(generation)
     there = folder.stored(name)
     return {"generation": generation, "file": name, "sha256": there.sha256 if there else ""}

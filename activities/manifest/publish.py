@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import orjson
 
-from activities.disk.directory import TEMPORARY, Folder, Stored
+from activities.disk.directory import TEMPORARY, Directory, Stored
 from activities.disk.failpoints import failpoint
 from activities.manifest.document import ManifestDocument
 from activities.manifest.reader import read_result
@@ -22,7 +22,7 @@ from workflows.errors import BatchdError, OutputRefused
 from workflows.requests import WrittenManifest
 
 
-def finished_once(folder: Folder, generation: int, attempt: Callable[[], WrittenManifest]) -> WrittenManifest:
+def finished_once(folder: Directory, generation: int, attempt: Callable[[], WrittenManifest]) -> WrittenManifest:
     """Return what the manifest of a generation says, written by `attempt` where nobody was first.
 
     An attempt may fail because another one finished and tidied up under its hands; then that one's manifest counts.
@@ -37,7 +37,7 @@ def finished_once(folder: Folder, generation: int, attempt: Callable[[], Written
         raise
 
 
-def finished(folder: Folder, generation: int) -> WrittenManifest | None:
+def finished(folder: Directory, generation: int) -> WrittenManifest | None:
     """Return what the manifest of a generation says, and tidy up behind it; None where there is none."""
     if not folder.exists(manifest_name(generation)):
         return None
@@ -45,7 +45,7 @@ def finished(folder: Folder, generation: int) -> WrittenManifest | None:
     return read_result(folder, generation)
 
 
-def publish(folder: Folder, document: ManifestDocument) -> WrittenManifest:
+def publish(folder: Directory, document: ManifestDocument) -> WrittenManifest:
     """Make the manifest appear and return what it says. Where another attempt was first, its manifest stays.
 
     Raises:
@@ -63,13 +63,13 @@ def publish(folder: Folder, document: ManifestDocument) -> WrittenManifest:
     return read_result(folder, document.generation)
 
 
-def tidy_late(folder: Folder, generation: int) -> None:
+def tidy_late(folder: Directory, generation: int) -> None:
     """Tidy up behind an attempt at a page, where the manifest appeared while it stood still: nobody else will."""
     if folder.exists(manifest_name(generation)):
         tidy(folder, generation)
 
 
-def tidy(folder: Folder, generation: int) -> None:
+def tidy(folder: Directory, generation: int) -> None:
     """Remove what a generation that has its manifest needs no more: marker, journal, parts and temporary files.
 
     What a later generation has begun stays: its retry may be running while a late attempt of this one tidies up. A
@@ -85,7 +85,7 @@ def tidy(folder: Folder, generation: int) -> None:
     folder.sync()
 
 
-def remove_unlisted(folder: Folder, document: ManifestDocument) -> None:
+def remove_unlisted(folder: Directory, document: ManifestDocument) -> None:
     """Remove chunks of this generation that were never journalled: of an attempt that was killed and given up."""
     listed = {each.file for each in document.files()}
     for name in folder.names():
@@ -100,7 +100,7 @@ def digest_lines(document: ManifestDocument, manifest_sha256: str) -> Iterator[b
     yield f"{manifest_sha256}  {document.name}\n".encode()
 
 
-def _decided(folder: Folder, document: ManifestDocument, name: str) -> Stored:
+def _decided(folder: Directory, document: ManifestDocument, name: str) -> Stored:
     stored = folder.write_once(name, document.blocks())
     if stored.same or folder.exists(document.name) or _lists_the_same(folder, document, name):
         return stored
@@ -110,14 +110,14 @@ def _decided(folder: Folder, document: ManifestDocument, name: str) -> Stored:
     return folder.write_once(name, document.blocks())
 
 
-def _lists_the_same(folder: Folder, document: ManifestDocument, name: str) -> bool:
+def _lists_the_same(folder: Directory, document: ManifestDocument, name: str) -> bool:
     try:
         return document.same_files(orjson.loads(folder.read(name) or b"null"))
     except (OutputRefused, ValueError, TypeError, KeyError):
         return False
 
 
-def _list_digests(folder: Folder, document: ManifestDocument, decided: Stored) -> None:
+def _list_digests(folder: Directory, document: ManifestDocument, decided: Stored) -> None:
     name = sums_name(document.generation)
     stored = folder.write_once(name, digest_lines(document, decided.sha256))
     if not stored.same and not folder.exists(document.name):

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors
 from activities.manifest.shape import misshapen
 from activities.output.names import generation_of_manifest, manifest_name
@@ -20,7 +20,7 @@ from workflows.requests import WrittenManifest
 _RESULT_KEYS = (b'"status"', b'"counts"')
 
 
-def read_manifest(folder: Folder, generation: int) -> dict[str, Any]:
+def read_manifest(folder: Directory, generation: int) -> dict[str, Any]:
     """Return a generation's manifest, which has every key it must have, each with a value of its type.
 
     Raises:
@@ -42,12 +42,12 @@ def read_manifest(folder: Folder, generation: int) -> dict[str, Any]:
     return manifest
 
 
-def newest_generation(folder: Folder) -> int:
+def newest_generation(folder: Directory) -> int:
     """Return the newest generation that has a manifest, 0 where the batch is not complete."""
     return max((generation_of_manifest(name) or 0 for name in folder.names()), default=0)
 
 
-def read_result(folder: Folder, generation: int) -> WrittenManifest:
+def read_result(folder: Directory, generation: int) -> WrittenManifest:
     """Return what the workflow learns of a written manifest, without parsing its list of chunks.
 
     Raises:
@@ -76,7 +76,7 @@ def saved_pages(manifest: Mapping[str, Any]) -> list[SavedPage]:
     return [_saved(each, rejected.get(each["page"])) for each in manifest["chunks"]]
 
 
-def listed_page(folder: Folder, generation: int, number: int) -> SavedPage | None:
+def listed_page(folder: Directory, generation: int, number: int) -> SavedPage | None:
     """Return one page of a manifest; None where it lists no such page.
 
     The file is searched line by line, which for twenty thousand chunks takes milliseconds where parsing it all would
@@ -92,7 +92,7 @@ def listed_page(folder: Folder, generation: int, number: int) -> SavedPage | Non
     return None if chunk is None else _saved(chunk, rejected)
 
 
-def listed_columns(folder: Folder, generation: int) -> tuple[str, ...]:
+def listed_columns(folder: Directory, generation: int) -> tuple[str, ...]:
     """Return the source's columns.
 
     Raises:
@@ -103,11 +103,11 @@ def listed_columns(folder: Folder, generation: int) -> tuple[str, ...]:
     raise OutputRefused(f"{folder.path / manifest_name(generation)} names no columns")
 
 
-def _damaged(folder: Folder, name: str, why: str) -> OutputRefused:
+def _damaged(folder: Directory, name: str, why: str) -> OutputRefused:
     return OutputRefused(f"{folder.path / name} is damaged: {why}; 'batchctl verify {folder.path}' tells all of it")
 
 
-def _lines(folder: Folder, generation: int, start: bytes | tuple[bytes, ...]) -> Iterator[bytes]:
+def _lines(folder: Directory, generation: int, start: bytes | tuple[bytes, ...]) -> Iterator[bytes]:
     name = manifest_name(generation)
     file = folder.reading(name)
     if file is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.exact_json import loads
 from activities.manifest.reader import listed_page
 from activities.output.chunk_format import elements_of
@@ -20,11 +20,11 @@ from workflows.models import Page
 class RetriedPage:
     """A page as the generation before left it."""
 
-    folder: Folder
+    folder: Directory
     before: SavedPage
 
     @classmethod
-    def of(cls, folder: Folder, page: Page, generation: int) -> Self:
+    def of(cls, folder: Directory, page: Page, generation: int) -> Self:
         """Find a page in the manifest of the generation before `generation`, its chunk checked against it.
 
         Raises:
@@ -60,6 +60,6 @@ class RetriedPage:
                 yield anew[row["_row"]]
 
 
-def damaged(folder: Folder, name: str) -> OutputRefused:
+def damaged(folder: Directory, name: str) -> OutputRefused:
     """Return the error for a file that is not what its manifest says."""
     return OutputRefused(f"{folder.path / name} is not what its manifest says; see `batchctl verify`, `batchctl rerun`")

@@ -15,7 +15,7 @@ import stat
 from pathlib import Path
 from typing import Self
 
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
 from activities.output.names import generation_of_data, sums_name
@@ -32,7 +32,7 @@ _HEAD_BYTES = 4_096
 _HIDDEN = re.compile(r"\.(?:batchd$|tmp-|part-|journal|manifest)")
 
 
-class OutputFolder(Folder):
+class OutputFolder(Directory):
     """One batch's folder."""
 
     @classmethod

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from activities.disk.checked_lines import line, mend_tail, payloads
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors
 from activities.disk.failpoints import failpoint
 from activities.output.names import generation_of_data, journal_name
@@ -63,7 +63,7 @@ class SavedPage:
         )
 
 
-def record(folder: Folder, saved: SavedPage, generation: int = 1) -> None:
+def record(folder: Directory, saved: SavedPage, generation: int = 1) -> None:
     """Append an entry, durable when this returns."""
     name = journal_name(generation)
     fd = folder.appending(name)
@@ -81,7 +81,7 @@ def record(folder: Folder, saved: SavedPage, generation: int = 1) -> None:
         os.close(fd)
 
 
-def entries(folder: Folder, generation: int = 1) -> dict[int, SavedPage]:
+def entries(folder: Directory, generation: int = 1) -> dict[int, SavedPage]:
     """Return the last sound entry of each page, by page number. Memory is a kilobyte a page."""
     name = journal_name(generation)
     fd = folder.appending(name, create=False)
@@ -103,12 +103,12 @@ def own_files(saved: SavedPage, generation: int) -> list[FileFacts]:
     return [each for each in saved.files() if generation_of_data(each.file) == generation]
 
 
-def matches(folder: Folder, saved: SavedPage, generation: int = 1, *, since_ns: int = 0) -> bool:
+def matches(folder: Directory, saved: SavedPage, generation: int = 1, *, since_ns: int = 0) -> bool:
     """Tell whether the files that a generation made of the page are on disk, byte for byte as they were saved."""
     return all(unchanged(folder, each, since_ns=since_ns) for each in own_files(saved, generation))
 
 
-def unchanged(folder: Folder, facts: FileFacts, *, since_ns: int = 0) -> bool:
+def unchanged(folder: Directory, facts: FileFacts, *, since_ns: int = 0) -> bool:
     """Tell whether a file is on disk, byte for byte as it was saved.
 
     It was hashed before at `since_ns` by the clock of its file system: where it has not changed since, it is not read.

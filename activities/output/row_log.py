@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from activities.disk.checked_lines import line, mend_tail, payloads
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
 from activities.output.names import part_name
@@ -58,7 +58,7 @@ class PartFile:
         self.done = set(self._found)
 
     @classmethod
-    def open(cls, folder: Folder, page_number: int, generation: int = 1) -> Self:
+    def open(cls, folder: Directory, page_number: int, generation: int = 1) -> Self:
         """Open the part file of a page, made where it is missing."""
         name = part_name(page_number, generation)
         fd = folder.appending(name)
@@ -66,7 +66,7 @@ class PartFile:
         return cls._of(fd, f"{folder.path / name}")
 
     @classmethod
-    def existing(cls, folder: Folder, page_number: int, generation: int = 1) -> Self | None:
+    def existing(cls, folder: Directory, page_number: int, generation: int = 1) -> Self | None:
         """Open the part file of a page; None where there is none."""
         name = part_name(page_number, generation)
         fd = folder.appending(name, create=False)

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Literal
 
 import orjson
 
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors
 from activities.exact_json import loads
 from activities.manifest.reader import digest_of, newest_generation, read_manifest, saved_pages
@@ -66,7 +66,7 @@ def export_rows(directory: Path, out: BinaryIO, fmt: Format, *, formula_safe: bo
 class _Rows:
     """The rows of a result, as often as they are asked for."""
 
-    def __init__(self, folder: Folder, pages: Sequence[SavedPage]) -> None:
+    def __init__(self, folder: Directory, pages: Sequence[SavedPage]) -> None:
         self._folder = folder
         self._pages = pages
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.manifest.document import MANIFEST_VERSION, counts_of, status_of
 from activities.manifest.facts import gaps
 from activities.manifest.identity_proof import identity_problems
@@ -24,7 +24,7 @@ from workflows.ids import checked_id
 MANIFEST, DIGEST, SUMS, GENERATIONS, RANGES, COUNTS = "manifest", "digest", "sums", "generations", "ranges", "counts"
 
 
-def checked_manifest(folder: Folder, generation: int, findings: Findings) -> dict[str, Any] | None:
+def checked_manifest(folder: Directory, generation: int, findings: Findings) -> dict[str, Any] | None:
     """Read a generation's manifest and hold it against its own digest and its list of digests; None if unreadable."""
     findings.checked(MANIFEST, DIGEST, SUMS)
     name = manifest_name(generation)
@@ -51,7 +51,9 @@ def check_arithmetic(manifest: dict[str, Any], findings: Findings) -> None:
         findings.problem(COUNTS, problem)
 
 
-def check_parent(folder: Folder, manifest: dict[str, Any], parent: dict[str, Any] | None, findings: Findings) -> None:
+def check_parent(
+    folder: Directory, manifest: dict[str, Any], parent: dict[str, Any] | None, findings: Findings
+) -> None:
     """Check that a manifest names the generation before it, as it is on disk."""
     generation = manifest["generation"]
     name = manifest_name(generation)
@@ -69,7 +71,7 @@ def check_parent(folder: Folder, manifest: dict[str, Any], parent: dict[str, Any
         findings.problem(GENERATIONS, f"{name} was made from another {parent_name} than the one there")
 
 
-def _loaded(folder: Folder, name: str, findings: Findings) -> dict[str, Any] | None:
+def _loaded(folder: Directory, name: str, findings: Findings) -> dict[str, Any] | None:
     try:
         content = folder.read(name)
     except OutputRefused as error:
@@ -114,7 +116,7 @@ def _misnamed(manifest: dict[str, Any]) -> Iterator[str]:
             yield f"{name!a} is not the name of the rejected records of page {page}"
 
 
-def _check_sums(folder: Folder, generation: int, manifest: dict[str, Any], findings: Findings) -> None:
+def _check_sums(folder: Directory, generation: int, manifest: dict[str, Any], findings: Findings) -> None:
     name = sums_name(generation)
     there = folder.stored(manifest_name(generation))
     files = [(each["sha256"], each["file"]) for each in (*manifest["chunks"], *manifest["rejected_files"])]

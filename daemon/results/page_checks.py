@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, Protocol
 
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.exact_json import loads
 from activities.output.chunk_format import FALLBACK_REGION, elements_of, free_name
 from activities.output.page_journal import FileFacts, SavedPage
@@ -30,7 +30,7 @@ class SourcePage(Protocol):
 class PageVerification:
     """Checks pages one after the other; memory is bounded by the numbers of the rows of a page."""
 
-    def __init__(self, folder: Folder, columns: Iterable[str], findings: Findings) -> None:
+    def __init__(self, folder: Directory, columns: Iterable[str], findings: Findings) -> None:
         self._folder = folder
         self._columns = list(columns)
         self._region = free_name("region", self._columns)

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from activities.disk.directory import TEMPORARY, Folder
+from activities.disk.directory import TEMPORARY, Directory
 from activities.manifest.reader import saved_pages
 from activities.output.names import (
     generation_of_data,
@@ -47,7 +47,7 @@ def verify(directory: Path, *, source: Path | None = None) -> Verdict:
 class _Verification:
     """One run over one folder."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Directory) -> None:
         self._folder = folder
         self._names = folder.names()
         self._generations = sorted({each for each in map(generation_of_manifest, self._names) if each})

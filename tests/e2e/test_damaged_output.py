@@ -18,7 +18,7 @@ from stub_activities import ROWS, StubActivities, request, workers
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.disk.directory import Folder, Stored
+from activities.disk.directory import Directory, Stored
 from activities.output.page_journal import FileFacts, SavedPage, record
 from activities.source.pinned_file import SourceFile
 from activities.write_manifest import finish
@@ -157,7 +157,7 @@ def test_pages_without_an_entry_in_the_journal_are_found_behind_those_that_have_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journalled: list[int]
 ) -> None:
     site = PageSite(tmp_path, users(50), page_rows=5)
-    with site.places.output(site.batch) as folder:
+    with site.workspace.output(site.batch) as folder:
         for number in journalled:
             gone = FileFacts(file=f"chunk-{number:06d}.json", rows=5, bytes=1, sha256="0" * 64)
             record(folder, SavedPage(page=site.pages[number - 1], chunk=gone, enriched=5, fallback=0))
@@ -170,7 +170,7 @@ def test_pages_without_an_entry_in_the_journal_are_found_behind_those_that_have_
         return loaded
 
     monkeypatch.setattr(SourceFile, "find_pages", counted)
-    written = finish(site.places, _asked(site))
+    written = finish(site.workspace, _asked(site))
     assert written.damaged == site.pages
     assert written.checked.page == 10
     assert len(walked) <= 10
@@ -194,13 +194,13 @@ def _reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count how often each file is hashed, on a file system whose clock has fine steps."""
     monkeypatch.setattr("activities.disk.directory._CLOCK_STEP_NS", 0)
     counted: Counter[str] = Counter()
-    stored = Folder.stored
+    stored = Directory.stored
 
-    def counting(folder: Folder, name: str) -> Stored | None:
+    def counting(folder: Directory, name: str) -> Stored | None:
         counted[name] += 1
         return stored(folder, name)
 
-    monkeypatch.setattr(Folder, "stored", counting)
+    monkeypatch.setattr(Directory, "stored", counting)
     return counted
 
 

@@ -17,8 +17,8 @@ from activities.adapter import BatchActivities
 from activities.api.client import ApiOptions, EnrichmentClient
 from activities.memory_budget import WORKER_BYTES
 from activities.registry.receipts import Receipts
-from activities.stall_detector import Standstill
-from activities.workspace import Places
+from activities.stall_detector import StallDetector
+from activities.workspace import Workspace
 from workflows.ids import batch_id
 from workflows.models import BatchRef, CsvOptions, Cursor, Source
 from workflows.requests import EnrichedPage, EnrichPage
@@ -32,16 +32,16 @@ class PageSite:
     def __init__(self, root: Path, csv: str | bytes | None = None, *, page_rows: int = 100_000) -> None:
         self.content = users(500).encode() if csv is None else csv.encode() if isinstance(csv, str) else csv
         self.id = batch_id(NAME.encode(), "key")
-        self.places = Places(
+        self.workspace = Workspace(
             inbox=root / "inbox",
             output_root=root / "out",
             receipts=Receipts(root / "state"),
             api_url="http://127.0.0.1/",
             producer_version="0",
         )
-        self.places.output_root.mkdir(parents=True, exist_ok=True)
+        self.workspace.output_root.mkdir(parents=True, exist_ok=True)
         self.batch = BatchRef(id=self.id, csv=CsvOptions(), source=self._claimed())
-        with self.places.source(self.batch) as source:
+        with self.workspace.source(self.batch) as source:
             self.pages = source.find_pages(Cursor(), page_rows=page_rows, max_pages=10).pages
         self.page = self.pages[0]
         self.beats: list[int] = []
@@ -49,7 +49,7 @@ class PageSite:
     @property
     def part(self) -> Path:
         """The part file of the first page."""
-        return self.places.output_root / f"batch-{self.id}" / ".part-000001"
+        return self.workspace.output_root / f"batch-{self.id}" / ".part-000001"
 
     @asynccontextmanager
     async def activities(
@@ -57,8 +57,8 @@ class PageSite:
     ) -> AsyncIterator[BatchActivities]:
         """The activities of a worker process that calls `url`."""
         made = ApiOptions(**{"url": url, **options})  # type: ignore[arg-type]
-        async with EnrichmentClient(made) as client, Standstill() as standstill:
-            yield BatchActivities(self.places, client, standstill, memory_bytes)
+        async with EnrichmentClient(made) as client, StallDetector() as stall_detector:
+            yield BatchActivities(self.workspace, client, stall_detector, memory_bytes)
 
     def environment(self) -> ActivityEnvironment:
         """Return where an activity runs: its heartbeats are counted in `beats`."""
@@ -78,7 +78,7 @@ class PageSite:
         return asyncio.create_task(run())
 
     def _claimed(self) -> Source:
-        path = self.places.inbox / ".processing" / self.id / NAME
+        path = self.workspace.inbox / ".processing" / self.id / NAME
         path.parent.mkdir(parents=True)
         path.write_bytes(self.content)
         status = path.stat()

@@ -25,7 +25,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 from activities.adapter import HEARTBEAT_S
 from activities.disk.failpoints import watched
 from activities.registry.receipts import Receipt
-from activities.workspace import Places
+from activities.workspace import Workspace
 from daemon.worker import WORKFLOWS
 from workflows.cursor import CursorBatchWorkflow
 from workflows.in_memory import InMemoryBatchWorkflow
@@ -71,20 +71,20 @@ class Batch(PageSite):
             source=self.request.source,
             state="running",
         )
-        self.places.receipts.write(receipt)
+        self.workspace.receipts.write(receipt)
 
     @property
     def receipt(self) -> Receipt:
-        found = self.places.receipts.read(self.id)
+        found = self.workspace.receipts.read(self.id)
         assert found
         return found
 
     def filed(self) -> list[str]:
         """Where the source lies."""
-        return [str(each.parent.parent.relative_to(self.places.inbox)) for each in self.places.inbox.rglob(NAME)]
+        return [str(each.parent.parent.relative_to(self.workspace.inbox)) for each in self.workspace.inbox.rglob(NAME)]
 
     def manifest(self) -> dict[str, Any]:
-        path = self.places.output_root / f"batch-{self.id}" / "manifest.json"
+        path = self.workspace.output_root / f"batch-{self.id}" / "manifest.json"
         loaded: dict[str, Any] = json.loads(path.read_text())
         return loaded
 
@@ -102,13 +102,13 @@ def batch(tmp_path: Path) -> Batch:
 @pytest.fixture
 def halt(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Halt]:
     made = Halt(request.param)
-    find_pages = Places.find_pages
+    find_pages = Workspace.find_pages
 
-    def loaded(places: Places, asked: LoadPages) -> LoadedPages:
+    def loaded(workspace: Workspace, asked: LoadPages) -> LoadedPages:
         made("load")
-        return find_pages(places, asked)
+        return find_pages(workspace, asked)
 
-    monkeypatch.setattr(Places, "find_pages", loaded)
+    monkeypatch.setattr(Workspace, "find_pages", loaded)
     with watched(made):
         yield made
 
@@ -192,7 +192,7 @@ async def test_a_reset_of_a_completed_batch_changes_nothing_of_its_end(client: C
         with suppress(WorkflowFailureError):
             await client.get_workflow_handle(handle.id).result()
     assert (batch.receipt, batch.manifest(), batch.filed()) == (receipt, manifest, filed)
-    assert not (batch.places.inbox / "failed").exists()
+    assert not (batch.workspace.inbox / "failed").exists()
 
 
 async def _reset(client: Client, handle: Handle) -> None:

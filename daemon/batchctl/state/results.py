@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from activities.disk.directory import Folder
+from activities.disk.directory import Directory
 from activities.manifest.reader import newest_generation, read_manifest
 from activities.output.names import manifest_name
 from activities.output.output_folder import OutputFolder
@@ -69,7 +69,7 @@ def finished_result(directory: Path) -> Result:
     return newest
 
 
-def _newest(folder: Folder) -> Result | None:
+def _newest(folder: Directory) -> Result | None:
     generation = newest_generation(folder)
     if not generation:
         return None

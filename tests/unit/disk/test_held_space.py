@@ -1,4 +1,4 @@
-"""Room for answers is held before calls are made, and given to those in flight when the disk is full."""
+"""Space for answers is held before calls are made, and given to those in flight when the disk is full."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.disk.held_space import ANSWER_BYTES, Room
+from activities.disk.held_space import ANSWER_BYTES, HeldSpace
 from activities.output.output_folder import OutputFolder
 from workflows.errors import StorageFull
 
@@ -41,37 +41,37 @@ def test_room_is_held_for_every_row_in_flight_and_free_again_when_its_answer_is_
     folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     SmallDisk(262_144, monkeypatch)
-    room = Room.of(folder, PART, {}, behind=0)
+    space = HeldSpace.open(folder, PART, {}, behind=0)
     most = 262_144 // (30_000 + ANSWER_BYTES)
     for row in range(most):
-        room.expect(row, 30_000)
+        space.expect(row, 30_000)
     with pytest.raises(StorageFull, match=PART):
-        room.expect(most, 30_000)
-    room.kept(0, 30_000, 30_100)
-    room.expect(most, 30_000)
-    room.close()
+        space.expect(most, 30_000)
+    space.kept(0, 30_000, 30_100)
+    space.expect(most, 30_000)
+    space.close()
 
 
 def test_no_room_leaves_no_name_in_the_folder(folder: OutputFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     SmallDisk(0, monkeypatch)
     before = folder.names()
-    room = Room.of(folder, PART, {}, behind=0)
+    space = HeldSpace.open(folder, PART, {}, behind=0)
     with pytest.raises(StorageFull):
-        room.expect(1, 10)
+        space.expect(1, 10)
     assert folder.names() == before
-    room.close()
+    space.close()
 
 
 def test_as_much_room_is_held_as_the_longest_answer_takes(
     folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = SmallDisk(10_000_000, monkeypatch)
-    room = Room.of(folder, PART, {}, behind=0)
-    room.expect(1, 10)
-    room.kept(1, 10, 900_000)
-    room.expect(2, 10)
+    space = HeldSpace.open(folder, PART, {}, behind=0)
+    space.expect(1, 10)
+    space.kept(1, 10, 900_000)
+    space.expect(2, 10)
     assert disk.asked_for[-1] >= 900_000
-    room.close()
+    space.close()
 
 
 def test_an_answer_that_did_not_fit_is_room_that_the_next_attempt_asks_for(
@@ -79,12 +79,12 @@ def test_an_answer_that_did_not_fit_is_room_that_the_next_attempt_asks_for(
 ) -> None:
     SmallDisk(500_000, monkeypatch)
     missed: dict[str, int] = {}
-    room = Room.of(folder, PART, missed, behind=0)
-    room.expect(1, 10)
-    room.give_up()
-    room.miss(900_000)
-    room.close()
-    again = Room.of(folder, PART, missed, behind=0)
+    space = HeldSpace.open(folder, PART, missed, behind=0)
+    space.expect(1, 10)
+    space.give_up()
+    space.miss(900_000)
+    space.close()
+    again = HeldSpace.open(folder, PART, missed, behind=0)
     with pytest.raises(StorageFull):
         again.expect(1, 10)
     again.close()

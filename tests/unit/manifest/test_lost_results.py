@@ -11,7 +11,7 @@ from batchctl_desk import Desk
 from finished_work import FinishedWork
 from page_site import PageSite
 
-from activities.enrich_page import PageWork
+from activities.enrich_page import OpenPage
 from workflows.errors import OutputRefused
 from workflows.requests import EnrichPage
 
@@ -38,7 +38,7 @@ def test_a_retry_makes_no_folder_where_that_of_the_result_was_deleted(tmp_path: 
     site = PageSite(tmp_path)
     retried = replace(site.batch, generation=2)
     with pytest.raises(OutputRefused, match="batchctl rerun"):
-        PageWork.open(site.places, EnrichPage(batch=retried, page=site.page))
+        OpenPage.open(site.workspace, EnrichPage(batch=retried, page=site.page))
     assert not site.part.parent.exists()
 
 

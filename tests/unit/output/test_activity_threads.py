@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from page_site import PageSite, soon
 
-from activities.workspace import Places
+from activities.workspace import Workspace
 from workflows.errors import SourceChanged, StorageFull
 from workflows.models import Cursor
 from workflows.requests import LoadedPages, LoadPages
@@ -36,7 +36,7 @@ async def test_an_activity_that_is_cancelled_ends_with_its_thread_and_says_what_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Exception | None
 ) -> None:
     site, thread = PageSite(tmp_path), Thread(end)
-    monkeypatch.setattr(Places, "find_pages", thread)
+    monkeypatch.setattr(Workspace, "find_pages", thread)
     request = LoadPages(batch=site.batch, cursor=Cursor(), page_rows=10)
 
     async def load() -> tuple[LoadedPages, bool]:

@@ -16,7 +16,7 @@ from installation import users
 from page_site import PageSite, soon
 from scripted_api import scripted_api
 
-from activities.enrich_page import PageWork
+from activities.enrich_page import OpenPage
 from activities.memory_budget import SMALL_PAGE_BYTES
 from workflows.errors import StorageFull, TransientError
 from workflows.requests import EnrichPage, SavePage
@@ -92,7 +92,7 @@ async def test_a_page_that_ends_in_a_deleted_folder_is_saved_all_the_same(tmp_pa
 
 async def test_a_late_attempt_at_a_page_that_was_saved_leaves_no_part_file(tmp_path: Path) -> None:
     site = PageSite(tmp_path, users(5))
-    late = PageWork.open(site.places, EnrichPage(batch=site.batch, page=site.page))
+    late = OpenPage.open(site.workspace, EnrichPage(batch=site.batch, page=site.page))
     async with scripted_api(good) as api, site.activities(api.url) as activities:
         await site.enrich(activities, site.environment())
         await site.environment().run(activities.save_chunk, SavePage(batch=site.batch, page=site.page))
@@ -105,7 +105,7 @@ async def test_a_late_attempt_at_a_page_that_was_saved_leaves_no_part_file(tmp_p
 async def test_a_late_attempt_at_a_page_of_a_finished_batch_leaves_no_part_file(tmp_path: Path) -> None:
     """It stood still just before it opened its part file, and the manifest came meanwhile."""
     site = PageSite(tmp_path, users(5))
-    late = PageWork.open(site.places, EnrichPage(batch=site.batch, page=site.page))
+    late = OpenPage.open(site.workspace, EnrichPage(batch=site.batch, page=site.page))
     (site.part.parent / "manifest.json").write_text(f'{{"id":"{site.id}"}}')
     late.close()
     assert [each.name for each in site.part.parent.iterdir()] == ["manifest.json"]
@@ -114,13 +114,13 @@ async def test_a_late_attempt_at_a_page_of_a_finished_batch_leaves_no_part_file(
 async def test_a_page_that_takes_long_to_open_is_heartbeated_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site, go_on, opened = PageSite(tmp_path), threading.Event(), PageWork.open
+    site, go_on, opened = PageSite(tmp_path), threading.Event(), OpenPage.open
 
-    def slow(*arguments: object) -> PageWork:
+    def slow(*arguments: object) -> OpenPage:
         assert go_on.wait(60)
         return opened(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(PageWork, "open", slow)
+    monkeypatch.setattr(OpenPage, "open", slow)
     async with scripted_api(good) as api, site.activities(api.url) as activities:
         work = site.enrich(activities, site.environment())
         try:
@@ -133,14 +133,14 @@ async def test_a_page_that_takes_long_to_open_is_heartbeated_meanwhile(
 async def test_a_page_that_is_called_off_while_it_is_opened_makes_no_call_and_holds_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site, begun, go_on, opened = PageSite(tmp_path), threading.Event(), threading.Event(), PageWork.open
+    site, begun, go_on, opened = PageSite(tmp_path), threading.Event(), threading.Event(), OpenPage.open
 
-    def slow(*arguments: object) -> PageWork:
+    def slow(*arguments: object) -> OpenPage:
         begun.set()
         assert go_on.wait(60)
         return opened(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(PageWork, "open", slow)
+    monkeypatch.setattr(OpenPage, "open", slow)
     async with scripted_api(good) as api, site.activities(api.url) as activities:
         where = site.environment()
         work = site.enrich(activities, where)
@@ -160,7 +160,7 @@ async def test_a_page_is_held_as_bytes_however_wide_its_characters_are(tmp_path:
     request = EnrichPage(batch=site.batch, page=site.page)
     tracemalloc.start()
     try:
-        work = await asyncio.to_thread(PageWork.open, site.places, request)
+        work = await asyncio.to_thread(OpenPage.open, site.workspace, request)
         held, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

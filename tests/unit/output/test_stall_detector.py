@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from activities.stall_detector import Standstill
+from activities.stall_detector import StallDetector
 
 
 class Clock:
@@ -17,36 +17,36 @@ class Clock:
 
 def test_a_gap_is_seen_before_the_first_tick_after_it() -> None:
     clock = Clock()
-    standstill = Standstill(clock)
+    stall_detector = StallDetector(clock)
     clock.now += 11
-    assert standstill.since(100.0, longer_than_s=10)
+    assert stall_detector.stalled_since(100.0, longer_than_s=10)
 
 
 def test_a_gap_is_still_known_after_the_process_ticked_on() -> None:
     clock = Clock()
-    standstill = Standstill(clock)
+    stall_detector = StallDetector(clock)
     clock.now += 11
-    standstill.tick()
+    stall_detector.tick()
     clock.now += 0.1
-    standstill.tick()
-    assert standstill.since(110.0, longer_than_s=10)
-    assert not standstill.since(111.05, longer_than_s=10), "what began after it has not lost anything"
+    stall_detector.tick()
+    assert stall_detector.stalled_since(110.0, longer_than_s=10)
+    assert not stall_detector.stalled_since(111.05, longer_than_s=10), "what began after it has not lost anything"
 
 
 def test_a_busy_process_has_not_stood_still() -> None:
     clock = Clock()
-    standstill = Standstill(clock)
+    stall_detector = StallDetector(clock)
     for _ in range(100):
         clock.now += 1
-        standstill.tick()
-    assert not standstill.since(0.0, longer_than_s=10)
+        stall_detector.tick()
+    assert not stall_detector.stalled_since(0.0, longer_than_s=10)
 
 
 async def test_it_ticks_by_itself_until_it_is_closed() -> None:
     clock = Clock()
-    async with Standstill(clock) as standstill:
+    async with StallDetector(clock) as stall_detector:
         await asyncio.sleep(0)
         clock.now += 11
-        assert standstill.since(0.0, longer_than_s=10)
+        assert stall_detector.stalled_since(0.0, longer_than_s=10)
     clock.now += 11
-    assert standstill.since(0.0, longer_than_s=10)
+    assert stall_detector.stalled_since(0.0, longer_than_s=10)
