@@ -24,7 +24,7 @@ from activities.output.chunk_format import element
 from activities.output.names import part_name
 from activities.output.row_log import DurableRow, PartFile
 from activities.save_page import already_saved
-from activities.source.pinned_file import Record, Rejected
+from activities.source.source_file import Record, Rejected
 from activities.workspace import Workspace
 from workflows.errors import BatchdError, StorageFull
 from workflows.requests import EnrichedPage, EnrichPage

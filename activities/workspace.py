@@ -12,7 +12,7 @@ from activities.manifest.next_generation import find_fallback_pages
 from activities.output.output_folder import OutputFolder
 from activities.registry.receipts import Receipts
 from activities.source.inbox import check_any_here
-from activities.source.pinned_file import SourceFile
+from activities.source.source_file import SourceFile
 from workflows.errors import InboxMissing, SourceVanished
 from workflows.ids import checked_id, workflow_id
 from workflows.models import BatchRef

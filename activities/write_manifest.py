@@ -14,7 +14,7 @@ from activities.manifest.next_generation import write_generation
 from activities.manifest.publish import finished
 from activities.output.names import rejected_name
 from activities.output.page_journal import entries
-from activities.source.pinned_file import SourceFile
+from activities.source.source_file import SourceFile
 from activities.workspace import Workspace
 from workflows.errors import BatchdError, OutputRefused
 from workflows.models import Cursor, Page

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from activities.source.pinned_file import Record, SourceFile
+from activities.source.source_file import Record, SourceFile
 from workflows.models import CsvOptions, Cursor
 
 MEGABYTE = 1_000_000

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from activities.source.delimiter import QUOTE, SAMPLE_RECORDS, Sheet, declared_delimiter, find_delimiter, most_frequent
-from activities.source.encoding import SAMPLE_BYTES, Encoding, encoding_of, guessed_by_sample
+from activities.source.encoding import SAMPLE_BYTES, Encoding, Utf8Scan, encoding_of, guessed_by_sample
 from activities.source.grammar import RECORD_RULES, Grammar
 from activities.source.header import check_number, check_required, columns
 from activities.source.parser import BadRecord, FieldSplitter, decoded
 from activities.source.scanner import Borders, Window
-from activities.source.utf8_scan import Utf8Scan
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions, PinnedDialect
 

@@ -1,8 +1,13 @@
 """Which text encoding a file has, or what it is where it is no text.
 
 A byte order mark decides, over the setting too (as the WHATWG Encoding Standard has it); where a program has put one
-before another, all of them are passed over. Then the setting. Then, for `auto`, the bytes of the whole file, see
-`activities.source.utf8_scan`. The decision is recorded in the manifest; a record that it does not fit is rejected.
+before another, all of them are passed over. Then the setting. Then, for `auto`, the bytes of the whole file
+(`Utf8Scan`). The decision is recorded in the manifest; a record that it does not fit is rejected.
+
+Files are read in encodings in which a byte below 0x80 is that ASCII character and nothing else. Records are cut out of
+bytes before they are decoded, so a comma, a quote or a line end may never be a part of another character (as in GBK,
+Big5, Shift JIS), and no other byte may stand for one (as in the Arabic Mac encoding). UTF-16 is the exception: it is
+cut by code units.
 """
 
 from __future__ import annotations
@@ -12,12 +17,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from activities.source.grammar import RECORD_RULES, Grammar
-from activities.source.text_encodings import readable
-from activities.source.utf8_scan import Utf8Scan
 from workflows.errors import InvalidCsv, shortened
 from workflows.ids import printable
 
 SAMPLE_BYTES = 65_536
+
+_DOS = (437, 720, 737, 775, 850, 852, 855, 857, 858, 860, 861, 862, 863, 865, 866, 869, 1125)
+_MAC = ("roman", "latin2", "croatian", "cyrillic", "greek", "iceland", "romanian", "turkish")
+
+READABLE = frozenset(
+    [
+        *("utf-8", "utf-16-le", "utf-16-be", "ascii"),
+        *(f"iso8859-{part}" for part in range(1, 17) if part != 12),  # noqa: PLR2004 - there never was a part 12
+        *(f"cp{page}" for page in (*range(1250, 1259), 874, *_DOS)),
+        *(f"mac-{script}" for script in _MAC),
+        *("koi8-r", "koi8-u", "koi8-t", "kz1048", "ptcp154", "tis-620", "hp-roman8"),
+        *("euc_jp", "euc_kr", "gb2312"),
+    ]
+)
+"""The encodings in which files are read, by Python's names."""
 
 _MAGIC = (
     (b"\x1f\x8b", "a gzip archive"),
@@ -42,6 +60,10 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r\x1b")
 _MIN_CONTROLS = 16
 _MAX_CONTROL_SHARE = 0.05
+_ASCII = bytes(range(0x80))
+_LEAD_BYTES = ((0xF0, 4), (0xE0, 3), (0xC0, 2))
+_MAX_CHAR_BYTES = 4
+_REPLACEMENT = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +94,47 @@ class Encoding:
         )
 
 
+class Utf8Scan:
+    """Finds out whether a whole file is UTF-8 or cp1252, from all of its bytes, block by block.
+
+    UTF-8 where its valid multi-byte characters outnumber the broken bytes (pure ASCII included), else cp1252. A sample
+    would not do: the first accent of a file may stand behind any sample. ASCII costs next to nothing; memory is for one
+    block.
+    """
+
+    def __init__(self) -> None:
+        self._cut = b""
+        self._wide = self._broken = 0
+
+    def feed(self, block: bytes) -> None:
+        """Take the next block of the file; blocks may cut characters anywhere."""
+        if not self._cut and block.isascii():
+            return
+        content = self._cut + block
+        whole = len(content) - _cut_bytes(content)
+        self._cut = content[whole:]
+        self._count(content[:whole])
+
+    def encoding(self, *, cut: bool = False) -> str:
+        """Return `utf-8` or `cp1252`, by all blocks so far.
+
+        A character that their end cuts is a broken one, unless they are known to be `cut` themselves.
+        """
+        broken = self._broken + (bool(self._cut) and not cut)
+        return "utf-8" if not broken or self._wide > broken else "cp1252"
+
+    def _count(self, content: bytes) -> None:
+        wide_bytes = len(content.translate(None, _ASCII))
+        ascii_chars = len(content) - wide_bytes
+        try:
+            self._wide += len(content.decode()) - ascii_chars
+        except UnicodeDecodeError:
+            text = content.decode("utf-8", "replace")
+            broken = text.count(_REPLACEMENT) - content.count(_REPLACEMENT.encode())
+            self._broken += broken
+            self._wide += len(text) - ascii_chars - broken
+
+
 def encoding_of(sample: bytes, setting: str = "auto", guess: Callable[[], str] = lambda: "utf-8") -> Encoding:
     """Decide the encoding of a file that begins with `sample`, its first `SAMPLE_BYTES` bytes.
 
@@ -88,6 +151,29 @@ def encoding_of(sample: bytes, setting: str = "auto", guess: Callable[[], str] =
     if encoding.unit_bytes == 1:
         _refuse(_binary_kind(sample))
     return encoding
+
+
+def guessed_by_sample(sample: bytes, *, whole: bool) -> str:
+    """Return `utf-8` or `cp1252`, by a sample that is the `whole` file or its beginning."""
+    scan = Utf8Scan()
+    scan.feed(sample)
+    return scan.encoding(cut=not whole)
+
+
+def readable(setting: str) -> str | None:
+    """Return Python's name of the encoding `setting`, None where files in it are not read."""
+    name = known(setting)
+    if name == "utf-8-sig":
+        return "utf-8"
+    return name if name in READABLE else None
+
+
+def known(setting: str) -> str | None:
+    """Return Python's name of the encoding `setting`, None where it knows none."""
+    try:
+        return codecs.lookup(setting).name
+    except (LookupError, ValueError):  # a NUL in it is a ValueError
+        return None
 
 
 def _refuse(kind: str | None) -> None:
@@ -119,13 +205,6 @@ def _binary_kind(sample: bytes) -> str | None:
     return "binary" if controls >= _MIN_CONTROLS and controls > len(sample) * _MAX_CONTROL_SHARE else None
 
 
-def guessed_by_sample(sample: bytes, *, whole: bool) -> str:
-    """Return `utf-8` or `cp1252`, by a sample that is the `whole` file or its beginning."""
-    scan = Utf8Scan()
-    scan.feed(sample)
-    return scan.encoding(cut=not whole)
-
-
 def _repeated_bytes(sample: bytes, mark: bytes) -> int:
     end = len(mark)
     while sample.startswith(mark, end):
@@ -139,3 +218,15 @@ def _readable(setting: str) -> str:
         shown = shortened(printable(setting), 80)
         raise InvalidCsv(f"files in the encoding {shown} are not read; set BATCH_ENCODING to one of docs/csv.md")
     return name
+
+
+def _cut_bytes(content: bytes) -> int:
+    """Return how many bytes at the end are the beginning of a character that goes on in the next block."""
+    for count in range(1, min(_MAX_CHAR_BYTES, len(content) + 1)):
+        byte = content[-count]
+        if byte >= 0xC0:  # noqa: PLR2004 - from here on, lead bytes
+            wanted = next(length for lead, length in _LEAD_BYTES if byte >= lead)
+            return count if count < wanted else 0
+        if byte < 0x80:  # noqa: PLR2004 - ASCII
+            break
+    return 0

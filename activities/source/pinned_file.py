@@ -1,94 +1,92 @@
-"""The claimed CSV file, cut into pages of records and read again page by page.
+"""A claimed file as bytes: opened safely, pinned to what was identified, read by offset.
 
-Blocking; callers in an event loop run it in a thread. Each object has its own descriptor and reads by offset, so
-several may read one file at once.
+A reader holds the file against its pin before it believes a byte and again after: nothing is ever made of two states
+of one file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from activities.source.dialect import Dialect, dialect_of_header, find_dialect, pinned_dialect
-from activities.source.grammar import Grammar
-from activities.source.parser import Record, RecordReader, Rejected
-from activities.source.reader import PageRecords
-from activities.source.scanner import Borders
-from activities.source.source_bytes import SourceBytes
-from workflows.errors import InvalidCsv, SourceChanged
-from workflows.models import CsvOptions, Cursor, Page, Source
-from workflows.requests import LoadedPages
+from activities.source.inbox import can_be_seen, why_missing
+from workflows.errors import SourceChanged, SourceUnreadable
+from workflows.ids import displayed, printable
+from workflows.models import Source
 
-__all__ = ["Dialect", "Record", "Rejected", "SourceFile"]
-
-MAX_PAGE_BYTES = 33_554_432
-"""A page ends early once it is this long, so that rows of a megabyte do not make a page of a gigabyte."""
+_HASH_BLOCK_BYTES = 1_048_576
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_UNREADABLE = frozenset({errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.ENODEV})
 
 
-class SourceFile:
-    """One open CSV file; a context manager. Made by `open`."""
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What must not change while a batch lives."""
 
-    def __init__(self, content: SourceBytes, dialect: Dialect, options: CsvOptions) -> None:
-        self._content = content
-        self._options = options
-        self.dialect = dialect
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+
+
+class PinnedFile:
+    """One open regular file; made by `open`, ended by `close`."""
+
+    def __init__(self, descriptor: int, path: bytes, pin: Pin) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._pin = pin
+        self.name = _shown(path)
 
     @classmethod
-    def open(cls, path: str | bytes | Path, options: CsvOptions, pinned: Source | None = None) -> Self:
-        """Open the regular file at `path`, following no link, by the dialect that was pinned.
-
-        Args:
-            path: the claimed file.
-            options: how it is to be read.
-            pinned: what was identified; without it the file is held against itself as it is now, and its dialect is
-                found by reading all of it.
+    def open(cls, path: str | bytes | Path, pinned: Source | None = None) -> Self:
+        """Open the regular file at `path`, following no link, held against `pinned` or else against itself.
 
         Raises:
-            SourceVanished: there is no such file in its folder.
+            SourceVanished: its folder is there, and the file is not in it.
             InboxMissing: its folder is not there, or may not be entered.
             SourceUnreadable: it is no regular file, or may not be read.
-            SourceChanged: it is not the file that was identified.
-            InvalidCsv: it is no CSV file, or has no usable header.
         """
-        content = SourceBytes.open(path, pinned)
-        try:
-            content.check_unchanged()
-            return cls(content, _dialect(content, options, pinned), options)
-        except InvalidCsv as invalid:
-            content.close()
-            raise InvalidCsv(f"{content.name}: {invalid}") from invalid
-        except BaseException:
-            content.close()
-            raise
+        where = os.fsencode(path)
+        descriptor = _opened(where)
+        now = _pin(os.fstat(descriptor))
+        return cls(descriptor, where, Pin(pinned.size_bytes, pinned.mtime_ns, pinned.inode) if pinned else now)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    @classmethod
+    def of(cls, descriptor: int, path: str | bytes | Path) -> Self:
+        """Read an open file as it is now; whoever opened it closes it."""
+        return cls(descriptor, os.fsencode(path), _pin(os.fstat(descriptor)))
 
     def close(self) -> None:
         """Close the file; twice is as good as once."""
-        self._content.close()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     @property
     def size_bytes(self) -> int:
-        """The size of the file as it was identified."""
-        return self._content.size_bytes
+        """The pinned size; nothing behind it is read."""
+        return self._pin.size_bytes
 
-    def check_unchanged(self) -> None:
-        """Hold the open file, and what its path leads to now, against what was identified.
+    def read_at(self, offset: int, count_bytes: int) -> bytes:
+        """Return the bytes asked for, cut at the pinned size.
 
         Raises:
-            SourceChanged: size, time of change or inode differ, or another file stands at the path.
-            SourceVanished: no file stands at the path, in a folder that is there.
-            InboxMissing: its folder is not there, or may not be entered.
+            SourceChanged: the file has become shorter.
         """
-        self._content.check_unchanged()
+        wanted = max(0, min(count_bytes, self.size_bytes - offset))
+        parts: list[bytes] = []
+        while wanted:
+            part = os.pread(self._descriptor, wanted, offset)
+            if not part:
+                raise SourceChanged(f"{self.name}: the file was cut to {offset} bytes or less; drop it again")
+            parts.append(part)
+            offset, wanted = offset + len(part), wanted - len(part)
+        return b"".join(parts)
 
     def sha256(self) -> str:
         """Return the hex digest of the whole file, read again.
@@ -96,85 +94,69 @@ class SourceFile:
         Raises:
             SourceChanged: the file changed while it was read.
         """
-        return self._content.sha256()
-
-    def find_pages(self, cursor: Cursor, *, page_rows: int, max_pages: int) -> LoadedPages:
-        """Find up to `max_pages` pages of `page_rows` records from `cursor` on.
-
-        The ranges of the pages leave no gap: blank lines belong to the record before them, the header included. A
-        page ends early at `MAX_PAGE_BYTES`. Values are not read, so `rejected` of a page is 0 whatever it holds.
-        Costs as much time as the pages are long, and memory for one record.
-        """
-        unread = cursor.offset == 0
-        offset, line = (self.dialect.data_start, self.dialect.data_line) if unread else (cursor.offset, cursor.line)
-        at = Cursor(offset=offset, page=cursor.page, row=cursor.row, line=line)
-        walk = self._borders(offset, line)
-        pages: list[Page] = []
-        while len(pages) < max_pages and (records := _pass_page(walk, page_rows)):
-            pages.append(_page(at, walk.offset, records))
-            at = Cursor(offset=walk.offset, page=at.page + 1, row=at.row + records, line=walk.line)
+        digest = hashlib.sha256()
+        for offset in range(0, self.size_bytes, _HASH_BLOCK_BYTES):
+            digest.update(self.read_at(offset, _HASH_BLOCK_BYTES))
         self.check_unchanged()
-        at_end = not pages or at.offset >= self._content.size_bytes
-        return LoadedPages(pages=pages, next=None if at_end else at)
+        return digest.hexdigest()
 
-    def read_page(self, page: Page) -> list[Record | Rejected]:
-        """Return exactly the records of `page`, in order.
+    def check_unchanged(self) -> None:
+        """Hold the open file, and what its path leads to now, against the pin.
 
         Raises:
-            SourceChanged: the file changed while it was read, or the page was not found in this file.
+            SourceChanged: size, time of change or inode differ, or another file stands at the path.
+            SourceVanished: its folder is there, and no file stands at the path.
+            InboxMissing: its folder is not there, or may not be entered.
         """
-        return list(self.rows_of(page))
-
-    def rows_of(self, page: Page) -> Iterator[Record | Rejected]:
-        """Yield the records of `page`, in order: of a long page one after the other, so that memory is for one.
-
-        They are those of the page only once the last was yielded and nothing was raised.
-
-        Raises:
-            SourceChanged: the file changed while it was read, or the page was not found in this file.
-        """
-        reader = RecordReader(
-            encoding=self.dialect.encoding,
-            delimiter=self.dialect.delimiter,
-            width=len(self.dialect.columns),
-            max_field_bytes=self._options.max_field_bytes,
-        )
-        records = PageRecords(self._content, self._grammar, reader, page)
-        yield from records.rows()
-        self.check_unchanged()
-        if (records.records, records.offset) != (page.records, page.source_end):
-            raise SourceChanged(f"{self._content.name}: page {page.number} is not what it was; drop the file again")
-
-    @property
-    def _grammar(self) -> Grammar:
-        return self.dialect.grammar(self._options.max_record_bytes)
-
-    def _borders(self, offset: int, line: int) -> Borders:
-        return Borders(self._content, self._grammar, offset, line=line)
+        held = os.fstat(self._descriptor)
+        if _pin(held) != self._pin:
+            what = _difference(self._pin, _pin(held))
+            raise SourceChanged(f"{self.name}: the file changed after it was taken ({what}); drop it again")
+        try:
+            standing = os.lstat(self._path)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            raise why_missing(self._path) from None
+        if not os.path.samestat(standing, held):
+            raise SourceChanged(f"{self.name}: another file has taken its place; drop it again")
 
 
-def _dialect(content: SourceBytes, options: CsvOptions, pinned: Source | None) -> Dialect:
-    if pinned is None:
-        return find_dialect(content, options)
-    if pinned.dialect is None:
-        return dialect_of_header(content, options)
-    return pinned_dialect(content, pinned.dialect, options.max_record_bytes)
+def _opened(path: bytes) -> int:
+    """Open for reading; the look before keeps a FIFO or a device from being opened at all."""
+    try:
+        _check_regular(os.lstat(path), path)
+        descriptor = os.open(path, _FLAGS)
+    except (FileNotFoundError, NotADirectoryError):
+        raise why_missing(path) from None
+    except OSError as error:
+        if error.errno not in _UNREADABLE:
+            raise
+        if not can_be_seen(path):
+            raise why_missing(path) from error
+        raise SourceUnreadable(f"{_shown(path)}: {error.strerror}; let the service read it") from error
+    try:
+        _check_regular(os.fstat(descriptor), path)
+    except SourceUnreadable:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
-def _pass_page(walk: Borders, page_rows: int) -> int:
-    """Go past the records of one page and the blank lines behind it; return how many there were."""
-    start = walk.offset
-    records = 0
-    while records < page_rows and walk.find_record():
-        walk.pass_record()
-        records += 1
-        if walk.offset - start >= MAX_PAGE_BYTES:
-            break
-    walk.find_record()
-    return records
+def _check_regular(status: os.stat_result, path: bytes) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceUnreadable(f"{_shown(path)}: not a regular file; drop a copy of the file itself")
 
 
-def _page(at: Cursor, source_end: int, records: int) -> Page:
-    return Page(
-        number=at.page, source_start=at.offset, source_end=source_end, first_row=at.row, records=records, line=at.line
-    )
+def _shown(path: bytes) -> str:
+    return printable(displayed(path.rpartition(b"/")[2]))
+
+
+def _pin(status: os.stat_result) -> Pin:
+    return Pin(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _difference(pinned: Pin, now: Pin) -> str:
+    if pinned.inode != now.inode:
+        return "it is another file"
+    if pinned.size_bytes != now.size_bytes:
+        return f"{now.size_bytes} bytes, it had {pinned.size_bytes}"
+    return "it was written to"

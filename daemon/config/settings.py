@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from activities.source.text_encodings import known, readable
+from activities.source.encoding import known, readable
 from daemon.config.setting_values import Address, HttpUrl, NamedPath, SecretToken, Share
 from workflows.errors import SettingsError
 from workflows.ids import IdentityPolicy

@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from activities.source.dialect import Dialect, dialect_of_header, find_dialect
+from activities.source.encoding import readable
 from activities.source.grammar import RECORD_RULES
 from activities.source.parser import MAX_FIELD_CHARS
-from activities.source.pinned_file import Record, Rejected, SourceFile
+from activities.source.pinned_file import PinnedFile
 from activities.source.scanner import Window
-from activities.source.source_bytes import SourceBytes
-from activities.source.text_encodings import readable
+from activities.source.source_file import Record, Rejected, SourceFile
 from workflows.errors import InvalidCsv, OutputRefused, SourceChanged, SourceError, SourceUnreadable, SourceVanished
 from workflows.models import CsvOptions, Page
 
@@ -104,18 +104,18 @@ def _options(manifest: dict[str, Any]) -> CsvOptions:
     return CsvOptions(encoding=dialect["encoding"], delimiter=dialect["delimiter"], max_columns=columns, **limits)
 
 
-def _opened(path: Path) -> SourceBytes:
+def _opened(path: Path) -> PinnedFile:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise SourceUnreadable(f"{path} is not a regular file; save it to one and give that")
-        return SourceBytes.open(path.resolve())
+        return PinnedFile.open(path.resolve())
     except (FileNotFoundError, SourceVanished) as error:
         raise SourceVanished(f"{path} does not exist") from error
     except OSError as error:
         raise SourceUnreadable(f"{path}: {error.strerror}") from error
 
 
-def _check_same(path: Path, content: SourceBytes, listed: dict[str, Any]) -> None:
+def _check_same(path: Path, content: PinnedFile, listed: dict[str, Any]) -> None:
     if content.size_bytes != listed["bytes"]:
         raise SourceChanged(f"{path} has {content.size_bytes} bytes, the manifest says {listed['bytes']}")
     try:
@@ -126,7 +126,7 @@ def _check_same(path: Path, content: SourceBytes, listed: dict[str, Any]) -> Non
         raise SourceChanged(f"{path} is not the file this batch was made from: its sha256 is another one")
 
 
-def _as_listed(path: Path, content: SourceBytes, options: CsvOptions, listed: dict[str, Any]) -> SourceFile:
+def _as_listed(path: Path, content: PinnedFile, options: CsvOptions, listed: dict[str, Any]) -> SourceFile:
     """Open a source whose header is read as the manifest says, by today's rules or by those before."""
     for find in (find_dialect, dialect_of_header):
         dialect = _found(find, content, options)
@@ -142,7 +142,7 @@ def _rules(listed: dict[str, Any]) -> int:
     return rules
 
 
-def _found(find: Callable[[Window, CsvOptions], Dialect], content: SourceBytes, options: CsvOptions) -> Dialect | None:
+def _found(find: Callable[[Window, CsvOptions], Dialect], content: PinnedFile, options: CsvOptions) -> Dialect | None:
     try:
         return find(content, options)
     except InvalidCsv:

@@ -20,7 +20,7 @@ from temporalio.client import Client
 
 from activities.disk.directory import Directory, Stored
 from activities.output.page_journal import FileFacts, SavedPage, record
-from activities.source.pinned_file import SourceFile
+from activities.source.source_file import SourceFile
 from activities.write_manifest import finish
 from daemon.results.verify import verify
 from daemon.worker import WORKFLOWS

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from csv_pages import PAGE_SIZES, read_in_pages
 
-from activities.source.pinned_file import Record, SourceFile
+from activities.source.source_file import Record, SourceFile
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions
 

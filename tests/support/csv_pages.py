@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from activities.source.pinned_file import Record, Rejected, SourceFile
+from activities.source.source_file import Record, Rejected, SourceFile
 from workflows.models import CsvOptions, Cursor, Page
 
 PAGE_SIZES = (1, 2, 3, 7, 1000)

@@ -22,7 +22,7 @@ from activities.output.chunk_format import element
 from activities.output.output_folder import OutputFolder
 from activities.output.row_log import DurableRow, PartFile
 from activities.save_page import save_chunk
-from activities.source.pinned_file import Record, Rejected, SourceFile
+from activities.source.source_file import Record, Rejected, SourceFile
 from workflows.ids import batch_id, identity_key
 from workflows.models import (
     BatchRef,

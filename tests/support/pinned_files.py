@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from activities.source.pinned_file import SourceFile
+from activities.source.source_file import SourceFile
 from workflows.models import CsvOptions, Source
 
 

@@ -14,9 +14,8 @@ from pathlib import Path
 
 from activities.disk.failpoints import failpoint
 from activities.source.dialect import find_dialect
-from activities.source.encoding import guessed_by_sample
-from activities.source.source_bytes import SourceBytes
-from activities.source.utf8_scan import Utf8Scan
+from activities.source.encoding import Utf8Scan, guessed_by_sample
+from activities.source.pinned_file import PinnedFile
 from daemon.config.settings import Settings
 from daemon.intake.admit.refusals import SAMPLED_BYTES, content_refusal, dialect_refusal
 from daemon.intake.observe.entries import Dropped, Fingerprint
@@ -114,7 +113,7 @@ def _dialect(fd: int, dropped: Dropped, settings: Settings, guessed: str) -> Pin
     if options.encoding == "auto":
         options = replace(options, encoding=guessed)  # of all bytes, so that they are read but once
     try:
-        return find_dialect(SourceBytes.of(fd, dropped.path), options).pinned()
+        return find_dialect(PinnedFile.of(fd, dropped.path), options).pinned()
     except InvalidCsv as error:
         return dialect_refusal(error)
     except SourceChanged:

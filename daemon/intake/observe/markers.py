@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.source.pinned_file import SourceFile
+from activities.source.source_file import SourceFile
 from daemon.intake.observe.refusal import Refusal
 from workflows.models import CsvOptions, Cursor
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from csv_pages import read_in_pages
 
+from activities.source.encoding import Utf8Scan
 from activities.source.header import columns
-from activities.source.pinned_file import Dialect, Record, SourceFile
-from activities.source.utf8_scan import Utf8Scan
+from activities.source.source_file import Dialect, Record, SourceFile
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions, Page
 

@@ -11,7 +11,7 @@ from csv_pages import PAGE_SIZES, pages_of, read_in_pages
 
 from activities.source import reader as page_records
 from activities.source.parser import RecordReader
-from activities.source.pinned_file import Record, Rejected, SourceFile
+from activities.source.source_file import Record, Rejected, SourceFile
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions
 

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from activities.source import reader as page_records
 from activities.source import scanner as record_borders
 from activities.source.grammar import RECORD_RULES, fields_pattern, record_pattern
-from activities.source.pinned_file import Record, Rejected, SourceFile
 from activities.source.reader import PageRecords
+from activities.source.source_file import Record, Rejected, SourceFile
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions, Cursor
 

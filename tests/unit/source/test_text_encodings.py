@@ -9,8 +9,8 @@ import pytest
 from csv_pages import read_in_pages
 from repository import ROOT
 
+from activities.source.encoding import READABLE, known, readable
 from activities.source.parser import Record
-from activities.source.text_encodings import READABLE, known, readable
 from workflows.models import CsvOptions
 
 BYTEWISE = sorted(READABLE - {"utf-16-le", "utf-16-be"})

@@ -13,8 +13,8 @@ import pytest
 from csv_pages import pages_of, read_in_pages
 from pinned_files import nobody, opened, pinned
 
-from activities.source import pinned_file as source_file
-from activities.source.pinned_file import Record, SourceFile
+from activities.source import source_file
+from activities.source.source_file import Record, SourceFile
 from workflows.errors import InvalidCsv, SourceChanged, SourceUnreadable, SourceVanished
 from workflows.models import CsvOptions, Cursor, Page, PinnedDialect
 
