@@ -12,12 +12,12 @@ import logging
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 
+from activities.disk.atomic_files import sweep, sync_folder
 from activities.disk.errors import disk_errors
 from activities.disk.failpoints import failpoint
-from activities.disk.moves import move_where_free, sweep, sync_folder
+from activities.disk.moves import move_into
 from activities.registry.control_states import control_states_beside
 from activities.registry.reasons import Reason, mend_of, place_in, write_reason
 from activities.registry.receipts import Receipt, Receipts
@@ -87,7 +87,7 @@ def _move_all(claimed: Path, shelved: Path) -> None:
         return
     for name in names:
         with contextlib.suppress(FileNotFoundError):  # an attempt that overlaps with this one took it
-            _move(claimed / name, shelved)
+            move_into(claimed / name, shelved)
         failpoint("filing.moved")
     try:
         claimed.rmdir()
@@ -97,17 +97,6 @@ def _move_all(claimed: Path, shelved: Path) -> None:
         if error.errno != errno.ENOTEMPTY:
             raise
         logger.warning("claim.not_empty", extra={"fields": {"folder": str(claimed)}})
-
-
-def _move(source: Path, folder: Path) -> None:
-    """Move a file into `folder`; beside another of its name it gets a number."""
-    for number in count():
-        name = f"{source.stem}.{number}{source.suffix}" if number else source.name
-        try:
-            move_where_free(source, folder / name)
-        except FileExistsError:
-            continue
-        return
 
 
 def _note_generation(receipts: Receipts, request: FileSource) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import secrets
 import shutil
@@ -19,7 +18,8 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from activities.disk.moves import sync_folder
+from activities.disk.atomic_files import sync_folder
+from activities.disk.hashing import copy_hashed
 from activities.manifest.identity_proof import RERUN
 from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
@@ -28,7 +28,6 @@ from workflows.errors import SettingsError, SourceChanged, SourceVanished
 from workflows.ids import batch_id, printable, workflow_id
 from workflows.models import Identity, Source
 
-BLOCK_BYTES = 1_048_576
 LOCK_FILE = "rerun.lock"
 COPYING = ".rerun-"
 """How folders begin that the daemon passes over."""
@@ -118,15 +117,10 @@ class Reruns:
 
 def _copied(original: Path, copy: Path, expected: Source) -> Source:
     """Copy the file and return it as a source of its own: nothing done to one of them can reach the other."""
-    digest = hashlib.sha256()
     with original.open("rb") as reading, copy.open("xb") as writing:
-        while block := reading.read(BLOCK_BYTES):
-            digest.update(block)
-            writing.write(block)
-        writing.flush()
-        os.fsync(writing.fileno())
+        sha256 = copy_hashed(reading, writing)
         facts = os.fstat(writing.fileno())
-    if digest.hexdigest() != expected.sha256:
+    if sha256 != expected.sha256:
         raise SourceChanged(f"{printable(str(original))} is not the file any more that {expected.name} was")
     now = datetime.now(tz=UTC).isoformat(timespec="milliseconds")
     return replace(

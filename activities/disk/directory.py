@@ -9,20 +9,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
-import secrets
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
+from activities.disk.atomic_files import temporary_name
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
+from activities.disk.hashing import HashedBlocks, blocks_of
+from activities.disk.modes import FILE_MODE
 from workflows.errors import OutputRefused, TransientError
-
-TEMPORARY = ".tmp-"
-FILE_MODE = 0o600
 
 MAX_WHOLE_BYTES = 1_073_741_824
 """Far more than a manifest of a billion rows; a file that only says it is one must not fill the memory."""
@@ -146,7 +144,7 @@ class Directory:
 
     def nameless(self) -> int:
         """Return a descriptor of a new file that has no name and is gone when it is closed, even by a kill."""
-        name = _temporary_name()
+        name = temporary_name()
         with disk_errors(f"writing in {self.path}"):
             fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN_FILE, FILE_MODE, dir_fd=self.fd)
             os.unlink(name, dir_fd=self.fd)
@@ -157,12 +155,10 @@ class Directory:
         file = self.reading(name)
         if file is None:
             return None
-        digest, size_bytes = hashlib.sha256(), 0
+        hashed = HashedBlocks(blocks_of(file, _BLOCK_BYTES))
         with file, disk_errors(f"reading {self.path / name}"):
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
-                size_bytes += len(block)
-        return Stored(size_bytes, digest.hexdigest())
+            digest = hashed.sha256()
+        return Stored(hashed.size_bytes, digest)
 
     def write_once(self, name: str, blocks: Iterable[bytes], *, sync_folder: bool = True) -> Stored:
         """Make `name` from `blocks`, whole or not at all. Where it exists already, that one stays and is hashed.
@@ -173,7 +169,7 @@ class Directory:
             StorageFull: there is no room; nothing of the attempt stays.
             TransientError: what existed was removed before it could be hashed.
         """
-        temporary = _temporary_name()
+        temporary = temporary_name()
         with disk_errors(f"writing {self.path / name}"):
             try:
                 offered = self._write(temporary, blocks)
@@ -265,29 +261,25 @@ class Directory:
         return translated(error, f"opening {self.path / name}")
 
 
-def _temporary_name() -> str:
-    return f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
-
-
 def _written(fd: int, blocks: Iterable[bytes]) -> Stored:
-    digest, size_bytes, pending = hashlib.sha256(), 0, bytearray()
-
-    def flush() -> None:
-        nonlocal size_bytes
-        digest.update(pending)
-        size_bytes += len(pending)
-        view = memoryview(bytes(pending))
-        pending.clear()
+    hashed = HashedBlocks(_gathered(blocks))
+    for block in hashed:
+        view = memoryview(block)
         while view:
             view = view[os.write(fd, view) :]
+    failpoint("file.write.after")
+    return Stored(hashed.size_bytes, hashed.sha256())
 
+
+def _gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield small blocks as few large ones."""
+    pending = bytearray()
     for block in blocks:
         pending += block
         if len(pending) >= _BLOCK_BYTES:
-            flush()
-    flush()
-    failpoint("file.write.after")
-    return Stored(size_bytes, digest.hexdigest())
+            yield bytes(pending)
+            pending.clear()
+    yield bytes(pending)
 
 
 def _not_plain(path: Path) -> OutputRefused:

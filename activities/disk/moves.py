@@ -6,21 +6,19 @@ under a hidden name first, so a half copy is never seen under a real one.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import functools
 import os
-import secrets
 import shutil
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
-TEMPORARY = ".tmp-"
-FOLDER_MODE = 0o700
-FILE_MODE = 0o600
-STALE_S = 3_600.0
+from activities.disk.atomic_files import sync_folder, temporary_beside
+
+MAX_NAME_BYTES = 255
+_MAX_SUFFIX_BYTES = 40
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
@@ -57,64 +55,52 @@ def move_where_free(source: Path, target: Path) -> None:
         _copy_and_remove(source, target)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file at once: whatever happens, the old or the new content stands there. Durable on return."""
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}")
-    try:
-        write_new(temporary, content)
-        temporary.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    sync_folder(path.parent)
+def move_into(source: Path, folder: Path) -> Path:
+    """Move a file into `folder` under its name, or the next number of it that is free, and return where it is now.
 
+    Blocking; where the taken name is the same file already, the other name of it goes.
 
-def write_new(path: Path, content: bytes, *, synced: bool = True) -> None:
-    """Make a new file; where `synced`, it is on disk when this returns."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-        if synced:
-            file.flush()
-            os.fsync(file.fileno())
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it where they are missing."""
-    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable against a power cut; it is no error where the folder is gone."""
-    with contextlib.suppress(FileNotFoundError):
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    Raises:
+        FileNotFoundError: `source`, or `folder`, is not there.
+    """
+    for target in numbered_paths(folder, source.name):
         try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+            move_where_free(source, target)
+        except FileExistsError:
+            if not _is_same_file(source, target):
+                continue
+            source.unlink()
+        return target
+    raise AssertionError
 
 
-def sweep(folder: Path, older_than_s: float = STALE_S) -> None:
-    """Remove what writers that were killed have left behind; one that is still writing only has to write again."""
-    oldest_s = time.time() - older_than_s
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(TEMPORARY) and entry.stat(follow_symlinks=False).st_ctime <= oldest_s:
-                Path(entry.path).unlink(missing_ok=True)
+def numbered_paths(folder: Path, name: str) -> Iterator[Path]:
+    """Yield `users.csv`, `users.1.csv`, `users.2.csv`, ... in `folder`, cut where one is too long for a file system."""
+    yield folder / name
+    whole = os.fsencode(name)
+    stem, dot, suffix = whole.rpartition(b".")
+    if not stem:
+        stem, dot, suffix = whole, b"", b""
+    for number in count(1):
+        ending = b".%d%b%b" % (number, dot, suffix[:_MAX_SUFFIX_BYTES])
+        yield folder / os.fsdecode(stem[: MAX_NAME_BYTES - len(ending)] + ending)
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samestat(one.lstat(), other.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _copy_and_remove(source: Path, target: Path) -> None:
-    temporary = target.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}")
-    try:
+    with temporary_beside(target) as temporary:
         with source.open("rb") as reading, temporary.open("xb") as writing:
             shutil.copyfileobj(reading, writing, 1_048_576)
             writing.flush()
             os.fsync(writing.fileno())
         shutil.copystat(source, temporary)
         rename_where_free(temporary, target)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     sync_folder(target.parent)
     source.unlink()
 

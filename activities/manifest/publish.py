@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 
 import orjson
 
-from activities.disk.directory import TEMPORARY, Directory, Stored
+from activities.disk.atomic_files import TEMPORARY
+from activities.disk.directory import Directory, Stored
 from activities.disk.failpoints import failpoint
 from activities.manifest.document import ManifestDocument
 from activities.manifest.reader import read_result

@@ -18,13 +18,13 @@ from typing import Self
 from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
+from activities.disk.modes import FOLDER_MODE
 from activities.output.names import generation_of_data, sums_name
 from workflows.errors import OutputRefused, TransientError
 from workflows.ids import workflow_id
 
 MARKER = ".batchd"
 MANIFEST = "manifest.json"
-FOLDER_MODE = 0o700
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _ID_IN_MANIFEST = re.compile(rb'"id": ?"([a-z0-9-]{1,80})"')

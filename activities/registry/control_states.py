@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from activities.disk.atomic_files import make_folder, sync_folder, write_whole
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
-from activities.disk.moves import make_folder, sync_folder, write_whole
 from activities.registry.receipts import Receipts
 from workflows.ids import checked_id
 from workflows.models import CallLimits, Control, ControlState, Pause

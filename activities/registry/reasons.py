@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from activities.disk.atomic_files import write_whole
 from activities.disk.failpoints import failpoint
-from activities.disk.moves import write_whole
 from activities.registry.timestamps import now_text, shown_time
 from workflows.errors import shortened
 from workflows.ids import printable

@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -22,9 +21,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from activities.disk.atomic_files import make_folder, sync_folder, temporary_beside, write_new
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
-from activities.disk.moves import TEMPORARY, make_folder, sync_folder, write_new
 from workflows.errors import InvalidBatchId, StartedElsewhere, TransientError
 from workflows.ids import checked_id, displayed, slug
 from workflows.models import Counts, Identity, Mode, PinnedDialect, Source
@@ -98,10 +97,9 @@ class Receipts:
             TransientError: the folder cannot be written.
         """
         path = self._path(checked_id(receipt.id))
-        temporary = self.folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
         with disk_errors(f"writing the receipt of {receipt.id}"):
             make_folder(self.folder)
-            try:
+            with temporary_beside(path) as temporary:
                 failpoint("receipt.write.before")
                 write_new(temporary, json.dumps(asdict(receipt)).encode(), synced=synced)
                 _date(temporary, receipt.claimed_at)
@@ -111,9 +109,6 @@ class Receipts:
                     failpoint("receipt.rename.before")
                     temporary.replace(path)
                 failpoint("receipt.renamed")
-            finally:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
             if synced:
                 sync_folder(self.folder)
         failpoint("receipt.written")

@@ -13,10 +13,9 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
+from activities.disk.modes import FOLDER_MODE
 from workflows.errors import InboxMissing, SourceVanished
 from workflows.ids import displayed, printable
-
-FOLDER_MODE = 0o700
 
 
 def make_in(root: Path, *names: str) -> Path:

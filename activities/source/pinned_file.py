@@ -7,19 +7,18 @@ of one file.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from activities.disk.hashing import BLOCK_BYTES, HashedBlocks
 from activities.source.inbox import can_be_seen, why_missing
 from workflows.errors import SourceChanged, SourceUnreadable
 from workflows.ids import displayed, printable
 from workflows.models import Source
 
-_HASH_BLOCK_BYTES = 1_048_576
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _UNREADABLE = frozenset({errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.ENODEV})
 
@@ -94,11 +93,10 @@ class PinnedFile:
         Raises:
             SourceChanged: the file changed while it was read.
         """
-        digest = hashlib.sha256()
-        for offset in range(0, self.size_bytes, _HASH_BLOCK_BYTES):
-            digest.update(self.read_at(offset, _HASH_BLOCK_BYTES))
+        offsets = range(0, self.size_bytes, BLOCK_BYTES)
+        digest = HashedBlocks(self.read_at(offset, BLOCK_BYTES) for offset in offsets).sha256()
         self.check_unchanged()
-        return digest.hexdigest()
+        return digest
 
     def check_unchanged(self) -> None:
         """Hold the open file, and what its path leads to now, against the pin.

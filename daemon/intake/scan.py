@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from activities.disk.moves import sweep
+from activities.disk.atomic_files import sweep
 from activities.registry.receipts import Receipt, Receipts
 from activities.source.inbox import blocked_folder, in_the_way
 from daemon.config.settings import Settings

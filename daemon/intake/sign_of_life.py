@@ -15,7 +15,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from activities.disk.moves import write_new
+from activities.disk.atomic_files import replace_whole
 from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
 from daemon.intake.leader import is_watched
@@ -76,10 +76,7 @@ class SignOfLife:
             inbox=str(self._inbox),
             mounted=os.path.ismount(self._inbox),
         )
-        temporary = self._path.with_name(f".{FILE}.{os.getpid()}.tmp")
-        temporary.unlink(missing_ok=True)
-        write_new(temporary, json.dumps(asdict(sign)).encode() + b"\n", synced=False)
-        temporary.replace(self._path)
+        replace_whole(self._path, json.dumps(asdict(sign)).encode() + b"\n", synced=False)
         self._written = True
 
     def beat(self) -> None:

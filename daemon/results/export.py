@@ -16,6 +16,7 @@ import orjson
 
 from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors
+from activities.disk.hashing import HashedBlocks
 from activities.exact_json import loads
 from activities.manifest.reader import digest_of, newest_generation, read_manifest, saved_pages
 from activities.manifest.retried_page import damaged
@@ -23,7 +24,6 @@ from activities.output.chunk_format import elements_of
 from activities.output.names import manifest_name
 from activities.output.output_folder import OutputFolder
 from activities.output.page_journal import FileFacts, SavedPage
-from daemon.results.hashed_lines import HashedLines
 
 Format = Literal["csv", "jsonl"]
 
@@ -89,7 +89,7 @@ class _Rows:
         if file is None:
             raise damaged(self._folder, chunk.file)
         with file, disk_errors(f"reading {self._folder.path / chunk.file}"):
-            lines = HashedLines(file)
+            lines = HashedBlocks(file)
             try:
                 yield from elements_of(lines)
             except ValueError as error:

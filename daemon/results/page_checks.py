@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any, Protocol
 
 from activities.disk.directory import Directory
+from activities.disk.hashing import HashedBlocks
 from activities.exact_json import loads
 from activities.output.chunk_format import FALLBACK_REGION, elements_of, free_name
 from activities.output.page_journal import FileFacts, SavedPage
-from daemon.results.hashed_lines import HashedLines
 from daemon.results.verdict import Findings
 
 FILES, CONTENT, ROWS = "files", "content", "rows"
@@ -104,7 +104,7 @@ class PageVerification:
             file.close()
             self._findings.problem(FILES, f"{facts.file} is not the file the manifest lists (its size differs)")
             return False
-        lines = HashedLines(file)
+        lines = HashedBlocks(file)
         wrong = ""
         with file:
             try:

@@ -12,7 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from activities.disk.directory import TEMPORARY, Directory
+from activities.disk.atomic_files import TEMPORARY
+from activities.disk.directory import Directory
 from activities.manifest.reader import saved_pages
 from activities.output.names import (
     generation_of_data,

@@ -13,11 +13,14 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from activities.disk.atomic_files import replace_whole
 from daemon.processes.listeners import command_of
 
 SERVER_FILE = "server.json"
 DATABASE = "temporal.db"
 DATABASE_OPTION = "--db-filename"
+RECORD_MODE = 0o666
+"""Less the umask: whoever may enter the state folder may know where the server is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +39,8 @@ def database_of(state_dir: Path) -> Path:
 
 def write_record(state_dir: Path, record: ServerRecord) -> None:
     """Record the server of this state folder, whole or not at all."""
-    temporary = state_dir / f".{SERVER_FILE}.tmp"
-    temporary.write_text(json.dumps(asdict(record)) + "\n")
-    temporary.replace(state_dir / SERVER_FILE)
+    content = json.dumps(asdict(record)) + "\n"
+    replace_whole(state_dir / SERVER_FILE, content.encode(), mode=RECORD_MODE, synced=False)
 
 
 def remove_record(state_dir: Path) -> None:

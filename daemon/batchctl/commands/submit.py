@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fnmatch
-import hashlib
 import os
 import pwd
 import secrets
@@ -13,7 +12,9 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from activities.disk.moves import rename_where_free, sync_folder
+from activities.disk.atomic_files import removed_after, sync_folder
+from activities.disk.hashing import copy_hashed
+from activities.disk.moves import rename_where_free
 from daemon.batchctl.arguments import add_timeout, command
 from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, NotPossible
@@ -24,7 +25,6 @@ from daemon.config.settings import Settings
 from workflows.errors import SettingsError
 from workflows.ids import printable
 
-BLOCK_BYTES = 1_048_576
 READ_AND_OWN_WRITE = 0o644
 
 
@@ -85,17 +85,14 @@ def copy_in(settings: Settings, source: Path, name: str) -> str:
     target, hidden = inbox / name, inbox / f".{secrets.token_hex(8)}.part"
     if os.path.lexists(target):
         raise _taken(target)
-    try:
+    with removed_after(hidden):
         with _plain(source) as reading, _private(hidden) as writing:
             _let_daemon_read(settings, source, writing.fileno(), os.fstat(reading.fileno()))
-            sha256 = _copied(reading, writing)
+            sha256 = copy_hashed(reading, writing)
         try:
             rename_where_free(hidden, target)
         except FileExistsError as error:
             raise _taken(target) from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            hidden.unlink()
     sync_folder(inbox)
     return sha256
 
@@ -110,16 +107,6 @@ def _plain(source: Path) -> BinaryIO:
 
 def _private(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
-
-
-def _copied(reading: BinaryIO, writing: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := reading.read(BLOCK_BYTES):
-        digest.update(block)
-        writing.write(block)
-    writing.flush()
-    os.fsync(writing.fileno())
-    return digest.hexdigest()
 
 
 def _let_daemon_read(settings: Settings, source: Path, copy: int, facts: os.stat_result) -> None:

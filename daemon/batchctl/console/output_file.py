@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from activities.disk.atomic_files import removed_after
 from workflows.errors import SettingsError
 
 
@@ -53,7 +54,7 @@ def _replaced(name: str, there: os.stat_result | None) -> Iterator[BinaryIO]:
     """Write beside what the name leads to, and put it in its place when it is whole and durable."""
     target = Path(os.path.realpath(name))
     hidden = target.with_name(f".export-{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
+    with removed_after(hidden):
         with hidden.open("xb") as out:
             if there:
                 os.fchmod(out.fileno(), stat.S_IMODE(there.st_mode))
@@ -61,5 +62,3 @@ def _replaced(name: str, there: os.stat_result | None) -> Iterator[BinaryIO]:
             out.flush()
             os.fsync(out.fileno())
         hidden.replace(target)
-    finally:
-        hidden.unlink(missing_ok=True)

@@ -13,8 +13,9 @@ import hashlib
 import os
 from pathlib import Path
 
+from activities.disk.atomic_files import sync_folder
 from activities.disk.failpoints import failpoint
-from activities.disk.moves import rename_where_free, sync_folder
+from activities.disk.moves import rename_where_free
 from activities.source.inbox import make_in
 from activities.workspace import PROCESSING
 from daemon.intake.observe.entries import Dropped, Fingerprint, look_at

@@ -9,12 +9,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
+from activities.disk.atomic_files import sync_folder, write_whole
 from activities.disk.failpoints import failpoint
-from activities.disk.moves import move_where_free, sync_folder, write_whole
+from activities.disk.moves import MAX_NAME_BYTES, move_where_free, numbered_paths
 from activities.registry.receipts import Receipt
 from activities.source.inbox import make_in
 from daemon.intake.observe.entries import Dropped
@@ -22,7 +22,6 @@ from daemon.intake.observe.names import DUPLICATES
 from workflows.ids import displayed
 
 RECEIPT = ".receipt.json"
-MAX_NAME_BYTES = 255
 
 _NEXT = {
     "completed": "Nothing has to be done: the result is there. To work the file again on purpose: {rerun}",
@@ -42,8 +41,7 @@ def set_aside(inbox: Path, dropped: Dropped, first: Receipt, *, sha256: str) -> 
     """
     folder = make_in(inbox, DUPLICATES)
     document = _document(dropped, first, sha256)
-    for number in count():
-        target = folder / os.fsdecode(_numbered(dropped.name, number))
+    for target in numbered_paths(folder, os.fsdecode(dropped.name)):
         receipt = folder / os.fsdecode(_receipt_name(os.fsencode(target.name)))
         if os.path.lexists(target):
             continue
@@ -99,17 +97,6 @@ def _document(dropped: Dropped, first: Receipt, sha256: str) -> dict[str, Any]:
         "set_aside_at": datetime.now(tz=UTC).isoformat(timespec="milliseconds"),
         "what_next": what_next(first),
     }
-
-
-def _numbered(name: bytes, number: int) -> bytes:
-    """Return `users.csv`, `users.1.csv`, `users.2.csv`, ..., cut where it would be too long for a file system."""
-    if number == 0:
-        return name
-    stem, dot, suffix = name.rpartition(b".")
-    if not stem:
-        stem, dot, suffix = name, b"", b""
-    ending = b".%d%b%b" % (number, dot, suffix[:40])
-    return stem[: MAX_NAME_BYTES - len(ending)] + ending
 
 
 def _receipt_name(name: bytes) -> bytes:

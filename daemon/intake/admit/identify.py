@@ -6,13 +6,14 @@ before and after: a digest is never made of two states of one file.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from activities.disk.failpoints import failpoint
+from activities.disk.hashing import BLOCK_BYTES, HashedBlocks
 from activities.source.dialect import find_dialect
 from activities.source.encoding import Utf8Scan, guessed_by_sample
 from activities.source.pinned_file import PinnedFile
@@ -23,8 +24,6 @@ from daemon.intake.observe.refusal import Refusal, unreadable
 from workflows.errors import InvalidCsv, SourceChanged
 from workflows.models import Mode, PinnedDialect
 from workflows.policies import MAX_PAGES_AT_ONCE
-
-BLOCK_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +84,31 @@ def _opened(path: Path) -> int:
 
 
 def _read(fd: int, dropped: Dropped, settings: Settings, stopping: threading.Event) -> Identified | Refusal | None:
-    digest, scan = hashlib.sha256(), Utf8Scan()
-    lines = offset = 0
-    while block := os.pread(fd, BLOCK_BYTES, offset):
-        if offset == 0:
+    hashed, scan, lines = HashedBlocks(_blocks(fd)), Utf8Scan(), 0
+    for block in hashed:
+        if hashed.size_bytes == len(block):
             refusal = content_refusal(block[:SAMPLED_BYTES], settings)
             if refusal:
                 return refusal if _unchanged(fd, dropped) else None
             lines = _line_breaks(block)  # all of them wherever they count: an in-memory file is one block
         if stopping.is_set():
             return None
-        digest.update(block)
         scan.feed(block)
-        offset += len(block)
-    if offset != dropped.fingerprint.size_bytes:
+    if hashed.size_bytes != dropped.fingerprint.size_bytes:
         return None
     found = _dialect(fd, dropped, settings, scan.encoding())
     if not _unchanged(fd, dropped):
         return None
     if isinstance(found, Refusal):
         return found
-    return Identified(digest.hexdigest(), mode_of(offset, lines, settings), found)
+    return Identified(hashed.sha256(), mode_of(hashed.size_bytes, lines, settings), found)
+
+
+def _blocks(fd: int) -> Iterator[bytes]:
+    offset = 0
+    while block := os.pread(fd, BLOCK_BYTES, offset):
+        yield block
+        offset += len(block)
 
 
 def _dialect(fd: int, dropped: Dropped, settings: Settings, guessed: str) -> PinnedDialect | Refusal | None:

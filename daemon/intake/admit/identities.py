@@ -12,15 +12,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from activities.disk.atomic_files import make_folder, sync_folder, temporary_beside, write_new
 from activities.disk.errors import disk_errors
 from activities.disk.failpoints import failpoint
-from activities.disk.moves import TEMPORARY, make_folder, sync_folder, write_new
 from activities.manifest.identity_proof import COLLISION
 from activities.registry.receipts import Receipt, Receipts
 from daemon.config.settings import Settings
@@ -92,8 +91,7 @@ class Identities:
         return self.folder / hashlib.sha256(key.encode()).hexdigest()
 
     def _note(self, path: Path, identity: str) -> None:
-        temporary = self.folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
-        try:
+        with temporary_beside(path) as temporary:
             write_new(temporary, identity.encode())
             failpoint("identity.link.before")
             try:
@@ -103,9 +101,6 @@ class Identities:
                     temporary.replace(path)
             except OSError:
                 temporary.replace(path)  # a file system without hard links
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
         sync_folder(self.folder)
 
 

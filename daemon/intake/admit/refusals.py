@@ -7,12 +7,11 @@ sender can be told.
 
 from __future__ import annotations
 
-import os
-from itertools import count
 from pathlib import Path
 
+from activities.disk.atomic_files import sweep, sync_folder
 from activities.disk.failpoints import failpoint
-from activities.disk.moves import move_where_free, sweep, sync_folder
+from activities.disk.moves import move_into
 from activities.file_source import FAILED
 from activities.registry.reasons import Reason, write_reason
 from activities.source.encoding import SAMPLE_BYTES, encoding_of
@@ -75,7 +74,7 @@ def refuse(inbox: Path, dropped: Dropped, refusal: Refusal) -> Path:
         ),
     )
     failpoint("refusal.reasoned")
-    moved = _moved(dropped.path, folder)
+    moved = move_into(dropped.path, folder)
     failpoint("refusal.moved")
     sweep(folder, older_than_s=0.0)
     for each in (folder, folder.parent, dropped.folder):
@@ -86,19 +85,3 @@ def refuse(inbox: Path, dropped: Dropped, refusal: Refusal) -> Path:
 def refused_name(dropped: Dropped) -> str:
     """Return the name of the folder in `failed/` for a refused file: the same one for the same file, for ever."""
     return f"{REFUSED}{slug(displayed(dropped.name))}-{digest_of(dropped.name, dropped.fingerprint)}"
-
-
-def _moved(source: Path, folder: Path) -> Path:
-    for number in count():
-        stem, dot, suffix = source.name.rpartition(".")
-        name = f"{stem}.{number}{dot}{suffix}" if number and stem else f"{source.name}.{number}"
-        target = folder / (name if number else source.name)
-        try:
-            move_where_free(source, target)
-        except FileExistsError:
-            if os.path.samestat(source.lstat(), target.lstat()):
-                source.unlink()  # two names of one file
-                return target
-            continue
-        return target
-    raise AssertionError

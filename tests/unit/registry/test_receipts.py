@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from intake_site import Killed
 
+from activities.disk.atomic_files import sweep
 from activities.disk.failpoints import watched
-from activities.disk.moves import sweep
 from activities.registry.receipts import Receipt, Receipts, ReceiptState
 from workflows.errors import InvalidBatchId, StorageFull, TransientError
 from workflows.ids import batch_id, displayed
