@@ -7,18 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from finished_work import FinishedWork
 
 from activities.manifest.reader import digest_of
 from daemon.results.verify import verify
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> FinishedWork:
-    finished = FinishedWork(tmp_path)
-    finished.run()
-    return finished
 
 
 def failed(work: FinishedWork, source: Path | None = None) -> dict[str, str]:
