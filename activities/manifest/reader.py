@@ -10,7 +10,7 @@ import orjson
 
 from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors
-from activities.manifest.shape import misshapen
+from activities.manifest.model import manifest_problems
 from activities.output.names import generation_of_manifest, manifest_name
 from activities.output.page_journal import FileFacts, SavedPage
 from workflows.errors import OutputRefused
@@ -34,7 +34,7 @@ def read_manifest(folder: Directory, generation: int) -> dict[str, Any]:
         manifest: dict[str, Any] = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise _damaged(folder, name, f"it is no JSON: {error}") from error
-    wrong = next(misshapen(manifest), None)
+    wrong = next(manifest_problems(manifest), None)
     if wrong is None and manifest["generation"] != generation:
         wrong = f"it says it is generation {manifest['generation']}"
     if wrong is not None:

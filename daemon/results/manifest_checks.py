@@ -13,8 +13,8 @@ from activities.disk.directory import Directory
 from activities.manifest.document import MANIFEST_VERSION, counts_of, status_of
 from activities.manifest.facts import gaps
 from activities.manifest.identity_proof import identity_problems
+from activities.manifest.model import manifest_problems
 from activities.manifest.reader import digest_of, saved_pages
-from activities.manifest.shape import misshapen
 from activities.output.names import chunk_name, generation_of_data, manifest_name, rejected_name, sums_name
 from activities.output.page_journal import SavedPage
 from daemon.results.verdict import MAX_TOLD, Findings
@@ -85,14 +85,14 @@ def _loaded(folder: Directory, name: str, findings: Findings) -> dict[str, Any] 
     except orjson.JSONDecodeError as error:
         findings.problem(MANIFEST, f"{name} is no JSON: {error}")
         return None
-    wrong = list(_misshapen(manifest))
+    wrong = list(_problems(manifest))
     for each in wrong[: MAX_TOLD + 1]:
         findings.problem(MANIFEST, f"{name}: {each}")
     return None if wrong else manifest
 
 
-def _misshapen(manifest: Any) -> Iterator[str]:
-    wrong = list(misshapen(manifest))
+def _problems(manifest: Any) -> Iterator[str]:
+    wrong = list(manifest_problems(manifest))
     yield from wrong
     if wrong:
         return

@@ -12,10 +12,10 @@ from typing import Any
 import jsonschema
 import pytest
 from finished_work import CSV, FinishedWork
+from manifest_schema import manifest_schema
 from repository import ROOT
 
 from activities.disk.failpoints import watched
-from activities.manifest.shape import MANIFEST, OneOf, Optional, Values
 from activities.output.page_journal import record
 from daemon.results.verify import verify
 from workflows.errors import OutputRefused, SourceChanged
@@ -310,25 +310,8 @@ def test_texts_that_json_cannot_hold_are_shown_as_escapes(tmp_path: Path) -> Non
     assert verify(work.directory).ok
 
 
-def test_the_shape_that_verify_asks_for_and_the_schema_are_one() -> None:
-    def compare(shape: Any, schema: dict[str, Any], at: str) -> None:
-        shape = shape.shape if isinstance(shape, Optional) else shape
-        if isinstance(shape, dict):
-            assert set(shape) <= set(schema["properties"]), at
-            required = {key for key, each in shape.items() if not isinstance(each, Optional)}
-            assert required == set(schema["required"]), at
-            for key, each in shape.items():
-                compare(each, schema["properties"][key], f"{at}.{key}")
-        elif isinstance(shape, list):
-            assert schema["type"] == "array", at
-            compare(shape[0], schema["items"], f"{at}[]")
-        elif isinstance(shape, OneOf):
-            assert list(shape.values) == schema["enum"], at
-        elif isinstance(shape, Values):
-            compare(shape.shape, schema["additionalProperties"], f"{at}.*")
-
-    compare(MANIFEST, SCHEMA, "manifest")
-    assert set(MANIFEST) == set(SCHEMA["properties"])
+def test_the_published_schema_is_the_one_the_model_makes() -> None:
+    assert (DOCS / "manifest.schema.json").read_text() == manifest_schema(), "run make docs"
 
 
 def test_the_examples_in_the_documentation_are_what_is_written(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_pages_that_are_not_numbered_from_one_on_are_found(work: FinishedWork, n
         ({"workflow_id": "batch-others-0123456789ab"}, "its workflow_id is not"),
         ({"identity": {"policy": "name+content", "key": "name+content:users.csv"}}, "its identity is not"),
         ({"identity": {"policy": "size", "key": "99"}}, "manifest.identity.policy is none of"),
-        ({"mode": "by-hand"}, "manifest.mode is none of cursor, in-memory"),
+        ({"mode": "by-hand"}, "manifest.mode is none of 'cursor', 'in-memory'"),
         ({"status": "finished"}, "manifest.status is none of"),
     ],
 )
