@@ -16,13 +16,6 @@ from workflows.ids import IdentityPolicy, batch_id, identity_key
 from workflows.models import Control
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> FinishedWork:
-    finished = FinishedWork(tmp_path)
-    finished.run()
-    return finished
-
-
 def drop_last_chunk(work: FinishedWork, manifest: dict[str, Any]) -> None:
     dropped = manifest["chunks"].pop()
     (work.directory / dropped["file"]).unlink()
