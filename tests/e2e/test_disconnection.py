@@ -57,7 +57,7 @@ def test_a_file_dropped_while_no_server_is_there_is_worked_when_it_comes(install
     server.stop()
     site.drop("users.csv", users(5))
     eventually(lambda: service.logged("temporal.unreachable"), "it is noticed that nobody answers")
-    site.start("temporal-again", server.command)
+    site.temporal_again(server.command)
 
     [folder] = site.finished()
     assert manifest_of(folder)["counts"]["enriched"] == 5

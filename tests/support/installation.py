@@ -27,6 +27,7 @@ from daemon.processes.child import plain_environment
 
 BIN = Path(sys.executable).parent
 DEADLINE_S = 60.0
+SERVER_ATTEMPTS = 4
 T = TypeVar("T")
 
 
@@ -174,9 +175,17 @@ class Installation:
         command = [str(BIN / "temporal"), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless"]
         command += [part for each in dynamic_config for part in ("--dynamic-config-value", each)]
         command += ["--db-filename", database, "--sqlite-pragma", "journal_mode=wal", "--log-level", "error"]
-        process = self.start("temporal", command, **plain_environment())
-        eventually(lambda: _temporal_answers(port), "the Temporal server is up")
-        return process
+        return self.temporal_again(command, name="temporal")
+
+    def temporal_again(self, command: list[str], *, name: str = "temporal-again") -> Process:
+        """Start a Temporal server until one stays: of the further ports that it takes at random, one may be taken."""
+        port = int(command[command.index("--port") + 1])
+        for attempt in range(SERVER_ATTEMPTS):
+            process = self.start(f"{name}{attempt or ''}", command, **plain_environment())
+            eventually(lambda p=process: _temporal_answers(port) or not p.running(), "the Temporal server is up")
+            if process.running():
+                return process
+        raise AssertionError(process.log.read_text())
 
     @staticmethod
     def children(pid: int) -> list[tuple[int, bytes]]:
@@ -296,9 +305,12 @@ def temporal_server(folder: Path, *dynamic_config: str) -> Iterator[str]:
     command = [str(BIN / "temporal"), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless"]
     command += [part for each in dynamic_config for part in ("--dynamic-config-value", each)]
     log = folder / "temporal.log"
-    process = Process([*command, "--log-level", "error"], plain_environment(), folder, log)
+    for _ in range(SERVER_ATTEMPTS):
+        process = Process([*command, "--log-level", "error"], plain_environment(), folder, log)
+        eventually(lambda p=process: _temporal_answers(port) or not p.running(), "the Temporal server is up")
+        if process.running():
+            break
     try:
-        eventually(lambda: _temporal_answers(port) or not process.running(), "the Temporal server is up")
         assert process.running(), log.read_text()
         yield f"127.0.0.1:{port}"
     finally:
