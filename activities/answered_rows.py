@@ -16,12 +16,12 @@ from activities.disk.directory import Directory
 from activities.exact_json import loads
 from activities.output.chunk_format import elements_of
 from activities.output.names import chunk_name
-from activities.output.row_log import PartFile
+from activities.output.row_log import RowLog
 
 LOOKED_AT_ROWS = 50
 
 
-def answered_row(folder: Directory, batch_id: str, part: PartFile, pages: Iterable[tuple[int, int]]) -> CallRow | None:
+def answered_row(folder: Directory, batch_id: str, part: RowLog, pages: Iterable[tuple[int, int]]) -> CallRow | None:
     """Return a row that was enriched, from `part` or from the chunks of `pages`; None where a short look finds none.
 
     Args:

@@ -19,10 +19,10 @@ from activities.disk.held_space import HeldSpace
 from activities.manifest.next_generation import fallback_rows
 from activities.manifest.publish import tidy_late
 from activities.manifest.reader import listed_columns
-from activities.output.call_stats import tally
+from activities.output.call_stats import call_stats
 from activities.output.chunk_format import element
 from activities.output.names import part_name
-from activities.output.row_log import DurableRow, PartFile
+from activities.output.row_log import DurableRow, RowLog
 from activities.save_page import already_saved
 from activities.source.source_file import Record, Rejected
 from activities.workspace import Workspace
@@ -47,7 +47,7 @@ class OpenPage:
         request: EnrichPage,
         folder: Directory,
         held: ExitStack,
-        rows: tuple[PartFile, HeldSpace] | None = None,
+        rows: tuple[RowLog, HeldSpace] | None = None,
     ) -> None:
         self._workspace = workspace
         self._request = request
@@ -78,7 +78,7 @@ class OpenPage:
             if already_saved(folder, page, batch.generation):
                 # A late attempt, or a run started again after Temporal lost its state: nothing is left to call.
                 return cls(workspace, request, folder, stack.pop_all())
-            part = PartFile.open(folder, page.number, generation=batch.generation)
+            part = RowLog.open(folder, page.number, generation=batch.generation)
             stack.callback(part.close)
             space = HeldSpace.open(
                 folder, part_name(page.number, batch.generation), workspace.missed, behind=part.size_bytes
@@ -151,7 +151,7 @@ class OpenPage:
         return EnrichedPage(
             outcome="api_up" if finished and probe else outcome.outcome,
             rows_done=self.rows_done,
-            stats=tally(self._part if self._part and finished and not probe else []),
+            stats=call_stats(self._part if self._part and finished and not probe else []),
             detail=outcome.detail,
             retry_after_s=outcome.retry_after_s,
         )
@@ -167,13 +167,13 @@ class OpenPage:
         finally:
             self._held.close()
 
-    def _keep_again(self, deleted: PartFile) -> None:
+    def _keep_again(self, deleted: RowLog) -> None:
         """Copy what a deleted part file holds, unless another attempt has saved the page and so removed it."""
         page = self._request.page
         with self._workspace.output(self._request.batch) as folder:
             if already_saved(folder, page):
                 return
-            with PartFile.open(folder, page.number) as part:
+            with RowLog.open(folder, page.number) as part:
                 part.append(row for row in deleted if row.row not in part.done)
                 part.sync()
             if already_saved(folder, page):  # meanwhile

@@ -18,7 +18,7 @@ from activities.manifest.retried_page import RetriedPage
 from activities.output.chunk_format import array
 from activities.output.names import chunk_name, manifest_name, part_name, rejected_name
 from activities.output.page_journal import FileFacts, SavedPage, entries, matches, own_files, record
-from activities.output.row_log import DurableRow, PartFile
+from activities.output.row_log import DurableRow, RowLog
 from workflows.models import Page
 from workflows.requests import SavedChunk, SavePage
 
@@ -64,7 +64,7 @@ def already_saved(folder: Directory, page: Page, generation: int = 1) -> SavedPa
 
 
 def _made(folder: Directory, page: Page, generation: int) -> SavedPage | None:
-    part = PartFile.existing(folder, page.number, generation)
+    part = RowLog.existing(folder, page.number, generation)
     if part is None:
         return None
     with part:
@@ -76,7 +76,7 @@ def _made(folder: Directory, page: Page, generation: int) -> SavedPage | None:
     return saved
 
 
-def _first_time(folder: Directory, page: Page, part: PartFile) -> SavedPage | None:
+def _first_time(folder: Directory, page: Page, part: RowLog) -> SavedPage | None:
     numbers = range(page.first_row, page.first_row + page.records)
     if not all(row in part.done for row in numbers):
         return None
@@ -85,7 +85,7 @@ def _first_time(folder: Directory, page: Page, part: PartFile) -> SavedPage | No
     return _saved(page, chunk, sorting, _rejected_file(folder, page, sorting.rejected))
 
 
-def _retried(folder: Directory, page: Page, generation: int, part: PartFile) -> SavedPage | None:
+def _retried(folder: Directory, page: Page, generation: int, part: RowLog) -> SavedPage | None:
     retried = RetriedPage.of(folder, page, generation)
     if not all(row in part.done for row in retried.fallback_numbers()):
         return None

@@ -46,7 +46,7 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
     counts = counts_of(pages)
     status = "cancelled" if request.cancelled else status_of(counts)
     shelf = "failed" if status in {"cancelled", "partial"} else "archive"
-    told: dict[str, Any] = {
+    manifest: dict[str, Any] = {
         "manifest_version": MANIFEST_VERSION,
         "generation": request.batch.generation,
         "producer": {"name": PRODUCER, "version": facts.producer_version},
@@ -70,11 +70,11 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
         "counts": asdict(counts),
     }
     if request.cancelled:
-        told["cancelled"] = asdict(request.cancelled)
-        told["gaps"] = gaps(pages, facts.data_start, source.size_bytes)
+        manifest["cancelled"] = asdict(request.cancelled)
+        manifest["gaps"] = gaps(pages, facts.data_start, source.size_bytes)
     settings = {key: value for key, value in {**facts.settings, **_settings(request.shape)}.items() if key != "csv"}
-    told |= work_facts(request, facts.api_url, facts.finished_at, counts)
-    return {key: sayable(value) for key, value in {**told, "settings": settings}.items()}
+    manifest |= work_facts(request, facts.api_url, facts.finished_at, counts)
+    return {key: json_safe(value) for key, value in {**manifest, "settings": settings}.items()}
 
 
 def work_facts(request: WriteManifest, api_url: str, finished_at: str, counts: Counts) -> dict[str, Any]:
@@ -107,14 +107,14 @@ def gaps(pages: list[SavedPage], data_start: int, size_bytes: int) -> list[dict[
     return found
 
 
-def sayable(value: Any) -> Any:
+def json_safe(value: Any) -> Any:
     """Return `value` with every text such that JSON can hold it: undecodable bytes of names are shown as escapes."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, Mapping):
-        return {sayable(str(key)): sayable(each) for key, each in value.items()}
+        return {json_safe(str(key)): json_safe(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [sayable(each) for each in value]
+        return [json_safe(each) for each in value]
     return value if isinstance(value, bool | int | float | None) else str(value)
 
 

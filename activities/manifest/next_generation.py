@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from activities.disk.directory import Directory
 from activities.manifest.document import ManifestDocument, counts_of, status_of
-from activities.manifest.facts import PRODUCER, sayable, work_facts
+from activities.manifest.facts import PRODUCER, json_safe, work_facts
 from activities.manifest.first_generation import MAX_DAMAGED_PAGES
 from activities.manifest.publish import finished, finished_once, publish, remove_unlisted
 from activities.manifest.reader import digest_of, listed_columns, read_manifest, saved_pages
@@ -91,7 +91,7 @@ def _attempt(folder: Directory, request: WriteManifest, finished_at: str, produc
     facts = _facts(request, parent, pages)
     facts |= work_facts(request, parent["api"]["url"], finished_at, counts_of(pages))
     facts |= {"producer": {"name": PRODUCER, "version": producer_version}, "parent": _parent(folder, generation - 1)}
-    document = ManifestDocument(facts=sayable(facts), pages=pages, previous=parent["integrity"]["digest"])
+    document = ManifestDocument(facts=json_safe(facts), pages=pages, previous=parent["integrity"]["digest"])
     remove_unlisted(folder, document)
     return publish(folder, document)
 

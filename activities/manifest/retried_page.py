@@ -11,7 +11,7 @@ from activities.exact_json import loads
 from activities.manifest.reader import listed_page
 from activities.output.chunk_format import elements_of
 from activities.output.page_journal import SavedPage, unchanged
-from activities.output.row_log import DurableRow, PartFile
+from activities.output.row_log import DurableRow, RowLog
 from workflows.errors import OutputRefused
 from workflows.models import Page
 
@@ -50,7 +50,7 @@ class RetriedPage:
         """Yield the numbers of the rows to be tried again."""
         return (row["_row"] for row, _ in self.elements() if not row["enriched"])
 
-    def rows(self, part: PartFile) -> Iterator[DurableRow]:
+    def rows(self, part: RowLog) -> Iterator[DurableRow]:
         """Yield the page's rows: the fallback rows as they are in `part`, the others as they were."""
         anew = {row.row: row for row in part}
         for row, raw in self.elements():

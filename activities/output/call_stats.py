@@ -12,7 +12,7 @@ from workflows.models import CallStats
 BUCKETS_PER_OCTAVE = 8
 
 
-def tally(rows: Iterable[DurableRow]) -> CallStats:
+def call_stats(rows: Iterable[DurableRow]) -> CallStats:
     """Return what the calls of `rows` cost, whoever made them."""
     calls = retries = 0
     by_status: defaultdict[str, int] = defaultdict(int)

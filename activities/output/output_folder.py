@@ -130,7 +130,7 @@ def _opened_root(root: Path) -> int:
     try:
         return os.open(root, _OPEN_FOLDER)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise TransientError(f"the output root {root} is no folder; make it or mend BATCH_OUTPUT_ROOT") from error
+        raise TransientError(f"the output root {root} is no folder; make it or correct BATCH_OUTPUT_ROOT") from error
     except OSError as error:
         raise translated(error, f"opening the output root {root}") from error
 
@@ -159,6 +159,6 @@ def _opened(root_fd: int, path: Path, *, made: bool) -> int:
             errno.EACCES: "may not be read by us",
         }
         if error.errno in reasons:
-            said = reasons[error.errno]
-            raise OutputRefused(f"{path} {said}; remove it or give BATCH_OUTPUT_ROOT another folder") from error
+            reason = reasons[error.errno]
+            raise OutputRefused(f"{path} {reason}; remove it or give BATCH_OUTPUT_ROOT another folder") from error
         raise translated(error, f"opening {path}") from error

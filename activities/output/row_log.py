@@ -1,4 +1,4 @@
-"""The part file of a page: every finished row, on disk before the next call is made for its place in line.
+"""The row log of a page (its hidden part file): every finished row, durable before the next call in its place is made.
 
 A worker that is killed leaves the rows it had finished; the next attempt reads them here and calls the API for the
 rest only. One line per row (see `activities.disk.checked_lines`), appended in a single write, so that it survives a
@@ -44,14 +44,14 @@ class DurableRow:
     element: bytes
 
 
-class PartFile:
-    """An open part file. Iterating reads its sound rows from disk in row order; `done` holds their numbers."""
+class RowLog:
+    """An open row log. Iterating reads its sound rows from disk in row order; `done` holds their numbers."""
 
-    def __init__(self, fd: int, shown: str) -> None:
+    def __init__(self, fd: int, path: str) -> None:
         self._fd = fd
-        self._shown = shown
+        self._path = path
         self._torn = False
-        with disk_errors(f"reading {shown}"):
+        with disk_errors(f"reading {path}"):
             mend_tail(fd)
             self._found: dict[int, tuple[int, int]] | None = self._places()
             """Offset and size of each row's payload; None once there are more rows than were found."""
@@ -73,9 +73,9 @@ class PartFile:
         return None if fd is None else cls._of(fd, f"{folder.path / name}")
 
     @classmethod
-    def _of(cls, fd: int, shown: str) -> Self:
+    def _of(cls, fd: int, path: str) -> Self:
         try:
-            return cls(fd, shown)
+            return cls(fd, path)
         except BaseException:
             os.close(fd)
             raise
@@ -92,24 +92,24 @@ class PartFile:
         try:
             written = os.write(self._fd, data)
         except OSError as error:
-            raise translated(error, f"writing {self._shown}") from error
+            raise translated(error, f"writing {self._path}") from error
         self._torn = written < len(data)
         self._found = None
         if self._torn:
-            raise StorageFull(f"writing {self._shown}: the disk took a part of it; it goes on once there is room")
+            raise StorageFull(f"writing {self._path}: the disk took a part of it; it goes on once there is room")
         self.done.update([row.row for row in added])
         failpoint("part.write.after")
 
     @property
     def size_bytes(self) -> int:
         """How long the file is now."""
-        with disk_errors(f"reading {self._shown}"):
+        with disk_errors(f"reading {self._path}"):
             return os.fstat(self._fd).st_size
 
     @property
     def is_deleted(self) -> bool:
         """True where the open file has lost its name: somebody deleted it, or another attempt has saved the page."""
-        with disk_errors(f"looking at {self._shown}"):
+        with disk_errors(f"looking at {self._path}"):
             return self._fd >= 0 and os.fstat(self._fd).st_nlink == 0
 
     def check_not_deleted(self) -> None:
@@ -119,15 +119,15 @@ class PartFile:
             TransientError: the file was deleted.
         """
         if self.is_deleted:
-            raise TransientError(f"{self._shown} was deleted while it was in use")
+            raise TransientError(f"{self._path} was deleted while it was in use")
 
     def sync(self) -> None:
         """Make the rows so far durable against a power cut. Safe beside `append` in another thread."""
-        with disk_errors(f"syncing {self._shown}"):
+        with disk_errors(f"syncing {self._path}"):
             os.fdatasync(self._fd)
 
     def __iter__(self) -> Iterator[DurableRow]:
-        with disk_errors(f"reading {self._shown}"):
+        with disk_errors(f"reading {self._path}"):
             places = self._places() if self._found is None else self._found
             size_bytes = os.fstat(self._fd).st_size
             # One read for all rows: with one for each, a thread hands the interpreter over a thousand times a page.

@@ -116,13 +116,13 @@ def _write_lines(rows: _Rows, out: BinaryIO) -> int:
 
 def _write_table(rows: _Rows, columns: Sequence[str], out: BinaryIO, *, formula_safe: bool) -> int:
     names = [*columns, *_OWN_COLUMNS, *_added_columns(rows, columns)]
-    said = _safe if formula_safe else _said
+    cell = _formula_safe_cell if formula_safe else _cell
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([said(name) for name in names])
+    writer.writerow([cell(name) for name in names])
     written = 0
     for row in rows:
-        writer.writerow([said(row.get(name)) for name in names])
+        writer.writerow([cell(row.get(name)) for name in names])
         written += 1
         if written % _ROWS_AT_ONCE == 0:
             _flush(text, out)
@@ -144,14 +144,14 @@ def _flush(text: io.StringIO, out: BinaryIO) -> None:
     text.truncate()
 
 
-def _said(value: Any) -> str:
+def _cell(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else orjson.dumps(value).decode()
 
 
-def _safe(value: Any) -> str:
-    said = _said(value)
-    if said.startswith(_FORMULA) and _PLAIN_NUMBER.fullmatch(said) is None:
-        return f"'{said}"
-    return said
+def _formula_safe_cell(value: Any) -> str:
+    cell = _cell(value)
+    if cell.startswith(_FORMULA) and _PLAIN_NUMBER.fullmatch(cell) is None:
+        return f"'{cell}"
+    return cell

@@ -17,7 +17,7 @@ from activities.manifest.model import manifest_problems
 from activities.manifest.reader import digest_of, saved_pages
 from activities.output.names import chunk_name, generation_of_data, manifest_name, rejected_name, sums_name
 from activities.output.page_journal import SavedPage
-from daemon.results.verdict import MAX_TOLD, Findings
+from daemon.results.verdict import MAX_LISTED, Findings
 from workflows.errors import InvalidBatchId, OutputRefused
 from workflows.ids import checked_id
 
@@ -86,7 +86,7 @@ def _loaded(folder: Directory, name: str, findings: Findings) -> dict[str, Any] 
         findings.problem(MANIFEST, f"{name} is no JSON: {error}")
         return None
     wrong = list(_problems(manifest))
-    for each in wrong[: MAX_TOLD + 1]:
+    for each in wrong[: MAX_LISTED + 1]:
         findings.problem(MANIFEST, f"{name}: {each}")
     return None if wrong else manifest
 

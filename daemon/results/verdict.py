@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-MAX_TOLD = 20
+MAX_LISTED = 20
 _MAX_PROBLEM_CHARS = 300
 
 
@@ -41,17 +41,17 @@ class Verdict:
 
 
 class Findings:
-    """Problems by check, in the order of the checks. Bounded: the first twenty of a check are told, all counted."""
+    """Problems by check, in the order of the checks. Bounded: the first twenty of a check are listed, all counted."""
 
     def __init__(self) -> None:
-        self._told: dict[str, list[str]] = {}
+        self._listed: dict[str, list[str]] = {}
         self._counted: dict[str, int] = {}
         self._broken: set[str] = set()
 
     def checked(self, *names: str) -> None:
         """Note that checks are made; without problems they hold."""
         for name in names:
-            self._told.setdefault(name, [])
+            self._listed.setdefault(name, [])
             self._counted.setdefault(name, 0)
 
     def problem(self, check: str, text: str, *, warning: bool = False) -> None:
@@ -60,15 +60,15 @@ class Findings:
         self._counted[check] += 1
         if not warning:
             self._broken.add(check)
-        if len(self._told[check]) < MAX_TOLD:
-            self._told[check].append(text[:_MAX_PROBLEM_CHARS])
+        if len(self._listed[check]) < MAX_LISTED:
+            self._listed[check].append(text[:_MAX_PROBLEM_CHARS])
 
     def checks(self) -> list[Check]:
         """Return every check that was made."""
-        return [self._check(name) for name in self._told]
+        return [self._check(name) for name in self._listed]
 
     def _check(self, name: str) -> Check:
-        more = self._counted[name] - len(self._told[name])
-        detail = "; ".join([*self._told[name], *([f"and {more} more"] if more else [])])
+        more = self._counted[name] - len(self._listed[name])
+        detail = "; ".join([*self._listed[name], *([f"and {more} more"] if more else [])])
         ok = name not in self._broken
         return Check(name=name, ok=ok, detail=detail, warning=ok and bool(detail))

@@ -63,7 +63,7 @@ class _Verification:
         unfinished = self._check_unfinished(newest)
         self._check_nothing_else(unfinished)
         self._check_permissions()
-        return self._told(newest)
+        return self._result(newest)
 
     def _check_manifests(self) -> dict[str, Any] | None:
         if not self._generations:
@@ -154,7 +154,7 @@ class _Verification:
             if self._folder.mode(name) & _OTHERS:
                 self._findings.problem(PERMISSIONS, f"{name!a} is open to others (not mode 0600)", warning=True)
 
-    def _told(self, manifest: dict[str, Any] | None) -> Verdict:
+    def _result(self, manifest: dict[str, Any] | None) -> Verdict:
         checks = self._findings.checks()
         counts = manifest["counts"] if manifest else {}
         return Verdict(

@@ -17,10 +17,10 @@ import orjson
 
 from activities.manifest.first_generation import ManifestFacts, write_manifest
 from activities.manifest.next_generation import fallback_rows, find_fallback_pages, write_generation
-from activities.output.call_stats import tally
+from activities.output.call_stats import call_stats
 from activities.output.chunk_format import element
 from activities.output.output_folder import OutputFolder
-from activities.output.row_log import DurableRow, PartFile
+from activities.output.row_log import DurableRow, RowLog
 from activities.save_page import save_chunk
 from activities.source.source_file import Record, Rejected, SourceFile
 from workflows.ids import batch_id, identity_key
@@ -107,12 +107,12 @@ class FinishedWork:
         """Give each row of a page that has no durable answer one."""
         with SourceFile.open(self.source, CsvOptions()) as file:
             records = file.read_page(page)
-        with self.open() as folder, PartFile.open(folder, page.number) as part:
+        with self.open() as folder, RowLog.open(folder, page.number) as part:
             for record in records:
                 if record.number not in part.done:
                     part.append([self._row(record, answer)])
             part.sync()
-            return tally(part)
+            return call_stats(part)
 
     def save(self, page: Page, generation: int = 1) -> SavedChunk:
         with self.open() as folder:
@@ -160,7 +160,7 @@ class FinishedWork:
         """Try the fallback rows of one page again."""
         batch, page = replace(self.batch, generation=generation), self.pages[number - 1]
         with self.open() as folder:
-            with PartFile.open(folder, number, generation) as part:
+            with RowLog.open(folder, number, generation) as part:
                 for row, source in fallback_rows(folder, page, generation):
                     if row not in part.done:
                         part.append([_answered(row, source, answer)])

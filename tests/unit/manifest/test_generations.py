@@ -13,7 +13,7 @@ from repository import ROOT
 
 from activities.disk.failpoints import watched
 from activities.manifest.next_generation import fallback_rows, find_fallback_pages, write_generation
-from activities.output.row_log import DurableRow, PartFile
+from activities.output.row_log import DurableRow, RowLog
 from daemon.results.verify import verify
 from workflows.errors import OutputRefused
 from workflows.models import Control, Cursor
@@ -121,10 +121,10 @@ def test_a_cancelled_retry_keeps_what_it_did_and_leaves_the_rest(work: FinishedW
     batch = replace(work.batch, generation=2)
     with work.open() as folder:
         rows = list(fallback_rows(folder, work.pages[1], 2))
-        with PartFile.open(folder, 2, 2) as part:
+        with RowLog.open(folder, 2, 2) as part:
             element = b'{"id":"5","name":"=1+2","country":"FR","_row":5,"enriched":true}'
             part.append([DurableRow(row.number, "E", "", ("200",), 1.0, element) for row in rows])
-        PartFile.open(folder, 1, 2).close()
+        RowLog.open(folder, 1, 2).close()
     assert work.save(work.pages[1], 2).fallback == 0
     with work.open() as folder:
         request = replace(work.request(2, cancelled=Control(by="ada")), batch=batch)
@@ -182,7 +182,7 @@ def test_a_generation_holds_at_every_step_of_the_retry_after_it_with_a_warning(w
 
 def abandoned(work: FinishedWork) -> None:
     """Leave what a retry leaves that was terminated before its end."""
-    with work.open() as folder, PartFile.open(folder, 1, 2):
+    with work.open() as folder, RowLog.open(folder, 1, 2):
         pass
     work.retry_page(2)
     assert {".part-000001-g2", ".journal-g2", "chunk-000002-g2.json"} <= {

@@ -226,12 +226,12 @@ def test_a_folder_deleted_while_it_is_open_is_a_transient_fault(tmp_path: Path) 
 FILL = """
 import resource, signal, sys
 from pathlib import Path
-from activities.output.row_log import DurableRow, PartFile
+from activities.output.row_log import DurableRow, RowLog
 from activities.output.output_folder import OutputFolder
 from workflows.errors import StorageFull
 root = Path(sys.argv[1])
 with OutputFolder.open(root, "users-0123456789ab", create=True) as folder:
-    part = PartFile.open(folder, 1)
+    part = RowLog.open(folder, 1)
     part.append([DurableRow(1, "E", "", ("200",), 1.0, b"{}")])
     resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 8_000))
     try:
@@ -245,7 +245,7 @@ with OutputFolder.open(root, "users-0123456789ab", create=True) as folder:
     print(sorted(part.done), folder.names())
     resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
     part.append([DurableRow(3, "E", "", ("200",), 1.0, b"{}")])
-    print([row.row for row in part], sorted(PartFile.open(folder, 1).done))
+    print([row.row for row in part], sorted(RowLog.open(folder, 1).done))
 """
 
 

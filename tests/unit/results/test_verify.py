@@ -10,7 +10,7 @@ import pytest
 from finished_work import CSV, FinishedWork
 from forging import Change, failed, forge
 
-from daemon.results.verdict import MAX_TOLD, Findings
+from daemon.results.verdict import MAX_LISTED, Findings
 from daemon.results.verify import verify
 from workflows.errors import OutputRefused
 
@@ -235,5 +235,5 @@ def test_what_is_told_of_a_check_is_bounded() -> None:
     for number in range(1_000):
         findings.problem("files", f"{number} {'x' * 10_000}")
     [check] = findings.checks()
-    assert check.detail.endswith(f"and {1_000 - MAX_TOLD} more")
+    assert check.detail.endswith(f"and {1_000 - MAX_LISTED} more")
     assert len(check.detail) < 10_000
