@@ -19,7 +19,7 @@ from activities.disk.errors import disk_errors
 from activities.disk.failpoints import failpoint
 from activities.disk.moves import move_into
 from activities.registry.control_states import control_states_beside
-from activities.registry.reasons import Reason, mend_of, place_in, write_reason
+from activities.registry.reasons import Reason, place_in, what_to_do_about, write_reason
 from activities.registry.receipts import Receipt, Receipts
 from activities.source.inbox import check_any_here, make_in
 from activities.workspace import PROCESSING
@@ -159,7 +159,7 @@ def _reason(request: FileSource, receipt: Receipt) -> Reason:
         file=source.name,
         outcome="cancelled" if cancelled else "failed",
         what=what,
-        mend=mend_of("cancelled" if cancelled else request.error_type),
+        mend=what_to_do_about("cancelled" if cancelled else request.error_type),
         retry=f'batchctl rerun {request.batch.id} --reason "..."',
         id=request.batch.id,
         error_type=request.error_type,

@@ -39,7 +39,7 @@ def payloads(fd: int) -> Iterator[tuple[int, bytes]]:
             offset += len(raw) + 1
 
 
-def mend_tail(fd: int) -> None:
+def close_torn_line(fd: int) -> None:
     """Close a torn last line of a file opened for appending, so that the next line stands alone."""
     size_bytes = os.fstat(fd).st_size
     if size_bytes and os.pread(fd, 1, size_bytes - 1) != b"\n":

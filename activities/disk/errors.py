@@ -14,10 +14,10 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE}
 
 def translated(error: OSError, doing: str) -> TransientError:
     """Return `error` as StorageFull where something is used up, and as TransientError where it is not."""
-    said = os.strerror(error.errno) if error.errno else str(error)
+    why = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in _FULL:
-        return StorageFull(f"{doing}: {said}; the batch goes on by itself once there is room")
-    return TransientError(f"{doing}: {said}")
+        return StorageFull(f"{doing}: {why}; the batch goes on by itself once there is room")
+    return TransientError(f"{doing}: {why}")
 
 
 @contextlib.contextmanager

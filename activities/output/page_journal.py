@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from activities.disk.checked_lines import line, mend_tail, payloads
+from activities.disk.checked_lines import close_torn_line, line, payloads
 from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors
 from activities.disk.failpoints import failpoint
@@ -70,7 +70,7 @@ def record(folder: Directory, saved: SavedPage, generation: int = 1) -> None:
     assert fd is not None, "made where missing"  # noqa: S101 - for the type checker
     try:
         with disk_errors(f"writing {folder.path / name}"):
-            mend_tail(fd)
+            close_torn_line(fd)
             entry = line(orjson.dumps(saved))
             failpoint("journal.write.before")
             if os.write(fd, entry) < len(entry):

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from activities.disk.checked_lines import line, mend_tail, payloads
+from activities.disk.checked_lines import close_torn_line, line, payloads
 from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
@@ -52,7 +52,7 @@ class RowLog:
         self._path = path
         self._torn = False
         with disk_errors(f"reading {path}"):
-            mend_tail(fd)
+            close_torn_line(fd)
             self._found: dict[int, tuple[int, int]] | None = self._places()
             """Offset and size of each row's payload; None once there are more rows than were found."""
         self.done = set(self._found)

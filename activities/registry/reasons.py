@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from activities.disk.atomic_files import write_whole
 from activities.disk.failpoints import failpoint
-from activities.registry.timestamps import now_text, shown_time
+from activities.registry.timestamps import now_text, readable_time
 from workflows.errors import shortened
 from workflows.ids import printable
 
@@ -18,17 +18,17 @@ REASON_JSON = "REASON.json"
 REASON_TXT = "REASON.txt"
 
 _PLACE = re.compile(r"\b(row|line) (\d{1,18})\b")
-_DROP_MENDED = "Mend the file and drop it into the inbox again: with other content it is a new batch."
-_MENDS = {
+_DROP_CORRECTED = "Mend the file and drop it into the inbox again: with other content it is a new batch."
+_WHAT_TO_DO = {
     "SourceChanged": "The file was written to after it had been taken. Let the sender finish, then drop the whole "
     "file again: with other content it is a new batch, and with the content first taken it is set aside for the "
     "command below.",
     "SourceVanished": "The file was removed from .processing while it was worked. Drop it again: it is set aside as a "
     "duplicate, and the command below takes it from there.",
     "SourceUnreadable": "Give the user of the service the right to read the file, then do the batch again.",
-    "InvalidCsv": _DROP_MENDED,
+    "InvalidCsv": _DROP_CORRECTED,
     "NoValidRow": "If the file is sound, it was read otherwise than it was written: 'dialect' in the manifest says "
-    "how. Set BATCH_DELIMITER or BATCH_ENCODING and do the batch again. " + _DROP_MENDED,
+    "how. Set BATCH_DELIMITER or BATCH_ENCODING and do the batch again. " + _DROP_CORRECTED,
     "OutputRefused": "Remove or rename what stands at the place of the output folder, then do the batch again.",
     "cancelled": "Nothing is broken: an operator ended the batch. The chunks that were finished are in the output "
     "folder.",
@@ -36,7 +36,7 @@ _MENDS = {
     "no_result": "Do the batch again; where two installations share a namespace of Temporal, give each its own first.",
     "timed_out": "The workflow ran into a time limit that was set in Temporal. Do the batch again.",
 }
-_MEND_ANYWAY = "Mend what the reason names, then do the batch again."
+_WHAT_TO_DO_ELSE = "Mend what the reason names, then do the batch again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,9 @@ class Reason:
     at: str = ""
 
 
-def mend_of(error_type: str) -> str:
+def what_to_do_about(error_type: str) -> str:
     """Return what an operator can do about an error of this type."""
-    return _MENDS.get(error_type, _MEND_ANYWAY)
+    return _WHAT_TO_DO.get(error_type, _WHAT_TO_DO_ELSE)
 
 
 def place_in(what: str, word: Literal["row", "line"]) -> int | None:
@@ -75,11 +75,11 @@ def write_reason(folder: Path, reason: Reason) -> None:
     document = {**asdict(reason), "what": shortened(reason.what), "at": reason.at or now_text()}
     failpoint("reason.write.before")
     write_whole(folder / REASON_JSON, (json.dumps(document, indent=1) + "\n").encode())
-    write_whole(folder / REASON_TXT, _told(document).encode("utf-8", "backslashreplace"))
+    write_whole(folder / REASON_TXT, _as_text(document).encode("utf-8", "backslashreplace"))
     failpoint("reason.written")
 
 
-def _told(document: dict[str, Any]) -> str:
+def _as_text(document: dict[str, Any]) -> str:
     place = ", ".join(f"{key} {document[key]}" for key in ("row", "line") if document[key] is not None)
     lines = [
         f"{printable(document['file'])} was not completed: {document['outcome']}."
@@ -93,6 +93,6 @@ def _told(document: dict[str, Any]) -> str:
         *([f"Done:   {document['rows_done']:,} rows"] if document["rows_done"] else []),
         *([f"Output: {document['output_dir']}"] if document["output_dir"] else []),
         *([f"Batch:  {document['id']}"] if document["id"] else []),
-        f"When:   {shown_time(document['at'])}",
+        f"When:   {readable_time(document['at'])}",
     ]
     return "\n".join(lines) + "\n"

@@ -81,7 +81,7 @@ class Receipts:
 
     def __init__(self, state_dir: Path) -> None:
         self.folder = state_dir / "receipts"
-        self._told: set[str] = set()
+        self._warned_of: set[str] = set()
 
     def write(self, receipt: Receipt, *, synced: bool = True) -> bool:
         """Put a receipt in place; False where the one that stands there is not before it, and stays.
@@ -126,7 +126,7 @@ class Receipts:
     def newest_first(self) -> Iterator[Receipt]:
         """Yield every receipt, the latest claim first. Looks at each file once and opens only what is asked for.
 
-        One that cannot be read is told of and left out: a list is better with a gap than not at all.
+        One that cannot be read is logged once and left out: a list is better with a gap than not at all.
         """
         for path in self._newest_paths(""):
             try:
@@ -200,17 +200,17 @@ class Receipts:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._tell(path, error.strerror or str(error))
+            self._warn_once(path, error.strerror or str(error))
             raise translated(error, f"reading the receipt {path}") from error
         try:
             return _decoded(content[:MAX_RECEIPT_BYTES], path.stem)
         except (ValueError, TypeError, KeyError, RecursionError):
-            self._tell(path, "torn, or not a receipt")
+            self._warn_once(path, "torn, or not a receipt")
             return None
 
-    def _tell(self, path: Path, why: str) -> None:
-        if path.name not in self._told:
-            self._told.add(path.name)
+    def _warn_once(self, path: Path, why: str) -> None:
+        if path.name not in self._warned_of:
+            self._warned_of.add(path.name)
             logger.warning("receipt.unreadable", extra={"fields": {"file": str(path), "why": why}})
 
     def _is_past(self, receipt: Receipt) -> bool:

@@ -22,7 +22,7 @@ def moment_of(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def shown_time(text: str | None) -> str:
+def readable_time(text: str | None) -> str:
     """Return an ISO 8601 moment for people, such as `2026-11-23 20:07:33Z`; `-` where there is none."""
     moment = moment_of(text)
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if moment else "-"

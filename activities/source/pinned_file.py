@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from activities.disk.fingerprint import Fingerprint, Pin
 from activities.disk.hashing import BLOCK_BYTES, HashedBlocks
 from activities.source.inbox import can_be_seen, why_missing
 from workflows.errors import SourceChanged, SourceUnreadable
@@ -21,15 +21,6 @@ from workflows.models import Source
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _UNREADABLE = frozenset({errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO, errno.ENODEV})
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """What must not change while a batch lives."""
-
-    size_bytes: int
-    mtime_ns: int
-    inode: int
 
 
 class PinnedFile:
@@ -52,13 +43,13 @@ class PinnedFile:
         """
         where = os.fsencode(path)
         descriptor = _opened(where)
-        now = _pin(os.fstat(descriptor))
+        now = Fingerprint.of(os.fstat(descriptor)).pin
         return cls(descriptor, where, Pin(pinned.size_bytes, pinned.mtime_ns, pinned.inode) if pinned else now)
 
     @classmethod
     def of(cls, descriptor: int, path: str | bytes | Path) -> Self:
         """Read an open file as it is now; whoever opened it closes it."""
-        return cls(descriptor, os.fsencode(path), _pin(os.fstat(descriptor)))
+        return cls(descriptor, os.fsencode(path), Fingerprint.of(os.fstat(descriptor)).pin)
 
     def close(self) -> None:
         """Close the file; twice is as good as once."""
@@ -107,8 +98,8 @@ class PinnedFile:
             InboxMissing: its folder is not there, or may not be entered.
         """
         held = os.fstat(self._descriptor)
-        if _pin(held) != self._pin:
-            what = _difference(self._pin, _pin(held))
+        if Fingerprint.of(held).pin != self._pin:
+            what = _difference(self._pin, Fingerprint.of(held).pin)
             raise SourceChanged(f"{self.name}: the file changed after it was taken ({what}); drop it again")
         try:
             standing = os.lstat(self._path)
@@ -146,10 +137,6 @@ def _check_regular(status: os.stat_result, path: bytes) -> None:
 
 def _shown(path: bytes) -> str:
     return printable(displayed(path.rpartition(b"/")[2]))
-
-
-def _pin(status: os.stat_result) -> Pin:
-    return Pin(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def _difference(pinned: Pin, now: Pin) -> str:

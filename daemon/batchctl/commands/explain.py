@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict
 from typing import Any
 
-from activities.registry.timestamps import shown_time
+from activities.registry.timestamps import readable_time
 from daemon.batchctl.arguments import add_json, command
 from daemon.batchctl.console.printing import put, put_json, shown_duration
 from daemon.batchctl.console.table import Column, put_table
@@ -63,4 +63,4 @@ def _rule(rule: Rule) -> list[str]:
 
 
 def _fate(fate: Fate) -> list[str]:
-    return [fate.became, shown_time(fate.at), fate.batch_id or "-", fate.where or "-", fate.why]
+    return [fate.became, readable_time(fate.at), fate.batch_id or "-", fate.where or "-", fate.why]

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, get_args
 
 from activities.registry.receipts import Receipt
-from activities.registry.timestamps import shown_time
+from activities.registry.timestamps import readable_time
 from daemon.batchctl.arguments import add_json, command, limit
 from daemon.batchctl.console.printing import put, put_json, say, shown_bytes
 from daemon.batchctl.console.table import Column, put_table
@@ -158,7 +158,7 @@ def _row(report: StatusReport) -> list[str]:
         f"{rows.done:,}",
         f"{rows.fallback:,}",
         f"{rows.rejected:,}",
-        shown_time(report.started_at),
+        readable_time(report.started_at),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from activities.registry.timestamps import shown_time
+from activities.registry.timestamps import readable_time
 from daemon.batchctl.arguments import add_id, add_json, command
 from daemon.batchctl.console.printing import (
     put_facts,
@@ -66,11 +66,11 @@ def _say_what_is_known(desk: Desk, identity: str) -> None:
     receipt = desk.receipts.read(identity)
     if receipt:
         when = receipt.started_at or receipt.claimed_at
-        say(f"{identity} ({receipt.source.name}) was {receipt.state} when last heard of, since {shown_time(when)}")
+        say(f"{identity} ({receipt.source.name}) was {receipt.state} when last heard of, since {readable_time(when)}")
     control = desk.control_states.read(identity)
     if control and control.pause:
         why = f": {control.pause.reason}" if control.pause.reason else ""
-        say(f"it was paused by {control.pause.by or 'an operator'} since {shown_time(control.pause.since)}{why}")
+        say(f"it was paused by {control.pause.by or 'an operator'} since {readable_time(control.pause.since)}{why}")
 
 
 def _facts(report: StatusReport) -> list[tuple[str, str]]:
@@ -87,8 +87,8 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
         ),
         ("progress", f"{100 * report.progress:.1f} %" + _speed(report)),
         ("mode", report.mode or "-"),
-        ("started", shown_time(report.started_at)),
-        *([("finished", shown_time(report.finished_at))] if report.finished_at else []),
+        ("started", readable_time(report.started_at)),
+        *([("finished", readable_time(report.finished_at))] if report.finished_at else []),
         ("output", report.output_dir),
         ("manifest", report.manifest or _without_manifest(report)),
     ]
@@ -110,11 +110,11 @@ def shown_state(report: StatusReport) -> str:
     """Return the state in words: by whom and why it is paused, what it waits for and until when."""
     if report.paused:
         why = f": {report.paused.reason}" if report.paused.reason else ""
-        return f"paused by {report.paused.by or 'an operator'} since {shown_time(report.paused.since)}{why}"
+        return f"paused by {report.paused.by or 'an operator'} since {readable_time(report.paused.since)}{why}"
     if report.waiting:
-        until = f", asks again at {shown_time(report.waiting.until)}" if report.waiting.until else ""
+        until = f", asks again at {readable_time(report.waiting.until)}" if report.waiting.until else ""
         detail = f" ({report.waiting.detail})" if report.waiting.detail else ""
-        return f"waiting for the {report.waiting.on} since {shown_time(report.waiting.since)}{until}{detail}"
+        return f"waiting for the {report.waiting.on} since {readable_time(report.waiting.since)}{until}{detail}"
     if report.waiting_on:
         words = {"worker": "a worker to answer; none does", "start": "the daemon to start it"}
         return f"waiting for {words.get(report.waiting_on, report.waiting_on)}"

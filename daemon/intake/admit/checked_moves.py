@@ -15,10 +15,11 @@ from pathlib import Path
 
 from activities.disk.atomic_files import sync_folder
 from activities.disk.failpoints import failpoint
+from activities.disk.fingerprint import Fingerprint
 from activities.disk.moves import rename_where_free
 from activities.source.inbox import make_in
 from activities.workspace import PROCESSING
-from daemon.intake.observe.entries import Dropped, Fingerprint, look_at
+from daemon.intake.observe.entries import Dropped, look_at
 from daemon.intake.observe.names import Names
 
 SET_ASIDE = "set-aside-"
@@ -90,7 +91,7 @@ def set_aside_id(name: bytes, fingerprint: Fingerprint) -> str:
 
 def digest_of(name: bytes, fingerprint: Fingerprint) -> str:
     """Return 12 hex digits for a file by name, size, time of change and inode."""
-    facts = [name, *(str(each).encode() for each in fingerprint[:3])]
+    facts = [name, *(str(each).encode() for each in fingerprint.pin)]
     return hashlib.sha256(b"/".join(facts)).hexdigest()[:12]
 
 

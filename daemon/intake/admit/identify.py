@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from activities.disk.failpoints import failpoint
+from activities.disk.fingerprint import Fingerprint
 from activities.disk.hashing import BLOCK_BYTES, HashedBlocks
 from activities.source.dialect import find_dialect
 from activities.source.encoding import Utf8Scan, guessed_by_sample
 from activities.source.pinned_file import PinnedFile
 from daemon.config.settings import Settings
 from daemon.intake.admit.refusals import SAMPLED_BYTES, content_refusal, dialect_refusal
-from daemon.intake.observe.entries import Dropped, Fingerprint
+from daemon.intake.observe.entries import Dropped
 from daemon.intake.observe.refusal import Refusal, unreadable
 from workflows.errors import InvalidCsv, SourceChanged
 from workflows.models import Mode, PinnedDialect

@@ -7,7 +7,9 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from activities.disk.fingerprint import Fingerprint
 
 Kind = Literal["file", "symbolic link", "folder", "FIFO", "socket", "device"]
 
@@ -18,25 +20,6 @@ _KINDS: dict[int, Kind] = {
     stat.S_IFIFO: "FIFO",
     stat.S_IFSOCK: "socket",
 }
-
-
-class Fingerprint(NamedTuple):
-    """What shows that a file was written to or replaced. The time of change cannot be set back as that of `cp -p`."""
-
-    size_bytes: int
-    mtime_ns: int
-    inode: int
-    ctime_ns: int
-    device: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Fingerprint:
-        """Take it from a `stat`."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns, status.st_dev)
-
-    def same_but_moved(self, other: Fingerprint) -> bool:
-        """Tell whether `other` is the same file, unwritten, under whatever name: a rename alone changes `ctime_ns`."""
-        return self[:3] == other[:3] and self.device == other.device
 
 
 @dataclass(frozen=True, slots=True)

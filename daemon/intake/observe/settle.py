@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from daemon.intake.observe.entries import Entry, Fingerprint
+from activities.disk.fingerprint import Fingerprint
+from daemon.intake.observe.entries import Entry
 
 EMPTY_PATIENCE_S = 5.0
 """An empty file is often one whose first bytes are still on their way, so it gets at least this long."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from activities.disk.fingerprint import Fingerprint
 from daemon.config.settings import Settings
-from daemon.intake.observe.entries import Dropped, Entry, Fingerprint, entries
+from daemon.intake.observe.entries import Dropped, Entry, entries
 from daemon.intake.observe.names import Names
 from daemon.intake.observe.refusal import Refusal, kind_refusal
 from daemon.intake.observe.settle import Settling

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.intake.observe.entries import Fingerprint
+from activities.disk.fingerprint import Fingerprint
 
 _PROC = "/proc"
 _CAP_SYS_PTRACE = 1 << 19

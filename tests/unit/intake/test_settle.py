@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from intake_site import CSV, SETTLE_S, MakeSite, Site
 
-from daemon.intake.observe.entries import Entry, Fingerprint, look_at
+from activities.disk.fingerprint import Fingerprint
+from daemon.intake.observe.entries import Entry, look_at
 from daemon.intake.observe.settle import EMPTY_PATIENCE_S, Settling
 from daemon.intake.observe.writers import writers_of
 

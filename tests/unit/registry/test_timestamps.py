@@ -11,7 +11,7 @@ import pytest
 from batchctl_desk import Desk
 
 from activities.registry.reasons import REASON_TXT, Reason, write_reason
-from activities.registry.timestamps import shown_time
+from activities.registry.timestamps import readable_time
 from daemon.logs import TextLines
 
 
@@ -25,10 +25,10 @@ def far_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_moment_is_shown_in_utc_and_says_so() -> None:
-    assert shown_time("2026-01-01T10:00:00.789+00:00") == "2026-01-01 10:00:00Z"
-    assert shown_time("2026-01-01T11:00:00+01:00") == "2026-01-01 10:00:00Z"
-    assert shown_time("2026-01-01T10:00:00") == "2026-01-01 10:00:00Z"
-    assert [shown_time(each) for each in (None, "", "yesterday")] == ["-"] * 3
+    assert readable_time("2026-01-01T10:00:00.789+00:00") == "2026-01-01 10:00:00Z"
+    assert readable_time("2026-01-01T11:00:00+01:00") == "2026-01-01 10:00:00Z"
+    assert readable_time("2026-01-01T10:00:00") == "2026-01-01 10:00:00Z"
+    assert [readable_time(each) for each in (None, "", "yesterday")] == ["-"] * 3
 
 
 def test_tables_status_and_reason_show_the_same_form(
