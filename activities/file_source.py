@@ -11,7 +11,6 @@ import errno
 import logging
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from activities.disk.atomic_files import sweep, sync_folder
@@ -21,6 +20,7 @@ from activities.disk.moves import move_into
 from activities.registry.control_states import control_states_beside
 from activities.registry.reasons import Reason, place_in, what_to_do_about, write_reason
 from activities.registry.receipts import Receipt, Receipts
+from activities.registry.timestamps import now_text
 from activities.source.inbox import check_any_here, make_in
 from activities.workspace import PROCESSING
 from workflows.ids import checked_id, printable, workflow_id
@@ -118,7 +118,7 @@ def _close(receipts: Receipts, receipt: Receipt, request: FileSource, archived_a
             receipt,
             state=request.outcome,
             started_at=request.started_at or receipt.started_at,
-            finished_at=receipt.finished_at or _now(),
+            finished_at=receipt.finished_at or now_text(),
             counts=request.counts,
             manifest=request.manifest,
             reason=request.reason,
@@ -170,7 +170,3 @@ def _reason(request: FileSource, receipt: Receipt) -> Reason:
         row=place_in(what, "row"),
         line=place_in(what, "line"),
     )
-
-
-def _now() -> str:
-    return datetime.now(tz=UTC).isoformat(timespec="milliseconds")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 
 import orjson
 
@@ -14,6 +13,7 @@ from activities.manifest.next_generation import write_generation
 from activities.manifest.publish import finished
 from activities.output.names import rejected_name
 from activities.output.page_journal import entries
+from activities.registry.timestamps import now_text
 from activities.source.source_file import SourceFile
 from activities.workspace import Workspace
 from workflows.errors import BatchdError, OutputRefused
@@ -36,7 +36,9 @@ def finish(workspace: Workspace, request: WriteManifest) -> WrittenManifest:
     failure = ""
     with workspace.output(request.batch) as folder:
         if request.batch.generation > 1:
-            return write_generation(folder, request, finished_at=_now(), producer_version=workspace.producer_version)
+            return write_generation(
+                folder, request, finished_at=now_text(), producer_version=workspace.producer_version
+            )
         written = finished(folder, 1) or _written(workspace, folder, request)
         if written.status == "partial":
             failure = _why_no_row_is_valid(folder, written.counts.records)
@@ -95,7 +97,7 @@ def _facts(workspace: Workspace, request: WriteManifest, source: SourceFile) -> 
         source_sha256=source.sha256(),
         api_url=workspace.api_url,
         producer_version=workspace.producer_version,
-        finished_at=_now(),
+        finished_at=now_text(),
         settings={**workspace.settings, **asdict(request.shape)},
     )
 
@@ -123,7 +125,3 @@ def _found_again(folder: Directory, source: SourceFile, damaged: list[Page], pag
 
 def _start_of(page: Page) -> Cursor:
     return Cursor(offset=page.source_start, page=page.number, row=page.first_row, line=page.line)
-
-
-def _now() -> str:
-    return datetime.now(tz=UTC).isoformat(timespec="milliseconds")

@@ -9,22 +9,20 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import asdict, fields
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from activities.disk.atomic_files import make_folder, sync_folder, write_whole
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
-from activities.registry.receipts import Receipts
+from activities.registry.receipts import Receipts, built
+from activities.registry.timestamps import now_text
 from workflows.ids import checked_id
 from workflows.models import CallLimits, Control, ControlState, Pause
 from workflows.requests import KeepControlState
 
 MAX_BYTES = 65_536
 SERVICE = "batchd"
-
-T = TypeVar("T")
 
 
 class ControlStates:
@@ -69,7 +67,7 @@ class ControlStates:
             return _decoded(json.loads(content))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             reason = f"{path} is damaged, so what was set for this batch is not known; resume goes on"
-            return ControlState(pause=Pause(since=_now(), by=SERVICE, reason=reason))
+            return ControlState(pause=Pause(since=now_text(), by=SERVICE, reason=reason))
 
     def remove(self, batch_id: str) -> None:
         """Forget what was set for a batch that has ended; a file that cannot be removed does no harm."""
@@ -98,18 +96,6 @@ def keep_control_state(receipts: Receipts, request: KeepControlState) -> None:
 
 def _decoded(found: dict[str, Any]) -> ControlState:
     nested = {"pause": Pause, "limits": CallLimits, "cancel": Control}
-    built: dict[str, Any] = {
-        key: _built(kind, found[key]) for key, kind in nested.items() if found.get(key) is not None
-    }
+    built: dict[str, Any] = {key: built(kind, found[key]) for key, kind in nested.items() if found.get(key) is not None}
     known = {each.name for each in fields(ControlState)} - nested.keys()
     return ControlState(**built, **{key: found[key] for key in known if key in found})
-
-
-def _built(kind: type[T], values: dict[str, Any]) -> T:
-    """Build a dataclass; what a later version has added is left out."""
-    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # only dataclasses come here
-    return kind(**{key: value for key, value in values.items() if key in known})
-
-
-def _now() -> str:
-    return datetime.now(tz=UTC).isoformat(timespec="milliseconds")

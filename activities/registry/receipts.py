@@ -238,14 +238,14 @@ def _decoded(content: bytes, batch_id: str) -> Receipt:
         raise ValueError(batch_id)
     counts, dialect = found.get("counts"), found["source"].get("dialect")
     nested = {
-        "identity": _built(Identity, found["identity"]),
-        "source": _built(Source, {**found["source"], "dialect": dialect and _built(PinnedDialect, dialect)}),
-        "counts": None if counts is None else _built(Counts, counts),
+        "identity": built(Identity, found["identity"]),
+        "source": built(Source, {**found["source"], "dialect": dialect and built(PinnedDialect, dialect)}),
+        "counts": None if counts is None else built(Counts, counts),
     }
-    return _built(Receipt, {**found, **nested})
+    return built(Receipt, {**found, **nested})
 
 
-def _built(kind: type[T], values: dict[str, Any]) -> T:
+def built(kind: type[T], values: dict[str, Any]) -> T:
     """Build a dataclass; what a later version has added is left out."""
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # only dataclasses come here
     return kind(**{key: value for key, value in values.items() if key in known})
