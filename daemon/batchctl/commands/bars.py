@@ -17,7 +17,7 @@ from rich.text import Text
 
 from daemon.batchctl.console.printing import put, shown_duration
 from daemon.batchctl.console.table import CUT, GAP, cut_middle
-from daemon.batchctl.state.status_report import StatusReport
+from daemon.batchctl.state.batch_view import BatchView
 from workflows.ids import printable
 
 LINE_S = 1.0
@@ -30,15 +30,15 @@ LEAST_REASON_CELLS = 40
 """Longer than any part that is a number or a state, so that only a reason is ever cut."""
 
 
-class View(Protocol):
+class ProgressDisplay(Protocol):
     """Shows the state of batches as it changes."""
 
-    def show(self, report: StatusReport) -> bool:
+    def show(self, view: BatchView) -> bool:
         """Take in the newest state of one batch; False where nobody looks any more."""
 
 
 @contextmanager
-def progress_view(out: TextIO, *, quiet: bool) -> Iterator[View]:
+def progress_display(out: TextIO, *, quiet: bool) -> Iterator[ProgressDisplay]:
     """Yield what fits `out`: bars, lines, or nothing where `quiet`."""
     if quiet:
         yield _Nothing()
@@ -49,29 +49,29 @@ def progress_view(out: TextIO, *, quiet: bool) -> Iterator[View]:
         yield _Lines()
 
 
-def facts(report: StatusReport) -> list[str]:
+def facts(view: BatchView) -> list[str]:
     """Return what stands behind the bar, the most important first."""
     parts: list[str] = []
-    if report.state != "running":
-        waits = report.waiting_on.partition(":")[0] if report.waiting_on else None
-        parts.append(f"waiting for {waits}" if waits else report.state)
-    parts.append(f"{report.rows.done:,} rows")
-    if report.cancelling:
+    if view.state != "running":
+        waits = view.waiting_on.partition(":")[0] if view.waiting_on else None
+        parts.append(f"waiting for {waits}" if waits else view.state)
+    parts.append(f"{view.counts.records:,} rows")
+    if view.cancelling:
         parts.append("being cancelled")
-    if report.rows.fallback:
-        parts.append(f"{report.rows.fallback:,} fallback")
-    if report.rows.rejected:
-        parts.append(f"{report.rows.rejected:,} rejected")
-    if report.state == "running" and report.rows_per_s is not None:
-        parts.append(f"{report.rows_per_s:,.0f} rows/s")
-    if report.eta_s is not None:
-        parts.append(f"{shown_duration(report.eta_s)} left")
-    why = report.paused.reason if report.paused else (report.waiting_on or "").partition(": ")[2]
+    if view.counts.fallback:
+        parts.append(f"{view.counts.fallback:,} fallback")
+    if view.counts.rejected:
+        parts.append(f"{view.counts.rejected:,} rejected")
+    if view.state == "running" and view.rows_per_s is not None:
+        parts.append(f"{view.rows_per_s:,.0f} rows/s")
+    if view.eta_s is not None:
+        parts.append(f"{shown_duration(view.eta_s)} left")
+    why = view.paused.reason if view.paused else (view.waiting_on or "").partition(": ")[2]
     return [printable(each) for each in (*parts, why) if each]
 
 
 class _Nothing:
-    def show(self, report: StatusReport) -> bool:  # noqa: ARG002 - nothing of it is shown
+    def show(self, view: BatchView) -> bool:  # noqa: ARG002 - nothing of it is shown
         """Show nothing."""
         return True
 
@@ -82,15 +82,15 @@ class _Lines:
     def __init__(self) -> None:
         self._shown: dict[str, tuple[object, float]] = {}
 
-    def show(self, report: StatusReport) -> bool:
+    def show(self, view: BatchView) -> bool:
         """Print a line where there is news."""
-        news = (report.state, report.rows, report.waiting_on, report.cancelling)
-        before, at = self._shown.get(report.id, (None, 0.0))
+        news = (view.state, view.counts, view.total_rows, view.waiting_on, view.cancelling)
+        before, at = self._shown.get(view.id, (None, 0.0))
         soon = time.monotonic() - at < LINE_S
-        if news == before or (soon and not report.settled):
+        if news == before or (soon and not view.settled):
             return True
-        self._shown[report.id] = (news, time.monotonic())
-        return put(f"{report.id}  {100 * report.progress:5.1f} %  {', '.join(facts(report))}")
+        self._shown[view.id] = (news, time.monotonic())
+        return put(f"{view.id}  {100 * view.progress:5.1f} %  {', '.join(facts(view))}")
 
 
 class _Bars:
@@ -100,11 +100,11 @@ class _Bars:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
 
-    def show(self, report: StatusReport) -> bool:
+    def show(self, view: BatchView) -> bool:
         """Move the bar."""
-        if report.id not in self._tasks:
-            self._tasks[report.id] = self._progress.add_task(report.id, total=1.0, facts=[], name_cells=len(report.id))
-        self._progress.update(self._tasks[report.id], completed=report.progress, facts=facts(report))
+        if view.id not in self._tasks:
+            self._tasks[view.id] = self._progress.add_task(view.id, total=1.0, facts=[], name_cells=len(view.id))
+        self._progress.update(self._tasks[view.id], completed=view.progress, facts=facts(view))
         for each in self._tasks.values():
             self._progress.update(each, name_cells=max(map(len, self._tasks)))
         return True

@@ -17,13 +17,12 @@ from typing import Any
 from daemon.batchctl.arguments import add_id, add_reason, command
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.exit_codes import DONE, NotPossible
-from daemon.batchctl.state.awaited import Deadline, end_of
+from daemon.batchctl.state.awaited import Deadline, end_of, say_end
+from daemon.batchctl.state.batch_view import ENDED, NO_WORKER, NOT_STARTED, BatchView
 from daemon.batchctl.state.desk import Desk
-from daemon.batchctl.state.ended import tell_end
 from daemon.batchctl.state.live import LiveBatches
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import end_of_retry, steered
-from daemon.batchctl.state.status_report import ENDED, NO_WORKER, NOT_STARTED, StatusReport
 from daemon.config.settings import Settings
 from workflows.models import Control
 
@@ -48,40 +47,40 @@ def add_commands(commands: Any) -> None:
 async def run_pause(settings: Settings, parsed: argparse.Namespace) -> int:
     """Pause a batch; when this returns, its calls in flight are over and no new one starts."""
     desk = Desk(settings)
-    report = await _open_batch(desk, parsed.id, "paused")
-    if report.paused:
-        say(f"{report.name} is already paused")
+    view = await _open_batch(desk, parsed.id, "paused")
+    if view.paused:
+        say(f"{view.name} is already paused")
         return DONE
-    if report.cancelling:
-        raise NotPossible(f"{report.name} is being cancelled and cannot be paused")
+    if view.cancelling:
+        raise NotPossible(f"{view.name} is being cancelled and cannot be paused")
     live = await desk.live()
-    await live.signal(report.id, "pause", said_by(parsed.reason), suffix=report.suffix)
-    if report.waiting_on == NO_WORKER:
-        say(f"{report.name}: recorded; no worker answers, so it takes hold when one is back")
-    elif await _within(TAKES_HOLD_S, lambda: _is_quiet(live, report)):
-        _refuse_ended(await steered(desk, report.id), "paused")
-        say(f"{report.name} is paused")
+    await live.signal(view.id, "pause", said_by(parsed.reason), suffix=view.suffix)
+    if view.waiting_on == NO_WORKER:
+        say(f"{view.name}: recorded; no worker answers, so it takes hold when one is back")
+    elif await _within(TAKES_HOLD_S, lambda: _is_quiet(live, view)):
+        _refuse_ended(await steered(desk, view.id), "paused")
+        say(f"{view.name} is paused")
     else:
-        say(f"{report.name}: recorded; calls in flight are still being finished")
+        say(f"{view.name}: recorded; calls in flight are still being finished")
     return DONE
 
 
 async def run_resume(settings: Settings, parsed: argparse.Namespace) -> int:
     """Resume a batch; when this returns, it has taken note."""
     desk = Desk(settings)
-    report = await _open_batch(desk, parsed.id, "resumed")
-    if not report.paused and report.waiting_on != NO_WORKER:
-        waits = f" (it waits for: {report.waiting_on})" if report.waiting_on else ""
-        say(f"{report.name} is already running{waits}")
+    view = await _open_batch(desk, parsed.id, "resumed")
+    if not view.paused and view.waiting_on != NO_WORKER:
+        waits = f" (it waits for: {view.waiting_on})" if view.waiting_on else ""
+        say(f"{view.name} is already running{waits}")
         return DONE
     live = await desk.live()
-    await live.signal(report.id, "resume", said_by(parsed.reason), suffix=report.suffix)
-    if report.waiting_on == NO_WORKER:
-        say(f"{report.name}: recorded; no worker answers, so it takes hold when one is back")
-    elif await _within(TAKES_HOLD_S, lambda: _is_going_on(live, report)):
-        say(f"{report.name} is running")
+    await live.signal(view.id, "resume", said_by(parsed.reason), suffix=view.suffix)
+    if view.waiting_on == NO_WORKER:
+        say(f"{view.name}: recorded; no worker answers, so it takes hold when one is back")
+    elif await _within(TAKES_HOLD_S, lambda: _is_going_on(live, view)):
+        say(f"{view.name} is running")
     else:
-        say(f"{report.name}: recorded; it takes hold as soon as a worker answers")
+        say(f"{view.name}: recorded; it takes hold as soon as a worker answers")
     return DONE
 
 
@@ -89,28 +88,28 @@ async def run_cancel(settings: Settings, parsed: argparse.Namespace) -> int:
     """Cancel a batch; with `--wait`, return when it has ended."""
     desk = Desk(settings)
     identity = await resolved(desk, parsed.id)
-    report = await steered(desk, identity)
-    if report.state == "cancelled":
+    view = await steered(desk, identity)
+    if view.state == "cancelled":
         say(f"{identity} is already cancelled")
         return DONE
-    _refuse_ended(report, "cancelled")
-    _refuse_unstarted(report, "cancelled")
-    if report.cancelling:
-        say(f"{report.name} is already being cancelled")
+    _refuse_ended(view, "cancelled")
+    _refuse_unstarted(view, "cancelled")
+    if view.cancelling:
+        say(f"{view.name} is already being cancelled")
     else:
-        await (await desk.live()).signal(identity, "cancel", said_by(parsed.reason), suffix=report.suffix)
-        then = f"what is done becomes generation {report.generation}" if report.suffix else SOURCE_FILED
-        say(f"{report.name}: cancelling; open chunks are finished first, then {then}")
-    return await _until_cancelled(desk, report) if parsed.wait else DONE
+        await (await desk.live()).signal(identity, "cancel", said_by(parsed.reason), suffix=view.suffix)
+        then = f"what is done becomes generation {view.generation}" if view.suffix else SOURCE_FILED
+        say(f"{view.name}: cancelling; open chunks are finished first, then {then}")
+    return await _until_cancelled(desk, view) if parsed.wait else DONE
 
 
-async def _until_cancelled(desk: Desk, report: StatusReport) -> int:
-    if report.suffix:
-        if await end_of_retry(desk, report):
+async def _until_cancelled(desk: Desk, view: BatchView) -> int:
+    if view.suffix:
+        if await end_of_retry(desk, view):
             return DONE
-        raise NotPossible(f"{report.name} has failed meanwhile; 'batchctl retry-failed {report.id}' tries again")
-    ended = await end_of(desk, report.id, Deadline(None))
-    return DONE if ended.state == "cancelled" else tell_end(ended)
+        raise NotPossible(f"{view.name} has failed meanwhile; 'batchctl retry-failed {view.id}' tries again")
+    ended = await end_of(desk, view.id, Deadline(None))
+    return DONE if ended.state == "cancelled" else say_end(ended)
 
 
 def said_by(reason: str) -> Control:
@@ -122,37 +121,37 @@ def said_by(reason: str) -> Control:
     return Control(by=f"{user}@{socket.gethostname()}", reason=reason)
 
 
-async def _open_batch(desk: Desk, name: str, done: str) -> StatusReport:
+async def _open_batch(desk: Desk, name: str, done: str) -> BatchView:
     """Return the state of a batch that has begun and not ended, or of its retry."""
     identity = await resolved(desk, name)
-    report = await steered(desk, identity)
-    _refuse_ended(report, done)
-    _refuse_unstarted(report, done)
-    return report
+    view = await steered(desk, identity)
+    _refuse_ended(view, done)
+    _refuse_unstarted(view, done)
+    return view
 
 
-def _refuse_unstarted(report: StatusReport, done: str) -> None:
-    if report.waiting_on == NOT_STARTED:
-        why = report.waiting.detail if report.waiting else "try again in a moment"
-        raise NotPossible(f"{report.id} has not been started yet, so it cannot be {done}; {why}")
+def _refuse_unstarted(view: BatchView, done: str) -> None:
+    if view.waiting_on == NOT_STARTED:
+        why = view.waiting.detail if view.waiting else "try again in a moment"
+        raise NotPossible(f"{view.id} has not been started yet, so it cannot be {done}; {why}")
 
 
-def _refuse_ended(report: StatusReport, done: str) -> None:
-    if report.state in ENDED:
-        raise NotPossible(f"{report.id} is {report.state} and cannot be {done}")
+def _refuse_ended(view: BatchView, done: str) -> None:
+    if view.state in ENDED:
+        raise NotPossible(f"{view.id} is {view.state} and cannot be {done}")
 
 
-async def _is_quiet(live: LiveBatches, report: StatusReport) -> bool:
+async def _is_quiet(live: LiveBatches, view: BatchView) -> bool:
     """Tell whether the workflow has taken the pause and no page is being enriched."""
-    progress = await live.progress(report.id, suffix=report.suffix)
+    progress = await live.progress(view.id, suffix=view.suffix)
     if progress is None or not (progress.paused or progress.state in ENDED):
         return False
-    run = await live.run_of(report.id, suffix=report.suffix)
+    run = await live.run_of(view.id, suffix=view.suffix)
     return run is None or run.open_pages == 0
 
 
-async def _is_going_on(live: LiveBatches, report: StatusReport) -> bool:
-    progress = await live.progress(report.id, suffix=report.suffix)
+async def _is_going_on(live: LiveBatches, view: BatchView) -> bool:
+    progress = await live.progress(view.id, suffix=view.suffix)
     return progress is not None and progress.paused is None
 
 

@@ -12,10 +12,10 @@ from daemon.batchctl.arguments import ID_HELP, add_reason, command
 from daemon.batchctl.commands.control import said_by
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
+from daemon.batchctl.state.batch_view import ENDED, NOT_STARTED
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import steered
-from daemon.batchctl.state.status_report import ENDED, NOT_STARTED
 from daemon.config.settings import Settings
 from workflows.control import MAX_CONCURRENCY
 from workflows.errors import SettingsError
@@ -74,18 +74,18 @@ async def _set(desk: Desk, identity: str, change: LimitsChange) -> str:
         NotPossible: it does not run, or no worker answers. An update that nobody takes would wait at the server and
             take hold some day, so it is not even sent.
     """
-    report = await steered(desk, identity)
-    if report.state in ENDED:
-        raise NotPossible(f"{identity} is {report.state}; there is nothing to limit")
-    if report.waiting_on == NOT_STARTED:
+    view = await steered(desk, identity)
+    if view.state in ENDED:
+        raise NotPossible(f"{identity} is {view.state}; there is nothing to limit")
+    if view.waiting_on == NOT_STARTED:
         raise NotPossible(f"{identity} has not been started yet, so nothing was changed; try again in a moment")
-    if not report.answered:
+    if not view.answered:
         todo = "start 'batchd run' or 'batchd work', then set it again"
-        raise NotPossible(f"{report.name}: no worker answers, so nothing was changed; {todo}")
-    limits = await (await desk.live()).set_limits(identity, change, suffix=report.suffix)
+        raise NotPossible(f"{view.name}: no worker answers, so nothing was changed; {todo}")
+    limits = await (await desk.live()).set_limits(identity, change, suffix=view.suffix)
     concurrency = "as the service" if limits.concurrency is None else limits.concurrency
     rate = "as the service" if limits.rate is None else f"{limits.rate:g} calls/s" if limits.rate else "no limit"
-    return f"{report.name}: concurrency {concurrency}, rate {rate}"
+    return f"{view.name}: concurrency {concurrency}, rate {rate}"
 
 
 def _change(assignments: list[str], reason: str) -> LimitsChange:

@@ -14,9 +14,9 @@ from daemon.batchctl.arguments import add_json, command, limit
 from daemon.batchctl.console.printing import put, put_json, say, shown_bytes
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, UNREACHABLE
+from daemon.batchctl.state.batch_view import ENDED, BatchView
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.status_document import document_of
-from daemon.batchctl.state.status_report import ENDED, Known, StatusReport, report_of
 from daemon.config.settings import Settings
 from daemon.intake.explain import MOST_REFUSED, WaitingFile, waiting_files
 from workflows.errors import OutputRefused, TemporalUnreachable
@@ -46,7 +46,7 @@ FILE_COLUMNS = [
 class Listed:
     """The batches that are shown, and how many more there are."""
 
-    reports: list[StatusReport]
+    views: list[BatchView]
     more: int
 
 
@@ -67,10 +67,10 @@ async def run_list(settings: Settings, parsed: argparse.Namespace) -> int:
     listed, code = await _listed(desk, parsed.state, parsed.limit)
     files = waiting_files(settings) if parsed.all else []
     if parsed.json:
-        put_json({"batches": [_document(each) for each in listed.reports], "files": [asdict(each) for each in files]})
+        put_json({"batches": [_document(each) for each in listed.views], "files": [asdict(each) for each in files]})
     else:
-        _put(listed.reports, files)
-    if not listed.reports and not files:
+        _put(listed.views, files)
+    if not listed.views and not files:
         desk.refuse_where_none_ever_ran()
         state_dir, inbox = settings.state_dir.absolute(), settings.inbox.absolute()
         drop = f"no batches in {state_dir}; drop a file into {inbox}"
@@ -79,17 +79,17 @@ async def run_list(settings: Settings, parsed: argparse.Namespace) -> int:
     return code
 
 
-def _put(reports: list[StatusReport], files: list[WaitingFile]) -> None:
-    if reports:
-        put_table(BATCH_COLUMNS, [_row(each) for each in reports])
-    if reports and files:
+def _put(views: list[BatchView], files: list[WaitingFile]) -> None:
+    if views:
+        put_table(BATCH_COLUMNS, [_row(each) for each in views])
+    if views and files:
         put("")
     if files:
         put_table(FILE_COLUMNS, [[each.name, each.state, each.why] for each in files])
 
 
 def _say_what_is_left_out(listed: Listed, files: list[WaitingFile]) -> None:
-    shown = len(listed.reports)
+    shown = len(listed.views)
     if listed.more:
         say(f"{listed.more:,} of {shown + listed.more:,} batches are not shown, the oldest; '--limit 0' shows all")
     if sum(each.state == "refused" for each in files) >= MOST_REFUSED:
@@ -112,21 +112,21 @@ async def _listed(desk: Desk, state: State | None, most: int) -> tuple[Listed, i
             say(f"{error}; of batches that have not ended, the last known state is shown")
             code = UNREACHABLE
 
-    async def report(receipt: Receipt) -> StatusReport:
+    async def view(receipt: Receipt) -> BatchView:
         if receipt.ended or code == UNREACHABLE:
-            return from_receipt(desk, receipt, silent=code == UNREACHABLE)
+            return desk.view_of_receipt(receipt, no_server=code == UNREACHABLE)
         async with room:
             try:
-                return await desk.report(receipt.id)
+                return await desk.view(receipt.id)
             except OutputRefused as error:
                 say(str(error))
-                return from_receipt(desk, receipt)
+                return desk.view_of_receipt(receipt)
 
-    reports = await asyncio.gather(*(report(each) for each in newest))
+    views = await asyncio.gather(*(view(each) for each in newest))
     if state:
-        reports = [each for each in reports if each.state == state]
-        more = max(len(reports) - most, 0) if most else 0
-    return Listed(reports=reports[: most or None], more=more), code
+        views = [each for each in views if each.state == state]
+        more = max(len(views) - most, 0) if most else 0
+    return Listed(views=views[: most or None], more=more), code
 
 
 def _may_be(receipt: Receipt, state: State) -> bool:
@@ -134,34 +134,27 @@ def _may_be(receipt: Receipt, state: State) -> bool:
     return receipt.state == state if receipt.ended or state in ENDED else True
 
 
-def from_receipt(desk: Desk, receipt: Receipt, *, silent: bool = False) -> StatusReport:
-    """Return the state of a batch from its receipt and its saved chunks; `silent` where Temporal does not answer."""
-    output_dir = desk.output_dir(receipt.id, receipt)
-    return report_of(Known(id=receipt.id, receipt=receipt, output_dir=output_dir, silent=silent))
-
-
-def _document(report: StatusReport) -> dict[str, Any]:
+def _document(view: BatchView) -> dict[str, Any]:
     """Return the fields of `status --json` that a list can afford."""
     left_out = {"run_id", "manifest"}
-    return {key: value for key, value in document_of(report).items() if key not in left_out}
+    return {key: value for key, value in document_of(view).items() if key not in left_out}
 
 
-def _row(report: StatusReport) -> list[str]:
-    rows = report.rows
-    size = report.source["bytes"]
+def _row(view: BatchView) -> list[str]:
+    size = view.source["bytes"]
     return [
-        report.id,
-        report.source["name"] or "-",
+        view.id,
+        view.source["name"] or "-",
         "-" if size is None else shown_bytes(size),
-        _state_word(report),
-        f"{100 * report.progress:.0f} %",
-        f"{rows.done:,}",
-        f"{rows.fallback:,}",
-        f"{rows.rejected:,}",
-        readable_time(report.started_at),
+        _state_word(view),
+        f"{100 * view.progress:.0f} %",
+        f"{view.counts.records:,}",
+        f"{view.counts.fallback:,}",
+        f"{view.counts.rejected:,}",
+        readable_time(view.started_at),
     ]
 
 
-def _state_word(report: StatusReport) -> str:
+def _state_word(view: BatchView) -> str:
     """Return the state with what a waiting batch waits for; `status` tells the whole of that."""
-    return f"waiting ({report.waiting_on.partition(':')[0]})" if report.waiting_on else report.state
+    return f"waiting ({view.waiting_on.partition(':')[0]})" if view.waiting_on else view.state

@@ -17,10 +17,11 @@ from daemon.batchctl.arguments import add_id, add_timeout, command
 from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
 from daemon.batchctl.state.awaited import Deadline
+from daemon.batchctl.state.batch_view import BatchView
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.live import RPC_TIMEOUT, LiveBatches
+from daemon.batchctl.state.loaders import finished_output
 from daemon.batchctl.state.resolve import resolved
-from daemon.batchctl.state.results import Result, finished_result
 from daemon.config.settings import Settings
 from workflows.ids import workflow_id
 from workflows.models import Identity, Shape, Source
@@ -45,8 +46,8 @@ async def run_retry_failed(settings: Settings, parsed: argparse.Namespace) -> in
     """Start the next generation and wait for its manifest, whose path is printed."""
     desk = Desk(settings)
     identity = await resolved(desk, parsed.id)
-    before = finished_result(desk.output_dir(identity, desk.receipts.read(identity)))
-    fallback = before.manifest["counts"]["fallback"]
+    before = finished_output(desk.output_dir(identity, desk.receipts.read(identity)))
+    fallback = before.document["counts"]["fallback"]
     if not fallback:
         say(f"{identity} has no fallback rows; there is nothing to retry")
         return DONE
@@ -59,9 +60,9 @@ async def run_retry_failed(settings: Settings, parsed: argparse.Namespace) -> in
     return await _until_end(live, desk, request, Deadline(parsed.timeout))
 
 
-def retry_request(settings: Settings, before: Result) -> BatchRequest:
+def retry_request(settings: Settings, before: BatchView) -> BatchRequest:
     """Return the request for the generation after `before`, made from its manifest alone."""
-    manifest = before.manifest
+    manifest = before.document
     source = manifest["source"]
     identity = {field.name: manifest["identity"].get(field.name) for field in dataclasses.fields(Identity)}
     return BatchRequest(
@@ -121,18 +122,18 @@ async def _start(live: LiveBatches, settings: Settings, request: BatchRequest) -
 
 async def _until_end(live: LiveBatches, desk: Desk, request: BatchRequest, deadline: Deadline) -> int:
     suffix = _suffix(request)
-    while (run := await live.run_of(request.id, suffix=suffix)) is not None and run.outcome is None:
+    while (run := await live.run_of(request.id, suffix=suffix)) is not None and run.running:
         await deadline.pause(LOOK_S, f"the retry of {request.id} has not ended")
-    if run is None or run.outcome != "completed":
-        why = (await live.ending(request.id, suffix=suffix)).error if run else "Temporal has lost it"
-        say(f"{request.id}: the retry failed: {why or (run.outcome if run else '')}")
+    if run is None or run.state != "completed":
+        why = (await live.with_end(run, request.id, suffix=suffix)).error if run else "Temporal has lost it"
+        say(f"{request.id}: the retry failed: {why or (run.state if run else '')}")
         return FAILED
-    after = finished_result(desk.output_dir(request.id, desk.receipts.read(request.id)))
+    after = finished_output(desk.output_dir(request.id, desk.receipts.read(request.id)))
     if after.generation < request.generation:
         raise NotPossible(f"{request.id}: the retry ended without a manifest of generation {request.generation}")
-    left = after.manifest["counts"]["fallback"]
+    left = after.document["counts"]["fallback"]
     say(f"{request.id}: {left:,} fallback rows left" if left else f"{request.id}: no fallback rows left")
-    put(str(after.path))
+    put(str(after.manifest))
     return DONE
 
 

@@ -16,11 +16,11 @@ from daemon.batchctl.console.printing import (
     shown_duration,
 )
 from daemon.batchctl.exit_codes import DONE
+from daemon.batchctl.state.batch_view import ENDED, NOT_STARTED, BatchView
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import running_retry, say_unknown
 from daemon.batchctl.state.status_document import document_of, retry_document
-from daemon.batchctl.state.status_report import ENDED, NOT_STARTED, StatusReport
 from daemon.config.settings import Settings
 from daemon.intake.sign_of_life import watch_of
 from workflows.errors import TemporalUnreachable
@@ -40,25 +40,25 @@ async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:
     desk = Desk(settings)
     identity = await resolved(desk, parsed.id)
     try:
-        report = await desk.report(identity)
+        view = await desk.view(identity)
     except TemporalUnreachable:
         _say_what_is_known(desk, identity)
         raise
-    retry = await _retry(desk, report)
+    retry = await _retry(desk, view)
     if parsed.json:
-        put_json({**document_of(report), "retry": retry_document(retry)})
+        put_json({**document_of(view), "retry": retry_document(retry)})
     else:
-        put_facts([*_facts(report), *([("retry", _shown_retry(retry))] if retry else [])])
-    if report.waiting_on == NOT_STARTED and (trouble := watch_of(settings).trouble):
+        put_facts([*_facts(view), *([("retry", _shown_retry(retry))] if retry else [])])
+    if view.waiting_on == NOT_STARTED and (trouble := watch_of(settings).trouble):
         say(trouble)
     return DONE
 
 
-async def _retry(desk: Desk, report: StatusReport) -> StatusReport | None:
+async def _retry(desk: Desk, view: BatchView) -> BatchView | None:
     try:
-        return await running_retry(desk, report)
+        return await running_retry(desk, view)
     except TemporalUnreachable:
-        say_unknown(report)
+        say_unknown(view)
         return None
 
 
@@ -73,56 +73,53 @@ def _say_what_is_known(desk: Desk, identity: str) -> None:
         say(f"it was paused by {control.pause.by or 'an operator'} since {readable_time(control.pause.since)}{why}")
 
 
-def _facts(report: StatusReport) -> list[tuple[str, str]]:
-    rows = report.rows
-    total = f" of {rows.total:,}" if rows.total is not None else ""
-    size = report.source["bytes"]
+def _facts(view: BatchView) -> list[tuple[str, str]]:
+    counts = view.counts
+    total = f" of {view.total_rows:,}" if view.total_rows is not None else ""
+    size = view.source["bytes"]
+    outcomes = f"{counts.enriched:,} enriched, {counts.fallback:,} fallback, {counts.rejected:,} rejected"
     facts = [
-        ("batch", report.id),
-        ("state", shown_state(report)),
-        ("file", f"{report.source['name'] or '-'}" + (f" ({shown_bytes(size)})" if size is not None else "")),
-        (
-            "rows",
-            f"{rows.done:,}{total}: {rows.enriched:,} enriched, {rows.fallback:,} fallback, {rows.rejected:,} rejected",
-        ),
-        ("progress", f"{100 * report.progress:.1f} %" + _speed(report)),
-        ("mode", report.mode or "-"),
-        ("started", readable_time(report.started_at)),
-        *([("finished", readable_time(report.finished_at))] if report.finished_at else []),
-        ("output", report.output_dir),
-        ("manifest", report.manifest or _without_manifest(report)),
+        ("batch", view.id),
+        ("state", shown_state(view)),
+        ("file", f"{view.source['name'] or '-'}" + (f" ({shown_bytes(size)})" if size is not None else "")),
+        ("rows", f"{counts.records:,}{total}: {outcomes}"),
+        ("progress", f"{100 * view.progress:.1f} %" + _speed(view)),
+        ("mode", view.mode or "-"),
+        ("started", readable_time(view.started_at)),
+        *([("finished", readable_time(view.finished_at))] if view.finished_at else []),
+        ("output", str(view.output_dir)),
+        ("manifest", view.manifest or _without_manifest(view)),
     ]
-    return [*facts, *([("error", report.error)] if report.error else [])]
+    return [*facts, *([("error", view.error)] if view.error else [])]
 
 
-def _without_manifest(report: StatusReport) -> str:
-    if report.lost_manifest:
-        return f"gone: {report.lost_manifest} was written and is not there any more"
-    return "none: the batch ended without one" if report.state in ENDED else "not written yet"
+def _without_manifest(view: BatchView) -> str:
+    if view.lost_manifest:
+        return f"gone: {view.lost_manifest} was written and is not there any more"
+    return "none: the batch ended without one" if view.state in ENDED else "not written yet"
 
 
-def _shown_retry(retry: StatusReport) -> str:
-    rows = retry.rows
-    return f"generation {retry.generation}: {shown_state(retry)}, {rows.done:,} of {rows.total:,} rows"
+def _shown_retry(retry: BatchView) -> str:
+    return f"generation {retry.generation}: {shown_state(retry)}, {retry.counts.records:,} of {retry.total_rows:,} rows"
 
 
-def shown_state(report: StatusReport) -> str:
+def shown_state(view: BatchView) -> str:
     """Return the state in words: by whom and why it is paused, what it waits for and until when."""
-    if report.paused:
-        why = f": {report.paused.reason}" if report.paused.reason else ""
-        return f"paused by {report.paused.by or 'an operator'} since {readable_time(report.paused.since)}{why}"
-    if report.waiting:
-        until = f", asks again at {readable_time(report.waiting.until)}" if report.waiting.until else ""
-        detail = f" ({report.waiting.detail})" if report.waiting.detail else ""
-        return f"waiting for the {report.waiting.on} since {readable_time(report.waiting.since)}{until}{detail}"
-    if report.waiting_on:
+    if view.paused:
+        why = f": {view.paused.reason}" if view.paused.reason else ""
+        return f"paused by {view.paused.by or 'an operator'} since {readable_time(view.paused.since)}{why}"
+    if view.waiting:
+        until = f", asks again at {readable_time(view.waiting.until)}" if view.waiting.until else ""
+        detail = f" ({view.waiting.detail})" if view.waiting.detail else ""
+        return f"waiting for the {view.waiting.on} since {readable_time(view.waiting.since)}{until}{detail}"
+    if view.waiting_on:
         words = {"worker": "a worker to answer; none does", "start": "the daemon to start it"}
-        return f"waiting for {words.get(report.waiting_on, report.waiting_on)}"
-    return "running, being cancelled" if report.cancelling else report.state
+        return f"waiting for {words.get(view.waiting_on, view.waiting_on)}"
+    return "running, being cancelled" if view.cancelling else view.state
 
 
-def _speed(report: StatusReport) -> str:
-    speed = f", {report.rows_per_s:,.1f} rows/s" if report.rows_per_s is not None else ""
-    left = f", about {shown_duration(report.eta_s)} left" if report.eta_s is not None else ""
-    took_s = seconds_between(report.started_at, report.finished_at) if report.finished_at else None
+def _speed(view: BatchView) -> str:
+    speed = f", {view.rows_per_s:,.1f} rows/s" if view.rows_per_s is not None else ""
+    left = f", about {shown_duration(view.eta_s)} left" if view.eta_s is not None else ""
+    took_s = seconds_between(view.started_at, view.finished_at) if view.finished_at else None
     return speed + left + (f", took {shown_duration(took_s)}" if took_s is not None else "")

@@ -18,9 +18,8 @@ from activities.disk.moves import rename_where_free
 from daemon.batchctl.arguments import add_timeout, command
 from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, NotPossible
-from daemon.batchctl.state.awaited import Deadline, end_of, submitted_batch
+from daemon.batchctl.state.awaited import Deadline, end_of, say_end, submitted_batch
 from daemon.batchctl.state.desk import Desk
-from daemon.batchctl.state.ended import tell_end
 from daemon.config.settings import Settings
 from workflows.errors import SettingsError
 from workflows.ids import printable
@@ -51,7 +50,7 @@ async def run_submit(settings: Settings, parsed: argparse.Namespace) -> int:
     say(f"{name} is in {settings.inbox}; waiting for its batch to end")
     desk, deadline = Desk(settings), Deadline(parsed.timeout)
     identity = await submitted_batch(desk, name, sha256, deadline)
-    return tell_end(await end_of(desk, identity, deadline))
+    return say_end(await end_of(desk, identity, deadline))
 
 
 def check_name(settings: Settings, name: str) -> None:

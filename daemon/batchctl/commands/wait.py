@@ -8,14 +8,13 @@ import sys
 from typing import Any
 
 from daemon.batchctl.arguments import add_id, add_json, add_timeout, command
-from daemon.batchctl.commands.bars import View, progress_view
+from daemon.batchctl.commands.bars import ProgressDisplay, progress_display
 from daemon.batchctl.console.printing import put_json, say
 from daemon.batchctl.exit_codes import DONE
-from daemon.batchctl.state.awaited import Deadline, batch_of, end_of
+from daemon.batchctl.state.awaited import Deadline, batch_of, end_of, say_end
+from daemon.batchctl.state.batch_view import BatchView
 from daemon.batchctl.state.desk import Desk
-from daemon.batchctl.state.ended import tell_end
 from daemon.batchctl.state.status_document import document_of
-from daemon.batchctl.state.status_report import StatusReport
 from daemon.config.settings import Settings
 from workflows.errors import TemporalUnreachable
 
@@ -40,10 +39,10 @@ async def run_wait(settings: Settings, parsed: argparse.Namespace) -> int:
     """Wait for the end of a batch, or of the batch that a file in the inbox becomes."""
     desk, deadline = Desk(settings), Deadline(parsed.timeout)
     identity = await batch_of(desk, parsed.id, deadline)
-    report = await end_of(desk, identity, deadline)
+    view = await end_of(desk, identity, deadline)
     if parsed.json:
-        put_json(document_of(report))
-    return tell_end(report)
+        put_json(document_of(view))
+    return say_end(view)
 
 
 async def run_watch(settings: Settings, parsed: argparse.Namespace) -> int:
@@ -53,10 +52,10 @@ async def run_watch(settings: Settings, parsed: argparse.Namespace) -> int:
     if not ids:
         desk.refuse_where_none_ever_ran()
         say("nothing is running; 'batchctl list' shows what has ended")
-    reports = await _watched(desk, ids, deadline, quiet=parsed.json)
+    views = await _watched(desk, ids, deadline, quiet=parsed.json)
     if parsed.json:
-        put_json({"batches": [document_of(each) for each in reports]})
-    return max((tell_end(each) for each in reports), default=DONE)
+        put_json({"batches": [document_of(each) for each in views]})
+    return max((say_end(each) for each in views), default=DONE)
 
 
 def unended(desk: Desk) -> list[str]:
@@ -67,23 +66,23 @@ def unended(desk: Desk) -> list[str]:
     return ids[:MOST_WATCHED][::-1]
 
 
-async def _watched(desk: Desk, ids: list[str], deadline: Deadline, *, quiet: bool) -> list[StatusReport]:
+async def _watched(desk: Desk, ids: list[str], deadline: Deadline, *, quiet: bool) -> list[BatchView]:
     """Show `ids` until all have ended, and return how.
 
     Raises:
         BrokenPipeError: nobody looks any more, and not all have ended.
     """
-    seen: dict[str, StatusReport] = {}
+    seen: dict[str, BatchView] = {}
     lost_looks = 0
-    with progress_view(sys.stdout, quiet=quiet) as view:
+    with progress_display(sys.stdout, quiet=quiet) as display:
         while True:
             open_ids = [each for each in ids if each not in seen or not seen[each].settled]
             if not open_ids:
                 return [seen[each] for each in ids]
             try:
-                reports = await reports_of(desk, open_ids)
-                seen.update({each.id: each for each in reports})
-                _show(view, reports)
+                views = await views_of(desk, open_ids)
+                seen.update({each.id: each for each in views})
+                _show(display, views)
                 lost_looks = 0
             except TemporalUnreachable:
                 lost_looks += 1
@@ -94,18 +93,18 @@ async def _watched(desk: Desk, ids: list[str], deadline: Deadline, *, quiet: boo
                 await deadline.pause(LOOK_S, "not all have ended")
 
 
-def _show(view: View, reports: list[StatusReport]) -> None:
-    looked_at = [view.show(each) for each in reports]
-    if not all(looked_at) and not all(each.settled for each in reports):
+def _show(display: ProgressDisplay, views: list[BatchView]) -> None:
+    still_read = [display.show(each) for each in views]
+    if not all(still_read) and not all(each.settled for each in views):
         raise BrokenPipeError
 
 
-async def reports_of(desk: Desk, ids: list[str]) -> list[StatusReport]:
+async def views_of(desk: Desk, ids: list[str]) -> list[BatchView]:
     """Return the state of several batches, asked a few at a time."""
     room = asyncio.Semaphore(REPORTS_AT_ONCE)
 
-    async def report(identity: str) -> StatusReport:
+    async def view(identity: str) -> BatchView:
         async with room:
-            return await desk.report(identity)
+            return await desk.view(identity)
 
-    return await asyncio.gather(*(report(each) for each in ids))
+    return await asyncio.gather(*(view(each) for each in ids))

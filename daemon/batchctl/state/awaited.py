@@ -10,10 +10,10 @@ from pathlib import Path
 
 from activities.workspace import PROCESSING
 from daemon.batchctl.console.printing import say
-from daemon.batchctl.exit_codes import NoSuchBatch, NotPossible, TimedOut
+from daemon.batchctl.exit_codes import DONE, FAILED, NoSuchBatch, NotPossible, TimedOut
+from daemon.batchctl.state.batch_view import BatchView
 from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.resolve import resolved
-from daemon.batchctl.state.status_report import StatusReport
 from daemon.intake.admit.identities import Identities
 from daemon.intake.explain import explain
 from workflows.errors import InvalidBatchId, TemporalUnreachable
@@ -135,7 +135,7 @@ def is_pending(desk: Desk, name: str) -> bool:
     )
 
 
-async def end_of(desk: Desk, identity: str, deadline: Deadline) -> StatusReport:
+async def end_of(desk: Desk, identity: str, deadline: Deadline) -> BatchView:
     """Return the state of a batch once it has ended.
 
     Raises:
@@ -147,9 +147,9 @@ async def end_of(desk: Desk, identity: str, deadline: Deadline) -> StatusReport:
     while True:
         try:
             if await _may_have_ended(desk, identity):
-                report = await desk.report(identity)
-                if report.settled:
-                    return report
+                view = await desk.view(identity)
+                if view.settled:
+                    return view
             answered_at = time.monotonic()
         except TemporalUnreachable:
             if answered_at is None or time.monotonic() - answered_at > OUTAGE_S:
@@ -159,12 +159,21 @@ async def end_of(desk: Desk, identity: str, deadline: Deadline) -> StatusReport:
         look_s = min(look_s * 1.2, SLOW_LOOK_S)
 
 
+def say_end(view: BatchView) -> int:
+    """Say how a batch ended and return the exit code that means."""
+    rows = f"{view.counts.records:,} rows" + (f", {view.counts.fallback:,} fallback" if view.counts.fallback else "")
+    rows += f", {view.counts.rejected:,} rejected" if view.counts.rejected else ""
+    why = f": {view.error}" if view.error else f" ({rows})"
+    say(f"{view.id} is {view.state}{why}")
+    return DONE if view.state == "completed" else FAILED
+
+
 async def _may_have_ended(desk: Desk, identity: str) -> bool:
     receipt = desk.receipts.read(identity)
     if receipt and receipt.ended:
         return True
     run = await (await desk.live()).run_of(identity)
-    return (run is None and receipt is None) or (run is not None and run.outcome is not None)
+    return (run is None and receipt is None) or (run is not None and not run.running)
 
 
 def _has_receipt(desk: Desk, folder_name: str) -> bool:

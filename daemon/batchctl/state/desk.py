@@ -6,9 +6,9 @@ from pathlib import Path
 
 from activities.registry.control_states import ControlStates
 from activities.registry.receipts import Receipt, Receipts
+from daemon.batchctl.state.batch_view import ENDED, BatchView, merged
 from daemon.batchctl.state.live import LiveBatches
-from daemon.batchctl.state.results import result_in
-from daemon.batchctl.state.status_report import ENDED, Known, StatusReport, report_of
+from daemon.batchctl.state.loaders import from_chunks, from_output, from_registry
 from daemon.batchctl.state.unwatched import UnwatchedInbox
 from daemon.config.settings import Settings
 from workflows.errors import SettingsError, TemporalUnreachable
@@ -54,7 +54,7 @@ class Desk:
             return Path(receipt.output_dir)
         return self.settings.output_root.absolute() / workflow_id(batch_id)
 
-    async def report(self, batch_id: str) -> StatusReport:
+    async def view(self, batch_id: str) -> BatchView:
         """Return the state of a batch from all that know of it.
 
         Raises:
@@ -65,35 +65,56 @@ class Desk:
         output_dir = self.output_dir(batch_id, receipt)
         if receipt and receipt.started_elsewhere:
             # What Temporal has under this id, and any result of it, is another installation's.
-            return report_of(Known(id=batch_id, receipt=receipt, output_dir=output_dir))
-        at_rest = Known(id=batch_id, receipt=receipt, result=result_in(output_dir), output_dir=output_dir)
+            return self.view_of_receipt(receipt)
+        manifest = from_output(output_dir)
         if receipt and receipt.ended:
-            return report_of(at_rest)
+            return self.view_of_receipt(receipt, manifest=manifest)
         try:
-            return await self._live_report(batch_id)
+            return await self._live_view(batch_id)
         except TemporalUnreachable:
-            if at_rest.result:
-                return report_of(at_rest)
-            raise
+            if manifest is None:
+                raise
+            return merged(batch_id, output_dir, {"registry": from_registry(receipt), "manifest": manifest})
 
-    async def _live_report(self, batch_id: str) -> StatusReport:
+    def view_of_receipt(
+        self, receipt: Receipt, *, manifest: BatchView | None = None, no_server: bool = False
+    ) -> BatchView:
+        """Return the state of a batch without Temporal; `no_server` where that was asked in vain.
+
+        The saved chunks are looked at only where neither receipt nor manifest says it all: a list must stay cheap.
+        """
+        output_dir = self.output_dir(receipt.id, receipt)
+        says_all = manifest or (receipt.state == "completed" and receipt.counts)
+        return merged(
+            receipt.id,
+            output_dir,
+            {
+                "registry": from_registry(receipt),
+                "manifest": manifest,
+                "chunks": None if says_all else from_chunks(output_dir),
+            },
+            no_server=no_server,
+        )
+
+    async def _live_view(self, batch_id: str) -> BatchView:
         live = await self.live()
-        run = await live.run_of(batch_id)
-        progress = await live.progress(batch_id, patient=run.beating) if run and run.outcome is None else None
-        ending = await live.ending(batch_id) if run and run.outcome else None
+        server = await live.run_of(batch_id)
+        workflow = await live.progress(batch_id, patient=server.heartbeat) if server and server.running else None
+        if server and not server.running:
+            server = await live.with_end(server, batch_id)
         # Read after Temporal was asked: a batch that ended in between has left both.
         receipt = self.receipts.read(batch_id)
         output_dir = self.output_dir(batch_id, receipt)
-        working = run is not None and run.outcome is None and not (progress and progress.state in ENDED)
-        return report_of(
-            Known(
-                id=batch_id,
-                receipt=receipt,
-                run=run,
-                progress=progress,
-                ending=ending,
-                control=self.control_states.read(batch_id) if run is None else None,
-                result=None if working else result_in(output_dir),
-                output_dir=output_dir,
-            )
+        working = server is not None and server.running and not (workflow and workflow.state in ENDED)
+        manifest = None if working else from_output(output_dir)
+        return merged(
+            batch_id,
+            output_dir,
+            {
+                "registry": from_registry(receipt, None if server else self.control_states.read(batch_id)),
+                "server": server,
+                "workflow": workflow,
+                "manifest": manifest,
+                "chunks": None if manifest or workflow else from_chunks(output_dir),
+            },
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -31,7 +31,8 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.batchctl.exit_codes import NotPossible
-from daemon.batchctl.state.runs import Ending, Run, described_run
+from daemon.batchctl.state.batch_view import BatchView
+from daemon.batchctl.state.runs import from_temporal, from_workflow, with_result
 from daemon.config.settings import Settings
 from daemon.temporal.connection import connect, unreachable, without_room
 from workflows.control import BatchControl
@@ -81,13 +82,13 @@ class LiveBatches:
         except TemporalUnreachable as error:
             raise without_room(settings) or error from error
 
-    async def run_of(self, batch_id: str, *, suffix: str = "") -> Run | None:
+    async def run_of(self, batch_id: str, *, suffix: str = "") -> BatchView | None:
         """Return the newest run of a batch; None where Temporal knows none."""
         answer = await self._described(workflow_id(batch_id) + suffix)
         if answer is None:
             return None
         children = [await self._described(each.workflow_id) for each in answer.pending_children]
-        return described_run(answer, [each for each in children if each is not None])
+        return from_temporal(answer, [each for each in children if each is not None])
 
     async def _described(self, workflow: str) -> DescribeWorkflowExecutionResponse | None:
         request = DescribeWorkflowExecutionRequest(
@@ -99,15 +100,15 @@ class LiveBatches:
         except _Unknown:
             return None
 
-    async def progress(self, batch_id: str, *, suffix: str = "", patient: bool = False) -> Progress | None:
+    async def progress(self, batch_id: str, *, suffix: str = "", patient: bool = False) -> BatchView | None:
         """Return how far a batch is; None where no worker answers in time. A patient caller asks twice."""
         answer = await self._query(workflow_id(batch_id) + suffix)
         if answer is None and patient:
             answer = await self._query(workflow_id(batch_id) + suffix)
-        return answer
+        return from_workflow(answer) if answer else None
 
-    async def ending(self, batch_id: str, *, suffix: str = "") -> Ending:
-        """Return how a closed run ended."""
+    async def with_end(self, run: BatchView, batch_id: str, *, suffix: str = "") -> BatchView:
+        """Return the view of a closed run with its result, or why it has none."""
         request = GetWorkflowExecutionHistoryReverseRequest(
             namespace=self.client.namespace,
             execution=WorkflowExecution(workflow_id=workflow_id(batch_id) + suffix),
@@ -121,15 +122,15 @@ class LiveBatches:
         if last.HasField("workflow_execution_completed_event_attributes"):
             payloads = last.workflow_execution_completed_event_attributes.result.payloads
             [result] = await self.client.data_converter.decode(payloads, [BatchResult])
-            return Ending(result=result)
+            return with_result(run, result)
         if last.HasField("workflow_execution_failed_event_attributes"):
-            return Ending(error=last.workflow_execution_failed_event_attributes.failure.message)
+            return replace(run, error=last.workflow_execution_failed_event_attributes.failure.message or None)
         if last.HasField("workflow_execution_terminated_event_attributes"):
             reason = last.workflow_execution_terminated_event_attributes.reason
-            return Ending(error=f"terminated in Temporal: {reason or 'no reason given'}")
+            return replace(run, error=f"terminated in Temporal: {reason or 'no reason given'}")
         if last.HasField("workflow_execution_timed_out_event_attributes"):
-            return Ending(error="timed out in Temporal")
-        return Ending()
+            return replace(run, error="timed out in Temporal")
+        return run
 
     async def signal(self, batch_id: str, name: str, control: Control, *, suffix: str = "") -> None:
         """Send `pause`, `resume` or `cancel`.

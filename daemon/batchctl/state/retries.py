@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from pathlib import Path
 
 from activities.output.output_folder import OutputFolder
 from activities.output.page_journal import entries
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.state.awaited import LOOK_S, Deadline
+from daemon.batchctl.state.batch_view import ENDED, BatchView, merged
 from daemon.batchctl.state.desk import Desk
-from daemon.batchctl.state.results import Result, result_in
-from daemon.batchctl.state.status_report import ENDED, Known, RowCounts, StatusReport, report_of
 from workflows.errors import BatchdError, TemporalUnreachable
+from workflows.models import Counts
 
 
-async def running_retry(desk: Desk, report: StatusReport) -> StatusReport | None:
+async def running_retry(desk: Desk, view: BatchView) -> BatchView | None:
     """Return the state of the retry that works on a batch which has ended; None where there is none.
 
     Temporal is asked only where the result has fallback rows: only these are retried.
@@ -24,52 +23,52 @@ async def running_retry(desk: Desk, report: StatusReport) -> StatusReport | None
     Raises:
         TemporalUnreachable: it does not answer.
     """
-    result = result_in(Path(report.output_dir)) if report.state in ENDED else None
-    if result is None or not result.manifest["counts"]["fallback"]:
+    if view.state not in ENDED or not (view.document and view.document["counts"]["fallback"]):
         return None
-    retry = StatusReport(id=report.id, state="running", generation=result.generation + 1)
+    generation = view.document["generation"] + 1
+    suffix = BatchView(id=view.id, generation=generation).suffix
     live = await desk.live()
-    run = await live.run_of(retry.id, suffix=retry.suffix)
-    if run is None or run.outcome:
+    server = await live.run_of(view.id, suffix=suffix)
+    if server is None or not server.running:
         return None
-    progress = await live.progress(retry.id, suffix=retry.suffix, patient=run.beating)
-    if progress and progress.state in ENDED:
+    workflow = await live.progress(view.id, suffix=suffix, patient=server.heartbeat)
+    if workflow and workflow.state in ENDED:
         return None
-    known = report_of(Known(id=retry.id, run=run, progress=progress, output_dir=Path(report.output_dir)))
-    return replace(known, generation=retry.generation, rows=_rows(result, retry.generation))
+    retry = merged(view.id, view.output_dir, {"server": server, "workflow": workflow})
+    done = Counts(records=_rows_done(view, generation))
+    return replace(retry, generation=generation, counts=done, total_rows=view.document["counts"]["fallback"])
 
 
-async def steered(desk: Desk, identity: str) -> StatusReport:
+async def steered(desk: Desk, identity: str) -> BatchView:
     """Return the state of what a command on this batch means: the batch, or where it has ended, its running retry.
 
     Raises:
         TemporalUnreachable: it does not answer; where the batch has ended, that is said.
     """
-    report = await desk.report(identity)
+    view = await desk.view(identity)
     try:
-        return await running_retry(desk, report) or report
+        return await running_retry(desk, view) or view
     except TemporalUnreachable:
-        say_unknown(report)
+        say_unknown(view)
         raise
 
 
-async def end_of_retry(desk: Desk, retry: StatusReport) -> bool:
+async def end_of_retry(desk: Desk, retry: BatchView) -> bool:
     """Wait until a retry does not run any more and tell whether it ended well, cancelled or not."""
     live = await desk.live()
-    while (run := await live.run_of(retry.id, suffix=retry.suffix)) is not None and run.outcome is None:
+    while (run := await live.run_of(retry.id, suffix=retry.suffix)) is not None and run.running:
         await Deadline(None).pause(LOOK_S, f"{retry.name} has not ended")
-    return run is not None and run.outcome != "failed"
+    return run is not None and run.state != "failed"
 
 
-def say_unknown(report: StatusReport) -> None:
+def say_unknown(view: BatchView) -> None:
     """Say that only the batch is known of, and not whether it is being retried."""
-    say(f"{report.id} is {report.state}; whether a retry of its fallback rows runs is not known without Temporal")
+    say(f"{view.id} is {view.state}; whether a retry of its fallback rows runs is not known without Temporal")
 
 
-def _rows(result: Result, generation: int) -> RowCounts:
-    """Return the fallback rows that are retried, and how many of them are in chunks that the retry has saved."""
+def _rows_done(view: BatchView, generation: int) -> int:
+    """Return how many of the fallback rows that are retried are in chunks that the retry has saved."""
     pages: set[int] = set()
-    with contextlib.suppress(BatchdError), OutputFolder.look(result.path.parent) as folder:
+    with contextlib.suppress(BatchdError), OutputFolder.look(view.output_dir) as folder:
         pages = set(entries(folder, generation))
-    done = sum(each["fallback"] for each in result.manifest["chunks"] if each["page"] in pages)
-    return RowCounts(total=result.manifest["counts"]["fallback"], done=done)
+    return sum(each["fallback"] for each in view.document["chunks"] if each["page"] in pages)

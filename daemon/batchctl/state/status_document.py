@@ -5,37 +5,43 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from daemon.batchctl.state.status_report import StatusReport
+from daemon.batchctl.state.batch_view import BatchView
 from workflows.ids import workflow_id
 from workflows.models import Pause
 from workflows.state import Waiting
 
 
-def document_of(report: StatusReport) -> dict[str, Any]:
+def document_of(view: BatchView) -> dict[str, Any]:
     """Return the document of `status --json`, but for `retry`."""
     return {
-        "id": report.id,
-        "workflow_id": workflow_id(report.id),
-        "run_id": report.run_id,
-        "state": report.state,
-        "mode": report.mode,
-        "source": report.source,
-        "rows": asdict(report.rows),
-        "progress": report.progress,
-        "rows_per_s": report.rows_per_s,
-        "eta_s": report.eta_s,
-        "waiting_on": report.waiting_on,
-        "waiting": _wait(report.waiting_on, report.waiting),
-        "paused": _pause(report.paused),
-        "started_at": report.started_at,
-        "finished_at": report.finished_at,
-        "output_dir": report.output_dir,
-        "manifest": report.manifest,
-        "error": report.error,
+        "id": view.id,
+        "workflow_id": workflow_id(view.id),
+        "run_id": view.run_id,
+        "state": view.state,
+        "mode": view.mode,
+        "source": view.source,
+        "rows": {
+            "total": view.total_rows,
+            "done": view.counts.records,
+            "enriched": view.counts.enriched,
+            "fallback": view.counts.fallback,
+            "rejected": view.counts.rejected,
+        },
+        "progress": view.progress,
+        "rows_per_s": view.rows_per_s,
+        "eta_s": view.eta_s,
+        "waiting_on": view.waiting_on,
+        "waiting": _wait(view.waiting_on, view.waiting),
+        "paused": _pause(view.paused),
+        "started_at": view.started_at,
+        "finished_at": view.finished_at,
+        "output_dir": str(view.output_dir),
+        "manifest": view.manifest,
+        "error": view.error,
     }
 
 
-def retry_document(retry: StatusReport | None) -> dict[str, Any] | None:
+def retry_document(retry: BatchView | None) -> dict[str, Any] | None:
     """Return the key `retry` of `status --json`; null where none runs."""
     if retry is None:
         return None
@@ -44,7 +50,7 @@ def retry_document(retry: StatusReport | None) -> dict[str, Any] | None:
         "workflow_id": workflow_id(retry.id) + retry.suffix,
         "run_id": retry.run_id,
         "state": retry.state,
-        "rows": {"total": retry.rows.total, "done": retry.rows.done},
+        "rows": {"total": retry.total_rows, "done": retry.counts.records},
         "waiting_on": retry.waiting_on,
         "waiting": _wait(retry.waiting_on, retry.waiting),
         "paused": _pause(retry.paused),
