@@ -19,10 +19,10 @@ from daemon.batchctl.console.printing import say
 from daemon.batchctl.exit_codes import DONE, NotPossible
 from daemon.batchctl.state.awaited import Deadline, end_of, say_end
 from daemon.batchctl.state.batch_view import ENDED, NO_WORKER, NOT_STARTED, BatchView
-from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.live import LiveBatches
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import end_of_retry, steered
+from daemon.batchctl.state.session import Session
 from daemon.config.settings import Settings
 from workflows.models import Control
 
@@ -46,19 +46,19 @@ def add_commands(commands: Any) -> None:
 
 async def run_pause(settings: Settings, parsed: argparse.Namespace) -> int:
     """Pause a batch; when this returns, its calls in flight are over and no new one starts."""
-    desk = Desk(settings)
-    view = await _open_batch(desk, parsed.id, "paused")
+    session = Session(settings)
+    view = await _open_batch(session, parsed.id, "paused")
     if view.paused:
         say(f"{view.name} is already paused")
         return DONE
     if view.cancelling:
         raise NotPossible(f"{view.name} is being cancelled and cannot be paused")
-    live = await desk.live()
+    live = await session.live()
     await live.signal(view.id, "pause", said_by(parsed.reason), suffix=view.suffix)
     if view.waiting_on == NO_WORKER:
         say(f"{view.name}: recorded; no worker answers, so it takes hold when one is back")
     elif await _within(TAKES_HOLD_S, lambda: _is_quiet(live, view)):
-        _refuse_ended(await steered(desk, view.id), "paused")
+        _refuse_ended(await steered(session, view.id), "paused")
         say(f"{view.name} is paused")
     else:
         say(f"{view.name}: recorded; calls in flight are still being finished")
@@ -67,13 +67,13 @@ async def run_pause(settings: Settings, parsed: argparse.Namespace) -> int:
 
 async def run_resume(settings: Settings, parsed: argparse.Namespace) -> int:
     """Resume a batch; when this returns, it has taken note."""
-    desk = Desk(settings)
-    view = await _open_batch(desk, parsed.id, "resumed")
+    session = Session(settings)
+    view = await _open_batch(session, parsed.id, "resumed")
     if not view.paused and view.waiting_on != NO_WORKER:
         waits = f" (it waits for: {view.waiting_on})" if view.waiting_on else ""
         say(f"{view.name} is already running{waits}")
         return DONE
-    live = await desk.live()
+    live = await session.live()
     await live.signal(view.id, "resume", said_by(parsed.reason), suffix=view.suffix)
     if view.waiting_on == NO_WORKER:
         say(f"{view.name}: recorded; no worker answers, so it takes hold when one is back")
@@ -86,9 +86,9 @@ async def run_resume(settings: Settings, parsed: argparse.Namespace) -> int:
 
 async def run_cancel(settings: Settings, parsed: argparse.Namespace) -> int:
     """Cancel a batch; with `--wait`, return when it has ended."""
-    desk = Desk(settings)
-    identity = await resolved(desk, parsed.id)
-    view = await steered(desk, identity)
+    session = Session(settings)
+    identity = await resolved(session, parsed.id)
+    view = await steered(session, identity)
     if view.state == "cancelled":
         say(f"{identity} is already cancelled")
         return DONE
@@ -97,18 +97,18 @@ async def run_cancel(settings: Settings, parsed: argparse.Namespace) -> int:
     if view.cancelling:
         say(f"{view.name} is already being cancelled")
     else:
-        await (await desk.live()).signal(identity, "cancel", said_by(parsed.reason), suffix=view.suffix)
+        await (await session.live()).signal(identity, "cancel", said_by(parsed.reason), suffix=view.suffix)
         then = f"what is done becomes generation {view.generation}" if view.suffix else SOURCE_FILED
         say(f"{view.name}: cancelling; open chunks are finished first, then {then}")
-    return await _until_cancelled(desk, view) if parsed.wait else DONE
+    return await _until_cancelled(session, view) if parsed.wait else DONE
 
 
-async def _until_cancelled(desk: Desk, view: BatchView) -> int:
+async def _until_cancelled(session: Session, view: BatchView) -> int:
     if view.suffix:
-        if await end_of_retry(desk, view):
+        if await end_of_retry(session, view):
             return DONE
         raise NotPossible(f"{view.name} has failed meanwhile; 'batchctl retry-failed {view.id}' tries again")
-    ended = await end_of(desk, view.id, Deadline(None))
+    ended = await end_of(session, view.id, Deadline(None))
     return DONE if ended.state == "cancelled" else say_end(ended)
 
 
@@ -121,10 +121,10 @@ def said_by(reason: str) -> Control:
     return Control(by=f"{user}@{socket.gethostname()}", reason=reason)
 
 
-async def _open_batch(desk: Desk, name: str, done: str) -> BatchView:
+async def _open_batch(session: Session, name: str, done: str) -> BatchView:
     """Return the state of a batch that has begun and not ended, or of its retry."""
-    identity = await resolved(desk, name)
-    view = await steered(desk, identity)
+    identity = await resolved(session, name)
+    view = await steered(session, identity)
     _refuse_ended(view, done)
     _refuse_unstarted(view, done)
     return view

@@ -13,9 +13,9 @@ from daemon.batchctl.commands.control import said_by
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
 from daemon.batchctl.state.batch_view import ENDED, NOT_STARTED
-from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import steered
+from daemon.batchctl.state.session import Session
 from daemon.config.settings import Settings
 from workflows.control import MAX_CONCURRENCY
 from workflows.errors import SettingsError
@@ -34,30 +34,30 @@ def add_commands(commands: Any) -> None:
 
 async def run_set(settings: Settings, parsed: argparse.Namespace) -> int:
     """Change the limits and say what they are now. With `--all`, one that fails does not stop the others."""
-    desk = Desk(settings)
+    session = Session(settings)
     names = [each for each in parsed.arguments if "=" not in each]
     if parsed.all == bool(names) or len(names) > 1:
         raise SettingsError("set: give one ID, or --all, and then concurrency=N or rate=R")
     change = _change([each for each in parsed.arguments if "=" in each], parsed.reason)
     if parsed.all:
-        return await _set_all(desk, change)
-    say(await _set(desk, await resolved(desk, names[0]), change))
+        return await _set_all(session, change)
+    say(await _set(session, await resolved(session, names[0]), change))
     return DONE
 
 
-async def _set_all(desk: Desk, change: LimitsChange) -> int:
-    running = [each.id for each in desk.receipts.newest_first() if not each.ended]
+async def _set_all(session: Session, change: LimitsChange) -> int:
+    running = [each.id for each in session.receipts.newest_first() if not each.ended]
     if not running:
-        desk.refuse_where_none_ever_ran()
+        session.refuse_where_none_ever_ran()
         say("no batch is running")
         return DONE
-    await desk.live()
+    await session.live()
     room = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def told(identity: str) -> tuple[bool, str]:
         async with room:
             try:
-                return True, await _set(desk, identity, change)
+                return True, await _set(session, identity, change)
             except NotPossible as error:
                 return False, str(error)
 
@@ -67,14 +67,14 @@ async def _set_all(desk: Desk, change: LimitsChange) -> int:
     return DONE if all(done for done, _ in outcomes) else FAILED
 
 
-async def _set(desk: Desk, identity: str, change: LimitsChange) -> str:
+async def _set(session: Session, identity: str, change: LimitsChange) -> str:
     """Change the limits of one batch, or of its retry, and return what to say.
 
     Raises:
         NotPossible: it does not run, or no worker answers. An update that nobody takes would wait at the server and
             take hold some day, so it is not even sent.
     """
-    view = await steered(desk, identity)
+    view = await steered(session, identity)
     if view.state in ENDED:
         raise NotPossible(f"{identity} is {view.state}; there is nothing to limit")
     if view.waiting_on == NOT_STARTED:
@@ -82,7 +82,7 @@ async def _set(desk: Desk, identity: str, change: LimitsChange) -> str:
     if not view.answered:
         todo = "start 'batchd run' or 'batchd work', then set it again"
         raise NotPossible(f"{view.name}: no worker answers, so nothing was changed; {todo}")
-    limits = await (await desk.live()).set_limits(identity, change, suffix=view.suffix)
+    limits = await (await session.live()).set_limits(identity, change, suffix=view.suffix)
     concurrency = "as the service" if limits.concurrency is None else limits.concurrency
     rate = "as the service" if limits.rate is None else f"{limits.rate:g} calls/s" if limits.rate else "no limit"
     return f"{view.name}: concurrency {concurrency}, rate {rate}"

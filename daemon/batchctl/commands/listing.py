@@ -15,7 +15,7 @@ from daemon.batchctl.console.printing import put, put_json, say, shown_bytes
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, UNREACHABLE
 from daemon.batchctl.state.batch_view import ENDED, BatchView
-from daemon.batchctl.state.desk import Desk
+from daemon.batchctl.state.session import Session
 from daemon.batchctl.state.status_document import document_of
 from daemon.config.settings import Settings
 from daemon.intake.explain import MOST_REFUSED, WaitingFile, waiting_files
@@ -63,15 +63,15 @@ def add_commands(commands: Any) -> None:
 
 async def run_list(settings: Settings, parsed: argparse.Namespace) -> int:
     """Print the batches. Temporal is asked only about those that have not ended."""
-    desk = Desk(settings)
-    listed, code = await _listed(desk, parsed.state, parsed.limit)
+    session = Session(settings)
+    listed, code = await _listed(session, parsed.state, parsed.limit)
     files = waiting_files(settings) if parsed.all else []
     if parsed.json:
         put_json({"batches": [_document(each) for each in listed.views], "files": [asdict(each) for each in files]})
     else:
         _put(listed.views, files)
     if not listed.views and not files:
-        desk.refuse_where_none_ever_ran()
+        session.refuse_where_none_ever_ran()
         state_dir, inbox = settings.state_dir.absolute(), settings.inbox.absolute()
         drop = f"no batches in {state_dir}; drop a file into {inbox}"
         say(f"no batch in {state_dir} is {parsed.state}" if parsed.state else drop)
@@ -96,31 +96,31 @@ def _say_what_is_left_out(listed: Listed, files: list[WaitingFile]) -> None:
         say(f"of refused files, only the newest {MOST_REFUSED} are shown; the inbox's failed/ holds all")
 
 
-async def _listed(desk: Desk, state: State | None, most: int) -> tuple[Listed, int]:
+async def _listed(session: Session, state: State | None, most: int) -> tuple[Listed, int]:
     """Return the batches in `state`, newest first, and the exit code: 3 where the state of one could not be learnt."""
     if state:
-        newest, more = [each for each in desk.receipts.newest_first() if _may_be(each, state)], 0
+        newest, more = [each for each in session.receipts.newest_first() if _may_be(each, state)], 0
     else:
-        newest = list(islice(desk.receipts.newest_first(), most or None))
-        more = max(desk.receipts.count() - most, 0) if most and len(newest) == most else 0
+        newest = list(islice(session.receipts.newest_first(), most or None))
+        more = max(session.receipts.count() - most, 0) if most and len(newest) == most else 0
     room = asyncio.Semaphore(ASKED_AT_ONCE)
     code = DONE
     if any(not each.ended for each in newest):
         try:
-            await desk.live()
+            await session.live()
         except TemporalUnreachable as error:
             say(f"{error}; of batches that have not ended, the last known state is shown")
             code = UNREACHABLE
 
     async def view(receipt: Receipt) -> BatchView:
         if receipt.ended or code == UNREACHABLE:
-            return desk.view_of_receipt(receipt, no_server=code == UNREACHABLE)
+            return session.view_of_receipt(receipt, no_server=code == UNREACHABLE)
         async with room:
             try:
-                return await desk.view(receipt.id)
+                return await session.view(receipt.id)
             except OutputRefused as error:
                 say(str(error))
-                return desk.view_of_receipt(receipt)
+                return session.view_of_receipt(receipt)
 
     views = await asyncio.gather(*(view(each) for each in newest))
     if state:

@@ -13,8 +13,8 @@ from daemon.batchctl.console.output_file import output_file
 from daemon.batchctl.console.printing import put, put_json, say, shown_bytes
 from daemon.batchctl.console.streams import standard_output
 from daemon.batchctl.exit_codes import DONE, FAILED, NoSuchBatch
-from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.resolve import offline
+from daemon.batchctl.state.session import Session
 from daemon.config.settings import Settings
 from daemon.results.export import Format, export_rows
 from daemon.results.verdict import Check, Verdict
@@ -77,9 +77,9 @@ def result_folder(settings: Settings, name: str) -> Path:
         return Path(name)
     if "/" in name or not name:
         raise NoSuchBatch(f"no batch {shortened(ascii(name), 120)}: there is no such folder, or it may not be read")
-    desk = Desk(settings)
-    identity = offline(desk, name)
-    return desk.output_dir(identity, desk.receipts.read(identity))
+    session = Session(settings)
+    identity = offline(session, name)
+    return session.output_dir(identity, session.receipts.read(identity))
 
 
 def _shown(check: Check) -> str:

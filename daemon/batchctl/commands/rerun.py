@@ -8,8 +8,8 @@ from typing import Any
 from daemon.batchctl.arguments import add_id, add_reason, command
 from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, NotPossible
-from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.resolve import offline
+from daemon.batchctl.state.session import Session
 from daemon.config.settings import Settings
 from daemon.rerun import Reruns
 
@@ -23,9 +23,9 @@ def add_commands(commands: Any) -> None:
 
 def run_rerun(settings: Settings, parsed: argparse.Namespace) -> int:
     """Lay the source ready as a new batch and print its id; the daemon's next scan starts it."""
-    desk = Desk(settings)
-    identity = offline(desk, parsed.id)
-    old = desk.receipts.read(identity)
+    session = Session(settings)
+    identity = offline(session, parsed.id)
+    old = session.receipts.read(identity)
     if old is None:
         raise NotPossible(f"{identity} has no receipt in {settings.state_dir}; drop its file into the inbox instead")
     if not old.ended:

@@ -18,10 +18,10 @@ from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
 from daemon.batchctl.state.awaited import Deadline
 from daemon.batchctl.state.batch_view import BatchView
-from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.live import RPC_TIMEOUT, LiveBatches
 from daemon.batchctl.state.loaders import finished_output
 from daemon.batchctl.state.resolve import resolved
+from daemon.batchctl.state.session import Session
 from daemon.config.settings import Settings
 from workflows.ids import workflow_id
 from workflows.models import Identity, Shape, Source
@@ -44,20 +44,20 @@ def add_commands(commands: Any) -> None:
 
 async def run_retry_failed(settings: Settings, parsed: argparse.Namespace) -> int:
     """Start the next generation and wait for its manifest, whose path is printed."""
-    desk = Desk(settings)
-    identity = await resolved(desk, parsed.id)
-    before = finished_output(desk.output_dir(identity, desk.receipts.read(identity)))
+    session = Session(settings)
+    identity = await resolved(session, parsed.id)
+    before = finished_output(session.output_dir(identity, session.receipts.read(identity)))
     fallback = before.document["counts"]["fallback"]
     if not fallback:
         say(f"{identity} has no fallback rows; there is nothing to retry")
         return DONE
-    live = await desk.live()
+    live = await session.live()
     request = retry_request(settings, before)
     started = await _start(live, settings, request)
     say(f"{identity}: {'retrying' if started else 'already retrying'} {fallback:,} fallback rows")
     if parsed.no_wait:
         return DONE
-    return await _until_end(live, desk, request, Deadline(parsed.timeout))
+    return await _until_end(live, session, request, Deadline(parsed.timeout))
 
 
 def retry_request(settings: Settings, before: BatchView) -> BatchRequest:
@@ -120,7 +120,7 @@ async def _start(live: LiveBatches, settings: Settings, request: BatchRequest) -
     return True
 
 
-async def _until_end(live: LiveBatches, desk: Desk, request: BatchRequest, deadline: Deadline) -> int:
+async def _until_end(live: LiveBatches, session: Session, request: BatchRequest, deadline: Deadline) -> int:
     suffix = _suffix(request)
     while (run := await live.run_of(request.id, suffix=suffix)) is not None and run.running:
         await deadline.pause(LOOK_S, f"the retry of {request.id} has not ended")
@@ -128,7 +128,7 @@ async def _until_end(live: LiveBatches, desk: Desk, request: BatchRequest, deadl
         why = (await live.with_end(run, request.id, suffix=suffix)).error if run else "Temporal has lost it"
         say(f"{request.id}: the retry failed: {why or (run.state if run else '')}")
         return FAILED
-    after = finished_output(desk.output_dir(request.id, desk.receipts.read(request.id)))
+    after = finished_output(session.output_dir(request.id, session.receipts.read(request.id)))
     if after.generation < request.generation:
         raise NotPossible(f"{request.id}: the retry ended without a manifest of generation {request.generation}")
     left = after.document["counts"]["fallback"]

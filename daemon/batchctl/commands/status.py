@@ -17,9 +17,9 @@ from daemon.batchctl.console.printing import (
 )
 from daemon.batchctl.exit_codes import DONE
 from daemon.batchctl.state.batch_view import ENDED, NOT_STARTED, BatchView
-from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import running_retry, say_unknown
+from daemon.batchctl.state.session import Session
 from daemon.batchctl.state.status_document import document_of, retry_document
 from daemon.config.settings import Settings
 from daemon.intake.sign_of_life import watch_of
@@ -37,14 +37,14 @@ def add_commands(commands: Any) -> None:
 
 async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:
     """Print the state of a batch. Temporal is asked only about what may be running: the batch, or a retry."""
-    desk = Desk(settings)
-    identity = await resolved(desk, parsed.id)
+    session = Session(settings)
+    identity = await resolved(session, parsed.id)
     try:
-        view = await desk.view(identity)
+        view = await session.view(identity)
     except TemporalUnreachable:
-        _say_what_is_known(desk, identity)
+        _say_what_is_known(session, identity)
         raise
-    retry = await _retry(desk, view)
+    retry = await _retry(session, view)
     if parsed.json:
         put_json({**document_of(view), "retry": retry_document(retry)})
     else:
@@ -54,20 +54,20 @@ async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:
     return DONE
 
 
-async def _retry(desk: Desk, view: BatchView) -> BatchView | None:
+async def _retry(session: Session, view: BatchView) -> BatchView | None:
     try:
-        return await running_retry(desk, view)
+        return await running_retry(session, view)
     except TemporalUnreachable:
         say_unknown(view)
         return None
 
 
-def _say_what_is_known(desk: Desk, identity: str) -> None:
-    receipt = desk.receipts.read(identity)
+def _say_what_is_known(session: Session, identity: str) -> None:
+    receipt = session.receipts.read(identity)
     if receipt:
         when = receipt.started_at or receipt.claimed_at
         say(f"{identity} ({receipt.source.name}) was {receipt.state} when last heard of, since {readable_time(when)}")
-    control = desk.control_states.read(identity)
+    control = session.control_states.read(identity)
     if control and control.pause:
         why = f": {control.pause.reason}" if control.pause.reason else ""
         say(f"it was paused by {control.pause.by or 'an operator'} since {readable_time(control.pause.since)}{why}")

@@ -19,7 +19,7 @@ from daemon.batchctl.arguments import add_timeout, command
 from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, NotPossible
 from daemon.batchctl.state.awaited import Deadline, end_of, say_end, submitted_batch
-from daemon.batchctl.state.desk import Desk
+from daemon.batchctl.state.session import Session
 from daemon.config.settings import Settings
 from workflows.errors import SettingsError
 from workflows.ids import printable
@@ -48,9 +48,9 @@ async def run_submit(settings: Settings, parsed: argparse.Namespace) -> int:
         say(f"{name} is in {settings.inbox}; 'batchctl watch {name}' shows its progress")
         return DONE
     say(f"{name} is in {settings.inbox}; waiting for its batch to end")
-    desk, deadline = Desk(settings), Deadline(parsed.timeout)
-    identity = await submitted_batch(desk, name, sha256, deadline)
-    return say_end(await end_of(desk, identity, deadline))
+    session, deadline = Session(settings), Deadline(parsed.timeout)
+    identity = await submitted_batch(session, name, sha256, deadline)
+    return say_end(await end_of(session, identity, deadline))
 
 
 def check_name(settings: Settings, name: str) -> None:

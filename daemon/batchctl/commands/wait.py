@@ -13,7 +13,7 @@ from daemon.batchctl.console.printing import put_json, say
 from daemon.batchctl.exit_codes import DONE
 from daemon.batchctl.state.awaited import Deadline, batch_of, end_of, say_end
 from daemon.batchctl.state.batch_view import BatchView
-from daemon.batchctl.state.desk import Desk
+from daemon.batchctl.state.session import Session
 from daemon.batchctl.state.status_document import document_of
 from daemon.config.settings import Settings
 from workflows.errors import TemporalUnreachable
@@ -37,9 +37,9 @@ def add_commands(commands: Any) -> None:
 
 async def run_wait(settings: Settings, parsed: argparse.Namespace) -> int:
     """Wait for the end of a batch, or of the batch that a file in the inbox becomes."""
-    desk, deadline = Desk(settings), Deadline(parsed.timeout)
-    identity = await batch_of(desk, parsed.id, deadline)
-    view = await end_of(desk, identity, deadline)
+    session, deadline = Session(settings), Deadline(parsed.timeout)
+    identity = await batch_of(session, parsed.id, deadline)
+    view = await end_of(session, identity, deadline)
     if parsed.json:
         put_json(document_of(view))
     return say_end(view)
@@ -47,26 +47,26 @@ async def run_wait(settings: Settings, parsed: argparse.Namespace) -> int:
 
 async def run_watch(settings: Settings, parsed: argparse.Namespace) -> int:
     """Show progress until the end of one batch, or of all that have not ended now."""
-    desk, deadline = Desk(settings), Deadline(parsed.timeout)
-    ids = [await batch_of(desk, parsed.id, deadline)] if parsed.id else unended(desk)
+    session, deadline = Session(settings), Deadline(parsed.timeout)
+    ids = [await batch_of(session, parsed.id, deadline)] if parsed.id else unended(session)
     if not ids:
-        desk.refuse_where_none_ever_ran()
+        session.refuse_where_none_ever_ran()
         say("nothing is running; 'batchctl list' shows what has ended")
-    views = await _watched(desk, ids, deadline, quiet=parsed.json)
+    views = await _watched(session, ids, deadline, quiet=parsed.json)
     if parsed.json:
         put_json({"batches": [document_of(each) for each in views]})
     return max((say_end(each) for each in views), default=DONE)
 
 
-def unended(desk: Desk) -> list[str]:
+def unended(session: Session) -> list[str]:
     """Return the newest batches that have not ended, oldest first."""
-    ids = [each.id for each in desk.receipts.newest_first() if not each.ended]
+    ids = [each.id for each in session.receipts.newest_first() if not each.ended]
     if len(ids) > MOST_WATCHED:
         say(f"{len(ids):,} batches have not ended; the newest {MOST_WATCHED} are shown")
     return ids[:MOST_WATCHED][::-1]
 
 
-async def _watched(desk: Desk, ids: list[str], deadline: Deadline, *, quiet: bool) -> list[BatchView]:
+async def _watched(session: Session, ids: list[str], deadline: Deadline, *, quiet: bool) -> list[BatchView]:
     """Show `ids` until all have ended, and return how.
 
     Raises:
@@ -80,7 +80,7 @@ async def _watched(desk: Desk, ids: list[str], deadline: Deadline, *, quiet: boo
             if not open_ids:
                 return [seen[each] for each in ids]
             try:
-                views = await views_of(desk, open_ids)
+                views = await views_of(session, open_ids)
                 seen.update({each.id: each for each in views})
                 _show(display, views)
                 lost_looks = 0
@@ -89,7 +89,7 @@ async def _watched(desk: Desk, ids: list[str], deadline: Deadline, *, quiet: boo
                 if not seen or lost_looks > LOST_LOOKS:
                     raise
             if not all(each.settled for each in seen.values()):
-                desk.unwatched.say_news()
+                session.unwatched.say_news()
                 await deadline.pause(LOOK_S, "not all have ended")
 
 
@@ -99,12 +99,12 @@ def _show(display: ProgressDisplay, views: list[BatchView]) -> None:
         raise BrokenPipeError
 
 
-async def views_of(desk: Desk, ids: list[str]) -> list[BatchView]:
+async def views_of(session: Session, ids: list[str]) -> list[BatchView]:
     """Return the state of several batches, asked a few at a time."""
     room = asyncio.Semaphore(REPORTS_AT_ONCE)
 
     async def view(identity: str) -> BatchView:
         async with room:
-            return await desk.view(identity)
+            return await session.view(identity)
 
     return await asyncio.gather(*(view(each) for each in ids))

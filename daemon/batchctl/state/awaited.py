@@ -12,8 +12,8 @@ from activities.workspace import PROCESSING
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.exit_codes import DONE, FAILED, NoSuchBatch, NotPossible, TimedOut
 from daemon.batchctl.state.batch_view import BatchView
-from daemon.batchctl.state.desk import Desk
 from daemon.batchctl.state.resolve import resolved
+from daemon.batchctl.state.session import Session
 from daemon.intake.admit.identities import Identities
 from daemon.intake.explain import explain
 from workflows.errors import InvalidBatchId, TemporalUnreachable
@@ -50,7 +50,7 @@ class Deadline:
         await asyncio.sleep(min(wanted_s, left_s))
 
 
-async def batch_of(desk: Desk, name: str, deadline: Deadline) -> str:
+async def batch_of(session: Session, name: str, deadline: Deadline) -> str:
     """Return the id of the batch that `name` means; a file of that name in the inbox is waited for.
 
     Raises:
@@ -60,24 +60,24 @@ async def batch_of(desk: Desk, name: str, deadline: Deadline) -> str:
     """
     pending_at: float | None = None
     while True:
-        if is_pending(desk, name):
+        if is_pending(session, name):
             if pending_at is None:
                 say(f"{name} is still in the inbox; waiting until it is taken")
             pending_at = time.monotonic()
         else:
             try:
-                return await resolved(desk, name)
+                return await resolved(session, name)
             except NoSuchBatch:
                 if pending_at is None or time.monotonic() - pending_at > VANISHED_S:
-                    identity = became(desk, name)
+                    identity = became(session, name)
                     if identity is None:
                         raise
                     return identity
-        desk.unwatched.say_news()
+        session.unwatched.say_news()
         await deadline.pause(LOOK_S, f"{name} has not become a batch")
 
 
-async def submitted_batch(desk: Desk, name: str, sha256: str, deadline: Deadline) -> str:
+async def submitted_batch(session: Session, name: str, sha256: str, deadline: Deadline) -> str:
     """Return the id of the batch that the file `name` with this content has become.
 
     Raises:
@@ -86,23 +86,23 @@ async def submitted_batch(desk: Desk, name: str, sha256: str, deadline: Deadline
     """
     gone_at: float | None = None
     while True:
-        identity = _receipted(desk, name, sha256)
+        identity = _receipted(session, name, sha256)
         if identity:
             return identity
-        if is_pending(desk, name):
+        if is_pending(session, name):
             gone_at = None
         else:
             gone_at = gone_at or time.monotonic()
             if time.monotonic() - gone_at > VANISHED_S:
-                identity = became(desk, name)
+                identity = became(session, name)
                 if identity is None:
                     raise NotPossible(f"{name} is gone from the inbox, and nobody here knows where to")
                 return identity
-        desk.unwatched.say_news()
+        session.unwatched.say_news()
         await deadline.pause(LOOK_S, f"{name} has not become a batch")
 
 
-def became(desk: Desk, name: str) -> str | None:
+def became(session: Session, name: str) -> str | None:
     """Return the batch that a file has become which is gone from the inbox: as a duplicate it is an earlier one.
 
     None where nothing is known of it.
@@ -110,7 +110,7 @@ def became(desk: Desk, name: str) -> str | None:
     Raises:
         NotPossible: it was refused; the message says why.
     """
-    explanation = explain(desk.settings, name)
+    explanation = explain(session.settings, name)
     last = explanation.fates[0] if explanation.fates else None
     if last is None:
         return None
@@ -119,23 +119,23 @@ def became(desk: Desk, name: str) -> str | None:
     return last.batch_id
 
 
-def _receipted(desk: Desk, name: str, sha256: str) -> str | None:
+def _receipted(session: Session, name: str, sha256: str) -> str | None:
     """Return the batch with this identity that has a receipt; its name may be another where content alone counts."""
-    first = Identities(desk.settings, desk.receipts).identified(os.fsencode(name), sha256).first
+    first = Identities(session.settings, session.receipts).identified(os.fsencode(name), sha256).first
     return first.id if first else None
 
 
-def is_pending(desk: Desk, name: str) -> bool:
+def is_pending(session: Session, name: str) -> bool:
     """Tell whether a file of that name waits in the inbox, or is claimed and has no receipt yet."""
     if "/" in name or name in {"", ".", ".."}:
         return False
-    inbox = desk.settings.inbox
+    inbox = session.settings.inbox
     return _is_file(inbox / name) or any(
-        _is_file(claimed / name) and not _has_receipt(desk, claimed.name) for claimed in _folders(inbox / PROCESSING)
+        _is_file(claimed / name) and not _has_receipt(session, claimed.name) for claimed in _folders(inbox / PROCESSING)
     )
 
 
-async def end_of(desk: Desk, identity: str, deadline: Deadline) -> BatchView:
+async def end_of(session: Session, identity: str, deadline: Deadline) -> BatchView:
     """Return the state of a batch once it has ended.
 
     Raises:
@@ -146,15 +146,15 @@ async def end_of(desk: Desk, identity: str, deadline: Deadline) -> BatchView:
     look_s = LOOK_S
     while True:
         try:
-            if await _may_have_ended(desk, identity):
-                view = await desk.view(identity)
+            if await _may_have_ended(session, identity):
+                view = await session.view(identity)
                 if view.settled:
                     return view
             answered_at = time.monotonic()
         except TemporalUnreachable:
             if answered_at is None or time.monotonic() - answered_at > OUTAGE_S:
                 raise
-        desk.unwatched.say_news()
+        session.unwatched.say_news()
         await deadline.pause(look_s, f"{printable(identity)} has not ended")
         look_s = min(look_s * 1.2, SLOW_LOOK_S)
 
@@ -168,17 +168,17 @@ def say_end(view: BatchView) -> int:
     return DONE if view.state == "completed" else FAILED
 
 
-async def _may_have_ended(desk: Desk, identity: str) -> bool:
-    receipt = desk.receipts.read(identity)
+async def _may_have_ended(session: Session, identity: str) -> bool:
+    receipt = session.receipts.read(identity)
     if receipt and receipt.ended:
         return True
-    run = await (await desk.live()).run_of(identity)
+    run = await (await session.live()).run_of(identity)
     return (run is None and receipt is None) or (run is not None and not run.running)
 
 
-def _has_receipt(desk: Desk, folder_name: str) -> bool:
+def _has_receipt(session: Session, folder_name: str) -> bool:
     with contextlib.suppress(InvalidBatchId):
-        return desk.receipts.read(folder_name) is not None
+        return session.receipts.read(folder_name) is not None
     return False
 
 

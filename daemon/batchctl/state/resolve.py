@@ -10,7 +10,7 @@ import contextlib
 import re
 
 from daemon.batchctl.exit_codes import NoSuchBatch
-from daemon.batchctl.state.desk import Desk
+from daemon.batchctl.state.session import Session
 from daemon.temporal.outside_server import outside_server
 from workflows.errors import InvalidBatchId, TemporalUnreachable, shortened
 from workflows.ids import checked_id, workflow_id
@@ -20,60 +20,60 @@ PREFIX = "batch-"
 _BEGINNING = re.compile(r"[a-z0-9-]{1,80}")
 
 
-async def resolved(desk: Desk, name: str) -> str:
+async def resolved(session: Session, name: str) -> str:
     """Return the id of the batch that `name` means.
 
     Raises:
         NoSuchBatch: none is meant, or more than one; the message lists the candidates.
         TemporalUnreachable: nothing here knows it, and Temporal does not answer.
     """
-    here = resolved_here(desk, name)
+    here = resolved_here(session, name)
     if here:
         return here
     beginning = name.removeprefix(PREFIX)
     if _BEGINNING.fullmatch(beginning) is None:
-        raise no_such_batch(desk, name)
+        raise no_such_batch(session, name)
     try:
-        return _only_one(desk, name, await _known_to_temporal(desk, name, beginning))
+        return _only_one(session, name, await _known_to_temporal(session, name, beginning))
     except TemporalUnreachable as error:
         if outside_server() is None:
             # The embedded server knows no batch that has no receipt here.
-            raise no_such_batch(desk, name) from error
+            raise no_such_batch(session, name) from error
         raise
 
 
-async def _known_to_temporal(desk: Desk, name: str, beginning: str) -> list[str]:
-    live = await desk.live()
+async def _known_to_temporal(session: Session, name: str, beginning: str) -> list[str]:
+    live = await session.live()
     identity = full_id(name)
     if identity:
         return [identity] if await live.run_of(identity) else []
     return await live.ids_beginning_with(PREFIX + beginning, SHOWN_CANDIDATES + 1)
 
 
-def resolved_here(desk: Desk, name: str) -> str | None:
+def resolved_here(session: Session, name: str) -> str | None:
     """Return the id of the batch that `name` means by the receipts and the output root, None where they know none.
 
     Raises:
         NoSuchBatch: more than one is meant.
     """
-    found = desk.receipts.candidates(name, most=SHOWN_CANDIDATES + 1)
+    found = session.receipts.candidates(name, most=SHOWN_CANDIDATES + 1)
     if found:
-        return _only_one(desk, name, [each.id for each in found])
+        return _only_one(session, name, [each.id for each in found])
     identity = full_id(name)
-    if identity and (desk.settings.output_root / workflow_id(identity)).is_dir():
+    if identity and (session.settings.output_root / workflow_id(identity)).is_dir():
         return identity
     return None
 
 
-def offline(desk: Desk, name: str) -> str:
+def offline(session: Session, name: str) -> str:
     """Return the id of the batch that `name` means without asking Temporal.
 
     Raises:
         NoSuchBatch: none is meant, or more than one.
     """
-    here = resolved_here(desk, name)
+    here = resolved_here(session, name)
     if here is None:
-        raise no_such_batch(desk, name)
+        raise no_such_batch(session, name)
     return here
 
 
@@ -85,10 +85,10 @@ def full_id(name: str) -> str | None:
     return None
 
 
-def no_such_batch(desk: Desk, name: str) -> NoSuchBatch:
+def no_such_batch(session: Session, name: str) -> NoSuchBatch:
     """Return the error that says where a batch was looked for, and what to try."""
     shown = shortened(ascii(name), 120)
-    state_dir = desk.settings.state_dir.absolute()
+    state_dir = session.settings.state_dir.absolute()
     if not state_dir.is_dir():
         return NoSuchBatch(
             f"no batch {shown}: no batchd has ever run here, there is no state folder {state_dir}; go to the folder of "
@@ -97,10 +97,10 @@ def no_such_batch(desk: Desk, name: str) -> NoSuchBatch:
     return NoSuchBatch(f"no batch {shown}; 'batchctl list --all' shows what there is, 'batchctl explain FILE' why")
 
 
-def _only_one(desk: Desk, name: str, ids: list[str]) -> str:
+def _only_one(session: Session, name: str, ids: list[str]) -> str:
     if len(ids) == 1:
         return ids[0]
     if not ids:
-        raise no_such_batch(desk, name)
+        raise no_such_batch(session, name)
     shown = ", ".join(ids[:SHOWN_CANDIDATES]) + (" and more" if len(ids) > SHOWN_CANDIDATES else "")
     raise NoSuchBatch(f"{shortened(ascii(name), 120)} could be {shown}; give more of it")

@@ -10,12 +10,12 @@ from activities.output.page_journal import entries
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.state.awaited import LOOK_S, Deadline
 from daemon.batchctl.state.batch_view import ENDED, BatchView, merged
-from daemon.batchctl.state.desk import Desk
+from daemon.batchctl.state.session import Session
 from workflows.errors import BatchdError, TemporalUnreachable
 from workflows.models import Counts
 
 
-async def running_retry(desk: Desk, view: BatchView) -> BatchView | None:
+async def running_retry(session: Session, view: BatchView) -> BatchView | None:
     """Return the state of the retry that works on a batch which has ended; None where there is none.
 
     Temporal is asked only where the result has fallback rows: only these are retried.
@@ -27,7 +27,7 @@ async def running_retry(desk: Desk, view: BatchView) -> BatchView | None:
         return None
     generation = view.document["generation"] + 1
     suffix = BatchView(id=view.id, generation=generation).suffix
-    live = await desk.live()
+    live = await session.live()
     server = await live.run_of(view.id, suffix=suffix)
     if server is None or not server.running:
         return None
@@ -39,23 +39,23 @@ async def running_retry(desk: Desk, view: BatchView) -> BatchView | None:
     return replace(retry, generation=generation, counts=done, total_rows=view.document["counts"]["fallback"])
 
 
-async def steered(desk: Desk, identity: str) -> BatchView:
+async def steered(session: Session, identity: str) -> BatchView:
     """Return the state of what a command on this batch means: the batch, or where it has ended, its running retry.
 
     Raises:
         TemporalUnreachable: it does not answer; where the batch has ended, that is said.
     """
-    view = await desk.view(identity)
+    view = await session.view(identity)
     try:
-        return await running_retry(desk, view) or view
+        return await running_retry(session, view) or view
     except TemporalUnreachable:
         say_unknown(view)
         raise
 
 
-async def end_of_retry(desk: Desk, retry: BatchView) -> bool:
+async def end_of_retry(session: Session, retry: BatchView) -> bool:
     """Wait until a retry does not run any more and tell whether it ended well, cancelled or not."""
-    live = await desk.live()
+    live = await session.live()
     while (run := await live.run_of(retry.id, suffix=retry.suffix)) is not None and run.running:
         await Deadline(None).pause(LOOK_S, f"{retry.name} has not ended")
     return run is not None and run.state != "failed"

@@ -15,7 +15,7 @@ from workflows.errors import SettingsError, TemporalUnreachable
 from workflows.ids import workflow_id
 
 
-class Desk:
+class Session:
     """One per command. It connects to Temporal on the first question that needs it."""
 
     def __init__(self, settings: Settings) -> None:
