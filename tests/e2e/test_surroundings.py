@@ -31,7 +31,7 @@ def test_folders_named_like_ours_in_the_current_folder_are_never_imported(instal
 def test_a_notify_socket_that_cannot_be_written_is_a_warning_and_nothing_more(installation: Make) -> None:
     site = installation(NOTIFY_SOCKET="/nowhere/notify")
     service = site.batchd()
-    [warning] = service.logged("notify.failed")
+    [warning] = eventually(lambda: service.logged("notify.failed"), "the warning is logged")
     assert (warning["state"], warning["error"]) == ("READY=1", "No such file or directory")
     assert service.stop() == 0
 
