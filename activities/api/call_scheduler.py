@@ -1,8 +1,8 @@
-"""The gate that every call goes through: how many at once, how many a second, and whose turn it is.
+"""Every call goes through here: how many at once, how many a second, and whose turn it is.
 
-One gate for all batches of a worker. Who has calls to make queues up once and is told to begin one whenever it is its
-turn. Batches take turns, so a file of twenty rows is done in seconds beside one of ten million. Within a batch the
-older page goes first: pages that end one after the other leave the gate no moment without calls, pages that end
+One scheduler for all batches of a worker. Who has calls to make queues up once; the scheduler has it begin one whenever
+it is its turn. Batches take turns, so a file of twenty rows is done in seconds beside one of ten million. Within a
+batch the older page goes first: pages that end one after the other leave no moment without calls, pages that end
 together would.
 """
 
@@ -20,10 +20,10 @@ from activities.api.adaptive_limit import AdaptiveLimit
 
 
 class Caller(Protocol):
-    """Who waits at the gate to make calls."""
+    """Who waits for the scheduler to make calls."""
 
-    place: int
-    """Of the callers of one batch, the one with the lowest place goes first."""
+    sequence: int
+    """Of the callers of one batch, the one with the lowest sequence goes first."""
 
     def begin_call(self, *, saturated: bool) -> bool:
         """Begin one call and return True, or return False and be out of the queue: there is nothing to call now.
@@ -58,7 +58,7 @@ class TokenBucket:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """What one batch may do at most; None leaves the gate's own limits."""
+    """What one batch may do at most; None leaves the scheduler's own limits."""
 
     concurrency: int | None = None
     rate: float | None = None
@@ -72,7 +72,7 @@ QUESTIONS = ""
 
 
 class _Batch:
-    """One batch at the gate: its callers that wait, its calls in flight, and what it may do at most."""
+    """One batch at the scheduler: its callers that wait, its calls in flight, and what it may do at most."""
 
     def __init__(self, *, never_held: bool) -> None:
         self.never_held = never_held
@@ -83,7 +83,7 @@ class _Batch:
         self.bucket: TokenBucket | None = None
 
 
-class Gate:
+class CallScheduler:
     """Admits calls: a batch comes, its callers queue up and begin calls, each of which leaves, the batch goes."""
 
     def __init__(self, most: int, rate: float, clock: Callable[[], float]) -> None:
@@ -115,7 +115,7 @@ class Gate:
     def queue_up(self, name: str, caller: Caller) -> None:
         """Let `caller` begin calls in its turn until it has none to make. It must not be in the queue already."""
         batch = self._batches[name]
-        heapq.heappush(batch.waiting, (caller.place, next(self._arrivals), caller))
+        heapq.heappush(batch.waiting, (caller.sequence, next(self._arrivals), caller))
         self._turns.setdefault(name, batch)
         self._serve()
 

@@ -31,7 +31,7 @@ JITTER = 0.2
 logger = logging.getLogger(__name__)
 
 
-class Circuit:
+class CircuitBreaker:
     """The state of the API as one worker sees it. Times come from `clock`, in seconds."""
 
     def __init__(self, clock: Callable[[], float], random: Random) -> None:

@@ -8,86 +8,93 @@ own key. An API that never answered anything is down.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING
 
 from activities.api.call_scheduler import QUESTIONS
 from activities.api.replies import BUSY, STALE, Meaning, Reply
 from activities.api.rows import CallRow
-from activities.api.tries import Try
-
-if TYPE_CHECKING:
-    from activities.api.client import EnrichmentClient
-    from activities.api.page_run import PageCalls
+from activities.api.session import Session
 
 LOOK_AGAIN_S = 0.02
 
-
-async def judge_failed_row(client: EnrichmentClient, page: PageCalls, tried: Try, reply: Reply) -> None:
-    """Call a row that used up its attempts once more when the API answers others; if that fails too, it is bad."""
-    if reply.status == BUSY and client.answered_row is not None:
-        if await client.slow_downs.api_is_busy():
-            page.back_off(tried._replace(last=False), reply)
-            if client.circuit.is_open:
-                page.stop(client.down())
-            return
-    elif await api_is_down(client, reply):
-        page.stop(client.down())
-        return
-    if tried.last and page.stopped is None:
-        page.finish(tried, reply)
-    elif reply.retry_after_s:
-        page.back_off(tried._replace(last=True), reply)
-    else:
-        page.due_again(tried._replace(last=True))
+PATIENCE_S = 5.0
+"""An API that answered a call within this is busy when it says 429, and not down."""
 
 
-async def api_is_down(client: EnrichmentClient, reply: Reply) -> bool:
+async def api_is_down(session: Session, reply: Reply) -> bool:
     """Judge by calls made from now on whether the API is down; `reply` is the last one of the row in question."""
-    circuit, failed_at = client.circuit, client.clock()
-    client.rows_under_way -= 1
+    circuit, failed_at = session.circuit, session.clock()
+    session.rows_under_way -= 1
     try:
-        while client.rows_under_way and not (circuit.is_open or circuit.answers_since(failed_at)):  # noqa: ASYNC110
+        while session.rows_under_way and not (circuit.is_open or circuit.answers_since(failed_at)):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_AGAIN_S)
     finally:
-        client.rows_under_way += 1
-    async with client.judging:
+        session.rows_under_way += 1
+    async with session.outage_check_lock:
         if circuit.is_open or circuit.answers_since(failed_at):
             return circuit.is_open
-        return not await answers_again(client, reply.detail)
+        return not await answers_again(session, reply.detail)
 
 
-async def judge_suspicion(client: EnrichmentClient, detail: str) -> None:
-    """Open the circuit if it is suspect, unless the API answers a row again that it answered before."""
-    async with client.judging:
-        if client.circuit.is_suspect and not client.circuit.is_open:
-            await answers_again(client, detail)
+class Suspicion:
+    """Opens the circuit where so much fails that the API may be down, and no row is answered."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._checking: asyncio.Task[None] | None = None
+
+    def close(self) -> None:
+        """Give up the check under way."""
+        if self._checking is not None:
+            self._checking.cancel()
+
+    def failed(self, reply: Reply, _: object) -> None:
+        """Note a failed call; the session calls this."""
+        session, circuit = self._session, self._session.circuit
+        busy = reply.status == BUSY and circuit.answers_since(session.clock() - PATIENCE_S)
+        if reply.status != STALE and not busy:
+            circuit.failed()
+        if circuit.is_suspect and not circuit.is_open:
+            if session.answered_row is None:
+                circuit.open(reply.detail, asked_s=reply.retry_after_s or 0.0)
+            elif self._checking is None:
+                self._checking = asyncio.get_running_loop().create_task(self._check(reply.detail))
+                self._checking.add_done_callback(self._checked)
+
+    async def _check(self, detail: str) -> None:
+        async with self._session.outage_check_lock:
+            if self._session.circuit.is_suspect and not self._session.circuit.is_open:
+                await answers_again(self._session, detail)
+
+    def _checked(self, _: asyncio.Task[None]) -> None:
+        self._checking = None
 
 
-async def answers_again(client: EnrichmentClient, detail: str) -> bool:
+async def answers_again(session: Session, detail: str) -> bool:
     """Ask about a row that was answered before; where it is not answered now, or there is none, the API is down.
 
     `detail` says why the question came up.
     """
-    row = client.answered_row
+    row = session.answered_row
     if row is None:
-        client.circuit.open(detail)
+        session.circuit.open(detail)
         return False
-    reply = await Question(client, row).reply()
+    reply = await Question(session, row).reply()
     if reply.meaning is Meaning.RETRY:
-        client.circuit.open(reply.detail, asked_s=reply.retry_after_s or 0.0)
+        session.circuit.open(reply.detail, asked_s=reply.retry_after_s or 0.0)
         return False
-    client.circuit.close()
+    session.circuit.close()
     return True
 
 
 class Question:
-    """A single call, made when it is its turn at the gate, whose reply is awaited."""
+    """A single call, made when it is its turn at the scheduler, whose reply is awaited."""
 
-    place = 0
+    sequence = 0
 
-    def __init__(self, client: EnrichmentClient, row: CallRow) -> None:
-        self._client = client
+    def __init__(self, session: Session, row: CallRow) -> None:
+        self._session = session
         self._row = row
         self._asked = False
         self._was_stale = False
@@ -95,22 +102,22 @@ class Question:
 
     async def reply(self) -> Reply:
         """Queue up, call, and return the reply."""
-        gate = self._client.gate
-        gate.come(QUESTIONS)
+        scheduler = self._session.scheduler
+        scheduler.come(QUESTIONS)
         try:
-            gate.queue_up(QUESTIONS, self)
+            scheduler.queue_up(QUESTIONS, self)
             return await self._reply
         finally:
-            gate.go(QUESTIONS)
+            scheduler.go(QUESTIONS)
 
     def begin_call(self, *, saturated: bool) -> bool:
-        """Begin the call, the first time. Called by the gate."""
+        """Begin the call, the first time. Called by the scheduler."""
         if self._asked or self._reply.cancelled():
             return False
         self._asked = True
         try:
             replied = partial(self._replied, saturated)
-            self._client.http.begin_row(self._row.body, self._row.key, replied, anew=self._was_stale)
+            self._session.http.begin_row(self._row.body, self._row.key, replied, anew=self._was_stale)
         except Exception as error:  # noqa: BLE001 - whatever it is, `reply` raises it
             self._reply.set_exception(error)
             return False
@@ -118,13 +125,40 @@ class Question:
 
     def _replied(self, saturated: bool, reply: Reply) -> None:
         try:
-            self._client.learn(reply, saturated=saturated)
+            self._session.learn(reply, saturated=saturated)
             if reply.status == STALE and not self._reply.cancelled():
                 self._asked, self._was_stale = False, True
-                self._client.gate.queue_up(QUESTIONS, self)
+                self._session.scheduler.queue_up(QUESTIONS, self)
             elif not self._reply.done():
                 self._reply.set_result(reply)
         except Exception as error:  # noqa: BLE001 - whatever it is, `reply` raises it
             if not self._reply.done():
                 self._reply.set_exception(error)
-        self._client.gate.leave(QUESTIONS)
+        self._session.scheduler.leave(QUESTIONS)
+
+
+class Checks:
+    """The checks that a page waits for: why a row failed all its attempts, why rows are refused."""
+
+    def __init__(self, failed: Callable[[BaseException], None], ended: Callable[[], None]) -> None:
+        self._failed = failed
+        self._ended = ended
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self, check: Coroutine[None, None, None]) -> None:
+        """Run a check to its end, then call `ended`, and before it `failed` with its error if there is one."""
+        task = asyncio.get_running_loop().create_task(check)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def cancel(self) -> None:
+        """Give up all checks but the one that asks for it."""
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error)
+        self._ended()

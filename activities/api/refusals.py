@@ -7,78 +7,43 @@ was, other rows are called first, one at a time. Rows wait here meanwhile, witho
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from activities.api.outage_check import Question
+from activities.api.outage_check import Checks, Question
 from activities.api.replies import Meaning, Reply
-from activities.api.rows import CallRow, PageOutcome
+from activities.api.retries import Try
+from activities.api.rows import PageOutcome
+from activities.api.session import Session
 from activities.api.transport.replies import shown
-from activities.api.tries import Try
-
-if TYPE_CHECKING:
-    from activities.api.client import EnrichmentClient
-    from activities.api.page_run import PageCalls
-
-ROWS_THAT_TELL = 10
-"""Refused in a row, with no good answer between, they say that the address is wrong."""
-
-REFUSED_ROWS_THAT_TELL = 3
-"""The same for the credentials: an API may lock out who tries too often."""
 
 
-class Refusals:
-    """What the refusals since the last good answer amount to, over all batches of a worker."""
+class Page(Protocol):
+    """What refused rows need of the page that they belong to."""
 
-    def __init__(self) -> None:
-        self._answered: CallRow | None = None
-        self._in_a_row = 0
-        self._answers_well = False
-        self._pauses = Counter[str]()
-        self._since_pause = Counter[str]()
+    stopped: PageOutcome | None
+    checks: Checks
 
-    def know(self, row: CallRow | None) -> None:
-        """Note a row that was answered before this worker was started, or that none is known any more."""
-        self._answered = row
+    def finish(self, tried: Try, reply: Reply) -> None:
+        """Keep the final answer of a row."""
 
-    def count(self, batch_id: str, answered: CallRow | None) -> None:
-        """Count a refusal; `answered` is the row that was answered last."""
-        if answered is not self._answered:
-            self._answered = answered
-            self.answered_well()
-        self._in_a_row += 1
-        self._since_pause[batch_id] += 1
+    def back_off(self, tried: Try, reply: Reply) -> None:
+        """Call a row again after a rest."""
 
-    def answered_well(self) -> None:
-        """Note a good answer: address and credentials are right."""
-        self._in_a_row = 0
-        self._answers_well = True
-        self._pauses.clear()
-        self._since_pause.clear()
+    def note_under_way(self, rows: int) -> None:
+        """Note that `rows` more are under way."""
 
-    @property
-    def are_few(self) -> bool:
-        """Whether a good answer came so lately that the address is right."""
-        return self._answers_well and self._in_a_row <= ROWS_THAT_TELL
+    def queue_up(self) -> None:
+        """Be in the queue of the scheduler, if there is a call to make."""
 
-    def tell(self, batch_id: str, reply: Reply) -> bool:
-        """Tell whether they are so many that the settings are at fault; twice as many each time `batch_id` goes on."""
-        enough = REFUSED_ROWS_THAT_TELL if reply.meaning is Meaning.REFUSED else ROWS_THAT_TELL
-        pauses = self._pauses[batch_id]
-        return self._in_a_row >= enough and (not pauses or self._since_pause[batch_id] >= enough * 2**pauses)
-
-    def paused(self, batch_id: str) -> None:
-        """Note that a batch pauses because of them."""
-        self._pauses[batch_id] += 1
-        self._since_pause[batch_id] = 0
-        self._answers_well = False
+    def stop(self, outcome: PageOutcome) -> None:
+        """Begin no further call."""
 
 
 class RefusedRows:
-    """The refused rows of one page that wait to be judged."""
+    """The refused rows of one page that wait for a check."""
 
-    def __init__(self, client: EnrichmentClient, batch_id: str, page: PageCalls) -> None:
-        self._client = client
+    def __init__(self, session: Session, batch_id: str, page: Page) -> None:
+        self._session = session
         self._batch_id = batch_id
         self._page = page
         self.rows: list[tuple[Try, Reply]] = []
@@ -86,28 +51,28 @@ class RefusedRows:
 
     def hold_back(self, calls: int, most: int) -> bool:
         """Tell whether no call may begin beside `calls`: one at a time where nothing was ever answered."""
-        return len(self.rows) >= most if self._client.answered_row else bool(self.rows and calls)
+        return len(self.rows) >= most if self._session.answered_row else bool(self.rows and calls)
 
     def take(self, tried: Try, reply: Reply) -> None:
-        """Take a row that was refused: finished at once where the API answers others well, else judged."""
-        refusals = self._client.refusals
-        refusals.count(self._batch_id, self._client.answered_row)
+        """Take a row that was refused: finished at once where the API answers others well, else checked."""
+        refusals = self._session.refusals
+        refusals.count(self._batch_id, self._session.answered_row)
         if reply.meaning is Meaning.FALLBACK and refusals.are_few:
             self._page.finish(tried, reply)
         else:
             self.rows.append((tried, reply))
             self._page.note_under_way(-1)
-            self.judge()
+            self.check()
 
-    def judge(self, *, no_more_rows: bool = False) -> None:
-        """Judge what waits, as far as it can be: with `no_more_rows`, that is all there is to judge by."""
+    def check(self, *, no_more_rows: bool = False) -> None:
+        """Decide about what waits, as far as it can be: with `no_more_rows`, no other row will help to."""
         if self._asking or not self.rows or self._page.stopped:
             return
         _, reply = self.rows[-1]
-        if self._client.answered_row is not None:
+        if self._session.answered_row is not None:
             self._asking = True
-            self._page.attend(self._ask())
-        elif self._client.refusals.tell(self._batch_id, reply):
+            self._page.checks.run(self._ask())
+        elif self._session.refusals.tell(self._batch_id, reply):
             self._pause(reply)
         elif no_more_rows:
             refused = [each for _, each in self.rows if each.meaning is Meaning.REFUSED]
@@ -124,23 +89,23 @@ class RefusedRows:
             self._finish(len(self.rows))
 
     async def _ask(self) -> None:
-        """Ask about a row that was answered before, and judge by the answer the rows that were refused until now."""
-        count, known = len(self.rows), self._client.answered_row
+        """Ask about a row that was answered before, and decide by the answer about the rows refused until now."""
+        count, known = len(self.rows), self._session.answered_row
         try:
-            answer = await Question(self._client, known).reply() if known else None
+            answer = await Question(self._session, known).reply() if known else None
         finally:
             self._asking = False
         if answer is None or answer.meaning is Meaning.RETRY:
             self._again(count)
         elif answer.meaning is Meaning.DONE:
-            self._client.refusals.answered_well()
+            self._session.refusals.answered_well()
             self._finish(count)
         else:
-            if self._client.answered_row is known:
-                self._client.remember_answered(None)  # refused by now, whatever the reason, it tells nothing more
+            if self._session.answered_row is known:
+                self._session.remember_answered(None)  # refused by now, whatever the reason, it tells nothing more
             if answer.meaning is Meaning.REFUSED or answer.status == self.rows[count - 1][1].status:
                 self._pause(answer)
-        self.judge()
+        self.check()
 
     def _finish(self, count: int) -> None:
         for tried, reply in self._cut(count):
@@ -148,8 +113,8 @@ class RefusedRows:
 
     def _again(self, count: int) -> None:
         """Call the rows again later: whether the API answers anybody is not known at the moment."""
-        if self._client.circuit.is_open:
-            self._page.stop(self._client.down())
+        if self._session.circuit.is_open:
+            self._page.stop(self._session.down())
         for tried, reply in self._cut(count):
             self._page.back_off(tried, reply)
 
@@ -159,14 +124,14 @@ class RefusedRows:
         return cut
 
     def _pause(self, reply: Reply) -> None:
-        self._client.refusals.paused(self._batch_id)
+        self._session.refusals.paused(self._batch_id)
         self._page.stop(PageOutcome("api_refused", self._reason(reply)))
 
     def _reason(self, reply: Reply) -> str:
         if reply.meaning is Meaning.REFUSED:
             return reply.detail
         return (
-            f"the API at {shown(self._client.options.url)} answers {reply.status} to every row: the address is wrong, "
+            f"the API at {shown(self._session.options.url)} answers {reply.status} to every row: the address is wrong, "
             "not the rows; mend BATCH_API_URL, restart, then resume (where the address is right and these rows are "
             "not known there, resume alone goes further before it pauses again)"
         )

@@ -1,12 +1,16 @@
-"""Rows on their way to the API and back."""
+"""Rows on their way to the API and back, one in a call or, for an API that offers it, many (bulk)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
+
 from activities.api.replies import Meaning, Reply
+
+OK = 200
 
 
 @dataclass(slots=True)
@@ -63,3 +67,21 @@ def outcome_of(row: CallRow, statuses: tuple[str, ...], reply: Reply) -> RowOutc
     if reply.meaning is Meaning.DONE:
         return RowOutcome(row.number, reply.answer, None, statuses, reply.latency_ms)
     return RowOutcome(row.number, None, reply.code, statuses)
+
+
+def bulk_body(rows: Sequence[CallRow]) -> bytes:
+    """Return the body of a bulk call: `{"rows":[{"key":...,"row":{...}}, ...]}`."""
+    return b'{"rows":[%b]}' % b",".join(b'{"key":%b,"row":%b}' % (orjson.dumps(row.key), row.body) for row in rows)
+
+
+def bulk_answers(reply: Reply) -> dict[str, dict[str, Any]]:
+    """Return what a bulk call answered, by key, for each row that it has a good answer for."""
+    results = (reply.answer or {}).get("results")
+    return {
+        each["key"]: each["row"]
+        for each in (results if isinstance(results, list) else [])
+        if isinstance(each, dict)
+        and isinstance(each.get("key"), str)
+        and each.get("status") == OK
+        and isinstance(each.get("row"), dict)
+    }

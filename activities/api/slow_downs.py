@@ -7,20 +7,16 @@ that was answered before is asked about: if it is answered again, the others go 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from enum import Enum
 
-from activities.api.outage_check import LOOK_AGAIN_S, Question
-from activities.api.replies import Meaning, Reply
-from activities.api.tries import Try
-
-if TYPE_CHECKING:
-    from activities.api.client import EnrichmentClient
+from activities.api.outage_check import LOOK_AGAIN_S, PATIENCE_S, Question, api_is_down
+from activities.api.replies import BUSY, Meaning, Reply
+from activities.api.retries import Try
+from activities.api.session import Session
 
 LONG_REST_S = 2.0
 """A Retry-After from this on is an outage that the API announced: the batch waits and says so."""
-
-PATIENCE_S = 5.0
-"""An API that answered a call within this is busy when it says 429, and not down."""
 
 VERDICT_HOLDS_S = 1.0
 """For this long nobody asks again whether the API means everybody."""
@@ -29,11 +25,21 @@ ANSWERS_IN_A_ROW = 8
 """An API that turns away calls of anybody answers so many one after the other only by a rare chance."""
 
 
+class Verdict(Enum):
+    """Why a row failed all its attempts."""
+
+    DOWN = "the API is down"
+    BUSY = "the API is busy"
+    ROW = "the API answers others"
+
+
 class SlowDowns:
     """What the API said about its load, over all batches of a worker."""
 
-    def __init__(self, client: EnrichmentClient) -> None:
-        self._client = client
+    def __init__(self, session: Session, stop_pages: Callable[[], None]) -> None:
+        """`stop_pages` lets no page begin a call: the API has asked for a long rest."""
+        self._session = session
+        self._stop_pages = stop_pages
         self._last_key = ""
         self._asking: asyncio.Task[None] | None = None
         self._meant_one_row_at = self._busy_at = self._free_at = float("-inf")
@@ -43,19 +49,26 @@ class SlowDowns:
         if self._asking is not None:
             self._asking.cancel()
 
-    def rejected(self, took_s: float, called: object) -> None:
+    def failed(self, reply: Reply, called: object) -> None:
+        """Note a failed call; the session calls this, after all that may open the circuit."""
+        if reply.slow_down:
+            self._rejected(reply.latency_ms / 1_000, called)
+        if reply.retry_after_s and not self._session.circuit.is_open:
+            self._asked_to_rest(reply)
+
+    def _rejected(self, took_s: float, called: object) -> None:
         """Lower the limit of calls at once where the API turns rows away; the same row again says nothing new."""
         key = called.row.key if isinstance(called, Try) else ""
         if not key or key != self._last_key:
-            self._client.gate.limit.rejected(took_s)
+            self._session.scheduler.limit.rejected(took_s)
         self._last_key = key
 
-    def asked_to_rest(self, reply: Reply) -> None:
+    def _asked_to_rest(self, reply: Reply) -> None:
         """Hold all calls for as long as `reply` asks, or until it is clear that it means its own row alone."""
-        client = self._client
-        if client.clock() - self._meant_one_row_at < VERDICT_HOLDS_S:
+        session = self._session
+        if session.clock() - self._meant_one_row_at < VERDICT_HOLDS_S:
             return
-        client.gate.hold(reply.retry_after_s or 0.0)
+        session.scheduler.hold(reply.retry_after_s or 0.0)
         if self._asking is None:
             self._asking = asyncio.get_running_loop().create_task(self._ask(reply))
             self._asking.add_done_callback(self._asked)
@@ -64,20 +77,26 @@ class SlowDowns:
         self._asking = None
 
     async def _ask(self, reply: Reply) -> None:
-        client = self._client
-        while client.answered_row is None and client.gate.in_flight:  # noqa: ASYNC110 - one of those may be answered
+        session = self._session
+        while session.answered_row is None and session.scheduler.in_flight:  # noqa: ASYNC110 - one of those may be answered
             await asyncio.sleep(LOOK_AGAIN_S)
-        known = client.answered_row
-        answer = await Question(client, known).reply() if known else reply
+        known = session.answered_row
+        answer = await Question(session, known).reply() if known else reply
         if answer.meaning is not Meaning.RETRY:
-            self._meant_one_row_at = client.clock()
-            client.gate.release()
+            self._meant_one_row_at = session.clock()
+            session.scheduler.release()
             return
         asked_s = max(reply.retry_after_s or 0.0, answer.retry_after_s or 0.0)
-        if asked_s >= LONG_REST_S and client.options.outage == "wait":
-            client.circuit.open(answer.detail, asked_s=asked_s)
-            client.stop_pages()
-            client.gate.release()
+        if asked_s >= LONG_REST_S and session.options.outage == "wait":
+            session.circuit.open(answer.detail, asked_s=asked_s)
+            self._stop_pages()
+            session.scheduler.release()
+
+    async def why_failed(self, reply: Reply) -> Verdict:
+        """Find out why a row failed all its attempts, `reply` being the last; where the circuit is open, it is down."""
+        if reply.status == BUSY and self._session.answered_row is not None:
+            return Verdict.BUSY if await self.api_is_busy() else Verdict.ROW
+        return Verdict.DOWN if await api_is_down(self._session, reply) else Verdict.ROW
 
     async def api_is_busy(self) -> bool:
         """Tell whether the API says 429 for rows too that it answered before.
@@ -85,20 +104,20 @@ class SlowDowns:
         An API with a limit of its own answers some calls all the same, so several in a row must be answered. Where
         none is, and none was for a while, the circuit opens.
         """
-        client, failed_at = self._client, self._client.clock()
-        async with client.judging:
+        session, failed_at = self._session, self._session.clock()
+        async with session.outage_check_lock:
             if self._free_at >= failed_at:
                 return False
-            asking_at = client.clock()
+            asking_at = session.clock()
             if asking_at - self._busy_at < VERDICT_HOLDS_S:
                 return True
             for _ in range(ANSWERS_IN_A_ROW):
-                known = client.answered_row
-                answer = await Question(client, known).reply() if known else None
+                known = session.answered_row
+                answer = await Question(session, known).reply() if known else None
                 if answer is None or answer.meaning is Meaning.RETRY:
-                    self._busy_at = client.clock()
-                    if answer and not client.circuit.answers_since(self._busy_at - PATIENCE_S):
-                        client.circuit.open(answer.detail, asked_s=answer.retry_after_s or 0.0)
+                    self._busy_at = session.clock()
+                    if answer and not session.circuit.answers_since(self._busy_at - PATIENCE_S):
+                        session.circuit.open(answer.detail, asked_s=answer.retry_after_s or 0.0)
                     return True
             self._free_at = asking_at
             return False

@@ -76,7 +76,7 @@ class HttpCalls:
 
 
 class _Pool:
-    """Connections to the host of one address. The gate limits how many are used at once."""
+    """Connections to the host of one address. The scheduler limits how many are used at once."""
 
     def __init__(self, url: str, options: ApiOptions) -> None:
         self._url = url

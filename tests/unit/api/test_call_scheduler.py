@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from activities.api.call_scheduler import Caps, Gate
+from activities.api.call_scheduler import CallScheduler, Caps
 
 
 class Clock:
@@ -20,9 +20,9 @@ class Clock:
 class Page:
     """A caller with `calls` to make; what it begins is written to `order`."""
 
-    def __init__(self, name: str, order: list[str], *, calls: int, place: int = 0) -> None:
+    def __init__(self, name: str, order: list[str], *, calls: int, sequence: int = 0) -> None:
         self.name = name
-        self.place = place
+        self.sequence = sequence
         self.calls = calls
         self._order = order
 
@@ -39,8 +39,8 @@ def order() -> list[str]:
     return []
 
 
-def gate(most: int, rate: float = 0.0, clock: Clock | None = None) -> Gate:
-    made = Gate(most, rate, clock or Clock())
+def gate(most: int, rate: float = 0.0, clock: Clock | None = None) -> CallScheduler:
+    made = CallScheduler(most, rate, clock or Clock())
     made.limit.value = most
     return made
 
@@ -59,9 +59,9 @@ def test_batches_take_turns_and_within_a_batch_the_older_page_goes_first(order: 
     door = gate(1)
     for name in ("huge", "tiny"):
         door.come(name)
-    door.queue_up("huge", Page("huge 2", order, calls=9, place=2))
-    door.queue_up("huge", Page("huge 1", order, calls=9, place=1))
-    door.queue_up("tiny", Page("tiny", order, calls=2, place=3))
+    door.queue_up("huge", Page("huge 2", order, calls=9, sequence=2))
+    door.queue_up("huge", Page("huge 1", order, calls=9, sequence=1))
+    door.queue_up("tiny", Page("tiny", order, calls=2, sequence=3))
     for batch in ("huge", "huge", "tiny", "huge", "tiny"):
         door.leave(batch)
     assert order == ["huge 2", "huge 1", "tiny", "huge 1", "tiny", "huge 1"]
@@ -88,7 +88,7 @@ def test_what_a_batch_may_do_at_most_holds_as_long_as_one_of_its_pages_is_here(o
     door.leave("users")
     door.go("users")  # the other page is done, while this one makes no call
     assert len(order) == 3
-    door.queue_up("users", Page("b", order, calls=5, place=1))
+    door.queue_up("users", Page("b", order, calls=5, sequence=1))
     assert len(order) == 3, "one call at once, still"
 
 

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from activities.api.circuit_breaker import FAILURES_IN_A_ROW, LONGEST_PROBE_S, Circuit
+from activities.api.circuit_breaker import FAILURES_IN_A_ROW, LONGEST_PROBE_S, CircuitBreaker
 
 
 class Clock:
@@ -23,11 +23,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def circuit(clock: Clock) -> Circuit:
-    return Circuit(clock, Random(1))
+def circuit(clock: Clock) -> CircuitBreaker:
+    return CircuitBreaker(clock, Random(1))
 
 
-def test_many_failures_in_a_row_are_suspect_and_one_success_between_starts_the_count_anew(circuit: Circuit) -> None:
+def test_many_failures_in_a_row_are_suspect_and_one_success_between_starts_the_count_anew(
+    circuit: CircuitBreaker,
+) -> None:
     for _ in range(FAILURES_IN_A_ROW - 1):
         circuit.failed()
     circuit.succeeded()
@@ -39,7 +41,7 @@ def test_many_failures_in_a_row_are_suspect_and_one_success_between_starts_the_c
     assert not circuit.is_open, "that is for somebody to say who asked"
 
 
-def test_four_failures_in_five_calls_are_suspect_even_with_answers_between(circuit: Circuit) -> None:
+def test_four_failures_in_five_calls_are_suspect_even_with_answers_between(circuit: CircuitBreaker) -> None:
     for _ in range(10):
         circuit.succeeded()
         for _ in range(4):
@@ -47,7 +49,7 @@ def test_four_failures_in_five_calls_are_suspect_even_with_answers_between(circu
     assert circuit.is_suspect
 
 
-def test_three_failures_in_five_calls_are_a_bad_day(circuit: Circuit) -> None:
+def test_three_failures_in_five_calls_are_a_bad_day(circuit: CircuitBreaker) -> None:
     for _ in range(100):
         for _ in range(2):
             circuit.succeeded()
@@ -56,7 +58,7 @@ def test_three_failures_in_five_calls_are_a_bad_day(circuit: Circuit) -> None:
     assert not circuit.is_suspect
 
 
-def test_an_answer_to_a_call_made_before_it_opened_does_not_close_it(circuit: Circuit, clock: Clock) -> None:
+def test_an_answer_to_a_call_made_before_it_opened_does_not_close_it(circuit: CircuitBreaker, clock: Clock) -> None:
     circuit.open("http_503")
     clock.now += 0.5
     circuit.succeeded(took_s=1.0)
@@ -65,7 +67,7 @@ def test_an_answer_to_a_call_made_before_it_opened_does_not_close_it(circuit: Ci
     assert not circuit.is_open
 
 
-def test_an_answer_counts_from_when_its_call_was_made(circuit: Circuit, clock: Clock) -> None:
+def test_an_answer_counts_from_when_its_call_was_made(circuit: CircuitBreaker, clock: Clock) -> None:
     clock.now = 101.0
     circuit.succeeded(took_s=0.6)
     assert circuit.answers_since(100.3)
@@ -73,7 +75,7 @@ def test_an_answer_counts_from_when_its_call_was_made(circuit: Circuit, clock: C
 
 
 def test_one_probe_at_a_time_ever_more_rarely_and_never_rarer_than_every_15_seconds(
-    circuit: Circuit, clock: Clock
+    circuit: CircuitBreaker, clock: Clock
 ) -> None:
     circuit.open("connect")
     waits = []
@@ -90,7 +92,7 @@ def test_one_probe_at_a_time_ever_more_rarely_and_never_rarer_than_every_15_seco
 
 
 def test_a_probe_waits_as_long_as_the_api_asked_for_but_not_longer_than_25_seconds(
-    circuit: Circuit, clock: Clock
+    circuit: CircuitBreaker, clock: Clock
 ) -> None:
     circuit.open("http_503", asked_s=20)
     assert 20 <= circuit.retry_after_s() <= 20.2
@@ -100,7 +102,7 @@ def test_a_probe_waits_as_long_as_the_api_asked_for_but_not_longer_than_25_secon
     assert 25 <= circuit.retry_after_s() <= 25.2
 
 
-def test_a_probe_that_gets_through_closes_it(circuit: Circuit, clock: Clock) -> None:
+def test_a_probe_that_gets_through_closes_it(circuit: CircuitBreaker, clock: Clock) -> None:
     circuit.open("connect")
     clock.now += 2
     assert circuit.take_probe()
@@ -108,7 +110,7 @@ def test_a_probe_that_gets_through_closes_it(circuit: Circuit, clock: Clock) -> 
     assert not circuit.is_open
 
 
-def test_a_probe_that_was_given_up_can_be_taken_by_another(circuit: Circuit, clock: Clock) -> None:
+def test_a_probe_that_was_given_up_can_be_taken_by_another(circuit: CircuitBreaker, clock: Clock) -> None:
     circuit.open("connect")
     clock.now += 2
     assert circuit.take_probe()

@@ -254,16 +254,16 @@ async def test_an_error_of_the_keeper_is_not_lost(base: str) -> None:
 
 
 @pytest.mark.parametrize("bulk", [False, True], ids=["single", "bulk"])
-async def test_an_error_at_any_reply_ends_its_page_only_and_frees_its_place_at_the_gate(base: str, bulk: bool) -> None:
+async def test_an_error_at_any_reply_ends_its_page_only_and_takes_up_no_call_afterwards(base: str, bulk: bool) -> None:
     def learn(*_: object, **__: object) -> None:
-        made.learn = meant  # type: ignore[method-assign]
+        made.session.learn = meant  # type: ignore[method-assign]
         raise RuntimeError("cannot learn")
 
     async with client(base, **({"bulk_url": f"{base}/enrich/bulk"} if bulk else {})) as made, asyncio.timeout(20):
-        meant, made.learn = made.learn, learn  # type: ignore[method-assign]
+        meant, made.session.learn = made.session.learn, learn  # type: ignore[method-assign]
         with pytest.raises(RuntimeError, match="cannot learn"):
             await made.enrich("users", rows(100), keep=lambda _: None)
-        assert made.gate.in_flight == 0
+        assert made.session.scheduler.in_flight == 0
         outcome, kept = await enriched(made, 20, batch="others")
     assert (outcome.outcome, len(kept)) == ("done", 20)
 
@@ -272,7 +272,7 @@ async def test_a_call_that_cannot_be_begun_ends_its_page_with_the_error(base: st
     async with client(base) as made, asyncio.timeout(20):
         with pytest.raises(UnicodeEncodeError):
             await made.enrich("users", PageRows([CallRow(1, "no-ascii-\u00e9", b"{}")]), keep=lambda _: None)
-        assert made.gate.in_flight == 0
+        assert made.session.scheduler.in_flight == 0
 
 
 async def test_bulk_keeps_each_rows_own_outcome_and_the_failed_ones_are_called_one_by_one(base: str) -> None:

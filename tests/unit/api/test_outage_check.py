@@ -113,6 +113,6 @@ async def test_calls_that_the_api_never_saw_use_up_no_retries() -> None:
 async def test_an_error_in_a_question_is_raised_where_it_is_awaited() -> None:
     async with scripted_api(lambda *_: 200) as api, client(api) as made, asyncio.timeout(20):
         with pytest.raises(UnicodeEncodeError):
-            await Question(made, CallRow(1, "no-ascii-\u00e9", b"{}")).reply()
-        assert (await Question(made, row(1)).reply()).status == "200"
-        assert made.gate.in_flight == 0
+            await Question(made.session, CallRow(1, "no-ascii-\u00e9", b"{}")).reply()
+        assert (await Question(made.session, row(1)).reply()).status == "200"
+        assert made.session.scheduler.in_flight == 0

@@ -7,7 +7,7 @@ from enriched_pages import client, enriched, failing, row
 from scripted_api import scripted_api
 
 from activities.api.client import CallRow, EnrichmentClient, PageOutcome, PageRows, RowOutcome
-from activities.api.refusals import REFUSED_ROWS_THAT_TELL, ROWS_THAT_TELL
+from activities.api.session import REFUSED_ROWS_THAT_TELL, ROWS_THAT_TELL
 
 REFUSALS = [401, 403, 402, 404, 405, 308]
 
@@ -128,10 +128,10 @@ async def test_an_address_or_token_that_becomes_wrong_in_mid_file_spends_few_row
 
 async def test_a_probe_with_a_refused_row_ends_the_outage_and_not_the_batch() -> None:
     async with scripted_api(failing(1, status=403)) as api, client(api) as made:
-        made.circuit.open("http_503")
-        made.circuit.take_probe = lambda: True  # type: ignore[method-assign]
+        made.session.circuit.open("http_503")
+        made.session.circuit.take_probe = lambda: True  # type: ignore[method-assign]
         outcome, errors = await enriched(made, range(1, 2), probe=True)
-        assert not made.circuit.is_open
+        assert not made.session.circuit.is_open
         again, more = await enriched(made, range(1, 11))
     assert (outcome.outcome, errors, again.outcome) == ("done", {}, "done")
     assert [number for number, error in more.items() if error] == [1]

@@ -9,7 +9,7 @@ import pytest
 from enriched_pages import client, enriched, enriched_at_last, failing, row
 from scripted_api import scripted_api
 
-from activities.api import tries
+from activities.api import retries
 from activities.api.client import PageRows, RowOutcome
 
 ASKED = {0: "without", 1: "a short", 20: "a long"}
@@ -18,7 +18,7 @@ ASKED = {0: "without", 1: "a short", 20: "a long"}
 @pytest.fixture
 def short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a row rest for a moment where it would for seconds."""
-    monkeypatch.setattr(tries, "LONGEST_BACKOFF_S", 0.1)
+    monkeypatch.setattr(retries, "LONGEST_BACKOFF_S", 0.1)
 
 
 @pytest.mark.usefixtures("short_rests")
@@ -60,7 +60,7 @@ async def test_neighbours_do_not_notice_a_row_that_always_asks_for_a_rest(status
             outcome, errors = await enriched(made, range(2, 302))
         assert (outcome.outcome, set(errors.values())) == ("done", {None})
         assert not bad.done()
-        assert made.gate.limit.value >= 8
+        assert made.session.scheduler.limit.value >= 8
         bad.cancel()
         await asyncio.gather(bad, return_exceptions=True)
 
@@ -74,7 +74,7 @@ async def test_where_everybody_is_asked_for_a_long_rest_the_batch_waits_and_says
         assert (outcome.outcome, errors) == ("api_down", {})
         assert outcome.retry_after_s > 15
         assert api.asked.total() <= calls + 8 + 1, "those that were on their way, and the question"
-        assert made.gate.in_flight == 0
+        assert made.session.scheduler.in_flight == 0
 
 
 async def test_an_api_that_never_answered_and_says_429_is_waited_for() -> None:
@@ -120,7 +120,7 @@ async def test_a_question_passes_where_calls_are_held() -> None:
     kept: list[RowOutcome] = []
     async with scripted_api(failing(2, status=503), retry_after_s=20) as api, client(api) as made:
         await enriched(made, range(1, 2))
-        made.gate.hold(20)
+        made.session.scheduler.hold(20)
         page = asyncio.create_task(made.enrich("users", PageRows([row(3)]), keep=kept.append))
         async with asyncio.timeout(8):
             assert await made.slow_downs.api_is_busy() is False

@@ -1,4 +1,9 @@
-"""The calls made for one row so far, and how long it rests before the next."""
+"""The calls made for one row so far, how long it rests before the next, and how many retries the API bears in all.
+
+When everything fails, retries multiply the load by the number of attempts just when the API can bear it least. The
+budget, after Finagle's, lets retries be a share of the first calls, with a small reserve so that small files get all
+their attempts.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,12 @@ FIRST_BACKOFF_S = 0.05
 FIRST_SLOW_DOWN_S = 1.0
 PATIENT_S = 1.0
 LONGEST_BACKOFF_S = 10.0
+
+DEPOSIT = 0.18
+"""Retries earned by a first call: ten failures in a hundred calls need eleven."""
+
+RESERVE = 10.0
+"""What a worker starts with, and the most it saves up."""
 
 
 class Try(NamedTuple):
@@ -45,3 +56,23 @@ class Try(NamedTuple):
         asked_s = min(LONGEST_BACKOFF_S, reply.retry_after_s or 0.0)
         first_s = PATIENT_S if patient else FIRST_SLOW_DOWN_S if reply.slow_down else FIRST_BACKOFF_S
         return max(asked_s, jitter(min(LONGEST_BACKOFF_S, first_s * 2 ** (len(self.statuses) - 1))))
+
+
+class RetryBudget:
+    """Earns with first calls, spends on retries."""
+
+    def __init__(self) -> None:
+        self._tokens = RESERVE
+
+    def earn(self) -> None:
+        """Note a first call."""
+        self._tokens = min(RESERVE, self._tokens + DEPOSIT)
+
+    def spend(self, *, sent: bool) -> bool:
+        """Take a retry; False where there is none left. One after a call that was never `sent` costs nothing."""
+        if not sent:
+            return True
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -1,0 +1,136 @@
+"""What one worker knows of its API, over all batches: shared by all that makes calls or judges what comes of them.
+
+Everything else in this folder imports it and it imports none of that: who wants to know of failed calls registers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+from random import Random
+
+from activities.api.call_scheduler import CallScheduler
+from activities.api.circuit_breaker import CircuitBreaker
+from activities.api.options import ApiOptions
+from activities.api.replies import Meaning, Reply
+from activities.api.retries import RetryBudget
+from activities.api.rows import CallRow, PageOutcome
+from activities.api.transport.pool import HttpCalls
+
+ROWS_THAT_TELL = 10
+"""Refused in a row, with no good answer between, they say that the address is wrong."""
+
+REFUSED_ROWS_THAT_TELL = 3
+"""The same for the credentials: an API may lock out who tries too often."""
+
+OnFailure = Callable[[Reply, object], None]
+"""Takes a failed reply, and the try or the rows of a bulk call that it is for. Must not raise."""
+
+
+class Session:
+    """The options, the transport and what all calls of a worker share.
+
+    `answered_row` is a row that the API has answered. `rows_under_way` counts those begun and not finished.
+    `outage_check_lock` is held while it is found out whether the API is down, so that it is asked once.
+    """
+
+    def __init__(self, options: ApiOptions, *, random: Random, clock: Callable[[], float]) -> None:
+        self._random = random
+        self.options = options
+        self.clock = clock
+        self.concurrency = equal_share(options.concurrency, options.processes)
+        self.scheduler = CallScheduler(self.concurrency, options.rate / options.processes, clock)
+        self.circuit = CircuitBreaker(clock, random)
+        self.budget = RetryBudget()
+        self.http = HttpCalls(options)
+        self.refusals = Refusals()
+        self.rows_under_way = 0
+        self.answered_row: CallRow | None = None
+        self.outage_check_lock = asyncio.Lock()
+        self.on_failure: list[OnFailure] = []
+        """Called for each failed reply, in this order."""
+        self._sequence = count()
+
+    def remember_answered(self, row: CallRow | None) -> None:
+        """Remember a row that was answered at some time before, or forget the last one."""
+        self.answered_row = row
+        self.refusals.know(row)
+
+    def next_sequence(self) -> int:
+        """Return the number of a page in the order in which pages came."""
+        return next(self._sequence)
+
+    def jitter(self, most_s: float) -> float:
+        """Return a time between nothing and `most_s`: full jitter spreads retries best."""
+        return self._random.uniform(0, most_s)
+
+    def learn(self, reply: Reply, *, saturated: bool, called: object = None) -> None:
+        """Take from a reply what it says about the API as a whole. `called`: the try, or the rows of a bulk call."""
+        took_s = reply.latency_ms / 1_000
+        if reply.meaning is not Meaning.RETRY:
+            self.circuit.succeeded(took_s)
+            if reply.meaning is Meaning.DONE:
+                self.scheduler.limit.succeeded(took_s, saturated=saturated)
+            return
+        if reply.status == "timeout":
+            self.scheduler.limit.timed_out()
+        for listener in self.on_failure:
+            listener(reply, called)
+
+    def down(self) -> PageOutcome:
+        """Return the outcome of a page that must wait for the API."""
+        return PageOutcome("api_down", self.circuit.detail, self.circuit.retry_after_s())
+
+
+class Refusals:
+    """What the refusals since the last good answer amount to, over all batches of a worker."""
+
+    def __init__(self) -> None:
+        self._answered: CallRow | None = None
+        self._in_a_row = 0
+        self._answers_well = False
+        self._pauses = Counter[str]()
+        self._since_pause = Counter[str]()
+
+    def know(self, row: CallRow | None) -> None:
+        """Note a row that was answered before this worker was started, or that none is known any more."""
+        self._answered = row
+
+    def count(self, batch_id: str, answered: CallRow | None) -> None:
+        """Count a refusal; `answered` is the row that was answered last."""
+        if answered is not self._answered:
+            self._answered = answered
+            self.answered_well()
+        self._in_a_row += 1
+        self._since_pause[batch_id] += 1
+
+    def answered_well(self) -> None:
+        """Note a good answer: address and credentials are right."""
+        self._in_a_row = 0
+        self._answers_well = True
+        self._pauses.clear()
+        self._since_pause.clear()
+
+    @property
+    def are_few(self) -> bool:
+        """Whether a good answer came so lately that the address is right."""
+        return self._answers_well and self._in_a_row <= ROWS_THAT_TELL
+
+    def tell(self, batch_id: str, reply: Reply) -> bool:
+        """Tell whether they are so many that the settings are at fault; twice as many each time `batch_id` goes on."""
+        enough = REFUSED_ROWS_THAT_TELL if reply.meaning is Meaning.REFUSED else ROWS_THAT_TELL
+        pauses = self._pauses[batch_id]
+        return self._in_a_row >= enough and (not pauses or self._since_pause[batch_id] >= enough * 2**pauses)
+
+    def paused(self, batch_id: str) -> None:
+        """Note that a batch pauses because of them."""
+        self._pauses[batch_id] += 1
+        self._since_pause[batch_id] = 0
+        self._answers_well = False
+
+
+def equal_share(concurrency: int, processes: int) -> int:
+    """Return what one process takes of a limit; no batch has more pages in flight than calls, so the least is one."""
+    return max(1, concurrency // processes)
