@@ -21,7 +21,7 @@ from activities.disk.modes import FILE_MODE, restrict
 from daemon.config.settings import Settings
 from daemon.processes.child import Child, plain_environment
 from daemon.processes.listeners import LOOPBACK, command_of, listens
-from daemon.temporal.server_lock import ServerLock
+from daemon.temporal.server_lock import server_lock
 from daemon.temporal.server_ports import refuse_taken_ports, temporal_answers
 from daemon.temporal.server_record import (
     DATABASE,
@@ -58,7 +58,7 @@ class EmbeddedServer:
         self._settings = settings
         self._state_dir = settings.state_dir
         self._port = settings.server_port
-        self._lock = ServerLock(settings.state_dir)
+        self._lock = server_lock(settings.state_dir)
         self._child: Child | None = None
         self._adopted_pid: int | None = None
 

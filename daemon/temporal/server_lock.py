@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import logging
-import os
 from pathlib import Path
 
+from activities.disk.file_lock import FileLock
+
 LOCK = "server.lock"
-_NO_LOCKS_HERE = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 logger = logging.getLogger(__name__)
 
 
-class ServerLock:
-    """The right to start and to stop the embedded server of one state folder."""
+def server_lock(state_dir: Path) -> FileLock:
+    """Return the lock whose holder may start and stop the embedded server of a state folder."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self._path = state_dir / LOCK
-        self._fd = -1
+    def warn_unlocked() -> None:
+        why = "the file system of the state folder has no locks; let only one 'batchd run' use it"
+        logger.warning("server.unlocked", extra={"fields": {"state_dir": str(state_dir), "why": why}})
 
-    @property
-    def held(self) -> bool:
-        """Whether this process has the right."""
-        return self._fd >= 0
-
-    def acquire(self) -> bool:
-        """Take the right where nobody has it, and return whether this process has it now."""
-        if self.held:
-            return True
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            return False
-        except OSError as error:
-            if error.errno not in _NO_LOCKS_HERE:
-                os.close(fd)
-                raise
-            why = "the file system of the state folder has no locks; let only one 'batchd run' use it"
-            logger.warning("server.unlocked", extra={"fields": {"state_dir": str(self._path.parent), "why": why}})
-        self._fd = fd
-        return True
-
-    def release(self) -> None:
-        """Let another daemon run the server; a second call does nothing."""
-        if self.held:
-            os.close(self._fd)
-            self._fd = -1
+    return FileLock(state_dir / LOCK, warn_unlocked=warn_unlocked)
