@@ -96,6 +96,6 @@ def keep_control_state(receipts: Receipts, request: KeepControlState) -> None:
 
 def _decoded(found: dict[str, Any]) -> ControlState:
     nested = {"pause": Pause, "limits": CallLimits, "cancel": Control}
-    built: dict[str, Any] = {key: built(kind, found[key]) for key, kind in nested.items() if found.get(key) is not None}
+    parts: dict[str, Any] = {key: built(kind, found[key]) for key, kind in nested.items() if found.get(key) is not None}
     known = {each.name for each in fields(ControlState)} - nested.keys()
-    return ControlState(**built, **{key: found[key] for key in known if key in found})
+    return ControlState(**parts, **{key: found[key] for key in known if key in found})
