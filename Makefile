@@ -25,7 +25,7 @@ demo: $(STAMP)  ## 1,000 users from the inbox to a verified manifest
 	$(BIN)/python dummy-data/demo.py
 
 test: $(STAMP)  ## the whole suite, against a real Temporal server
-	$(BIN)/python -m pytest -n 4 --dist loadfile -m "not soak and not chaos"
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not soak and not chaos"
 
 chaos: $(STAMP)  ## kill at every step and at random; an hour
 	$(BIN)/python -m pytest -m chaos tests
