@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from installation import temporal_server
-from repository import HISTORIES
+from repository import HISTORIES, ROOT
 from stub_activities import ROWS, StubActivities, request, workers
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
@@ -171,6 +171,8 @@ async def _write_runs(client: Client, workflow_id: str, run_id: str | None, stem
 
 
 def _write(path: Path, history: str) -> None:
+    """Write a history, without the folder of this machine that the stack traces in it name."""
+    history = history.replace(f"{ROOT}/", "")
     path.write_text(json.dumps(json.loads(history), separators=(",", ":")) + "\n")
 
 
