@@ -14,7 +14,6 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from activities.disk.atomic_files import sync_folder
 from activities.disk.hashing import copy_hashed
 from activities.manifest.identity_proof import RERUN
 from activities.registry.receipts import Receipt, Receipts
+from activities.registry.timestamps import now_text
 from activities.workspace import PROCESSING
 from daemon.intake.admit.duplicates import kept_duplicates
 from workflows.errors import SettingsError, SourceChanged, SourceVanished
@@ -122,7 +122,7 @@ def _copied(original: Path, copy: Path, expected: Source) -> Source:
         facts = os.fstat(writing.fileno())
     if sha256 != expected.sha256:
         raise SourceChanged(f"{printable(str(original))} is not the file any more that {expected.name} was")
-    now = datetime.now(tz=UTC).isoformat(timespec="milliseconds")
+    now = now_text()
     return replace(
         expected,
         mtime_ns=facts.st_mtime_ns,

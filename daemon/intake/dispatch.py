@@ -9,12 +9,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from activities.disk.failpoints import failpoint
 from activities.registry.control_states import control_states_beside
 from activities.registry.receipts import Receipt, Receipts
+from activities.registry.timestamps import now_text
 from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
 from daemon.intake.postponed import Postponed
@@ -156,7 +156,9 @@ class Launches:
         how = await self._starter.start(request, receipt.mode)
         failpoint("launch.started")
         self._note_answer()
-        running = replace(receipt, state="running", started_at=receipt.started_at or _now(), reason="", error_type="")
+        running = replace(
+            receipt, state="running", started_at=receipt.started_at or now_text(), reason="", error_type=""
+        )
         self._started[receipt.id] = (asyncio.get_running_loop().time() + NOTE_AFTER_S, running)
         if receipt.reason:
             await self._note([running])
@@ -221,7 +223,3 @@ class Launches:
             self._unreachable = False
             logger.info("temporal.reachable", extra={"fields": {"waiting": len(self._ids)}})
             self._run_more()
-
-
-def _now() -> str:
-    return datetime.now(tz=UTC).isoformat(timespec="milliseconds")

@@ -168,7 +168,7 @@ class Intake:
         self._look.clear()
         self._leftovers.clear()
         self._queue.clear()
-        for folder in (self._receipts.folder, self._settings.inbox / DUPLICATES):
+        for folder in (self._settings.state_dir, self._receipts.folder, self._settings.inbox / DUPLICATES):
             await self._in_thread(sweep, folder)
 
     def _note_lost(self, error: OSError) -> ScanReport:

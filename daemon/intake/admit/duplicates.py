@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from activities.disk.atomic_files import sync_folder, write_whole
 from activities.disk.failpoints import failpoint
 from activities.disk.moves import MAX_NAME_BYTES, move_where_free, numbered_paths
 from activities.registry.receipts import Receipt
+from activities.registry.timestamps import now_text
 from activities.source.inbox import make_in
 from daemon.intake.observe.entries import Dropped
 from daemon.intake.observe.names import DUPLICATES
@@ -94,7 +94,7 @@ def _document(dropped: Dropped, first: Receipt, sha256: str) -> dict[str, Any]:
         "sha256": sha256,
         "size_bytes": dropped.fingerprint.size_bytes,
         "first_seen_at": dropped.first_seen_at,
-        "set_aside_at": datetime.now(tz=UTC).isoformat(timespec="milliseconds"),
+        "set_aside_at": now_text(),
         "what_next": what_next(first),
     }
 

@@ -6,10 +6,10 @@ import logging
 import os
 from collections.abc import Container
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from activities.disk.fingerprint import Fingerprint
+from activities.registry.timestamps import now_text
 from daemon.config.settings import Settings
 from daemon.intake.observe.entries import Dropped, Entry, entries
 from daemon.intake.observe.names import Names
@@ -65,7 +65,7 @@ class Look:
         Raises:
             OSError: the inbox is missing or cannot be read.
         """
-        seen, listed, now_at = Seen(), _Listed(), _now()
+        seen, listed, now_at = Seen(), _Listed(), now_text()
         quiet = []
         for entry in entries(self._inbox, lambda name: self._lists(name, listed) and name not in in_hand):
             if self._is_for_us(entry, listed, seen):
@@ -159,10 +159,6 @@ class Look:
 
 def _due(seen: Seen, wait_s: float) -> None:
     seen.next_due_s = wait_s if seen.next_due_s is None else min(seen.next_due_s, wait_s)
-
-
-def _now() -> str:
-    return datetime.now(tz=UTC).isoformat(timespec="milliseconds")
 
 
 def folder_identity(settings: Settings) -> tuple[int, int]:

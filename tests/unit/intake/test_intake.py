@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from intake_site import CSV, PATIENCE_S, MakeSite, until
 
+from activities.disk import atomic_files
+from activities.disk.atomic_files import STALE_S
 from workflows.ids import batch_id, identity_key
 from workflows.models import Counts
 
@@ -36,6 +38,23 @@ async def test_a_small_file_is_worked_in_memory_and_one_of_many_pages_by_cursor(
     await site.settle()
     modes = {site.temporal.started[each].source.name: mode for each, mode in site.temporal.modes.items()}
     assert modes == {"small.csv": "in-memory", "many-pages.csv": "cursor", "long.csv": "cursor"}
+
+
+async def test_what_writers_that_were_killed_left_in_the_state_folder_is_swept_after_an_hour(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make_site()
+    left = [site.state_dir / ".tmp-9-dead", site.receipts.folder / ".tmp-9-beef"]
+    for each in left:
+        each.parent.mkdir(exist_ok=True)
+        each.write_text("torn")
+    await site.scan()
+    assert all(each.exists() for each in left), "they may still be written to"
+    later_s = time.time() + STALE_S + 1
+    monkeypatch.setattr(atomic_files.time, "time", lambda: later_s)
+    site.new_intake()
+    await site.scan()
+    assert not any(each.exists() for each in left)
 
 
 @pytest.mark.parametrize("outcome", ["running", "completed", "failed", "cancelled"])

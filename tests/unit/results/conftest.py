@@ -1,3 +1,5 @@
+"""What the tests of results share: a finished batch."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -15,13 +15,6 @@ from daemon.results.verify import verify
 from workflows.errors import OutputRefused
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> FinishedWork:
-    finished = FinishedWork(tmp_path)
-    finished.run()
-    return finished
-
-
 def test_a_sound_result_holds_and_is_told_in_numbers(work: FinishedWork) -> None:
     verdict = verify(work.directory, source=work.source)
     assert verdict.ok
