@@ -25,11 +25,13 @@ from daemon.config.api_token import api_token
 from daemon.config.settings import Settings
 from daemon.step_log import StepLog
 from daemon.temporal.connection import connect
-from workflows.cursor import CursorBatchWorkflow
-from workflows.in_memory import InMemoryBatchWorkflow
-from workflows.load_chunks import LoadChunksWorkflow
+from workflows.batch_workflows import (
+    CursorBatchWorkflow,
+    InMemoryBatchWorkflow,
+    LoadChunksWorkflow,
+    RetryFailedWorkflow,
+)
 from workflows.policies import LONG_PAGES_SUFFIX
-from workflows.retry_failed import RetryFailedWorkflow
 
 HEARTBEAT_THROTTLE = timedelta(seconds=0.3)
 """A heartbeat is how a pause reaches an activity; the SDK would hold it back for most of the heartbeat timeout."""

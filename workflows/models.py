@@ -10,8 +10,8 @@ Annotations are real types here, not postponed ones: Temporal's converter reads 
 text each time was 5 % of a worker's time.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 from workflows.ids import printable
 
@@ -184,6 +184,16 @@ class CallStats:
     by_status: dict[str, int] = field(default_factory=dict)
     latency_ms: dict[str, int] = field(default_factory=dict)
 
+    def plus(self, other: Self) -> Self:
+        """Return the sum of both; pages may be added in any order."""
+        return replace(
+            self,
+            calls=self.calls + other.calls,
+            retries=self.retries + other.retries,
+            by_status=_summed(self.by_status, other.by_status),
+            latency_ms=_summed(self.latency_ms, other.latency_ms),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
@@ -204,6 +214,17 @@ class Counts:
     fallback: int = 0
     rejected: int = 0
     by_error: dict[str, int] = field(default_factory=dict)
+
+    def plus(self, other: Self) -> Self:
+        """Return the sum of both; pages may be added in any order."""
+        return replace(
+            self,
+            records=self.records + other.records,
+            enriched=self.enriched + other.enriched,
+            fallback=self.fallback + other.fallback,
+            rejected=self.rejected + other.rejected,
+            by_error=_summed(self.by_error, other.by_error),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,3 +259,7 @@ class ControlState:
     asked: str = ""
     accepted: list[str] = field(default_factory=list)
     at: str = ""
+
+
+def _summed(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
+    return {key: first.get(key, 0) + second.get(key, 0) for key in sorted(first | second)}

@@ -1,4 +1,4 @@
-"""How long an activity may take and when it is tried again.
+"""How long an activity may take, when it is tried again, and what it failed of.
 
 Attempts are not counted: an attempt lost to a restart would count against a maximum. What may be retried is retried
 until it works, and what cannot work is listed by type, so a batch either goes on by itself or fails with its reason.
@@ -11,9 +11,16 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+    is_cancelled_exception,
+)
 from temporalio.workflow import ActivityCancellationType
 
-from workflows.errors import PERMANENT
+from workflows.errors import PERMANENT, shortened
 from workflows.models import Shape
 
 RETRIES = RetryPolicy(
@@ -89,3 +96,26 @@ def task_timeout(shape: Shape) -> timedelta:
     The bounds are 2 s, which a busy worker may need, and 60 s, of the 120 that the server takes.
     """
     return timedelta(seconds=min(max(shape.heartbeat_timeout_s, 2.0), 60.0))
+
+
+def is_final(error: FailureError) -> bool:
+    """Tell whether the ordinary activity would not do better than the local one."""
+    if is_cancelled_exception(error):
+        return True
+    cause = error.cause if isinstance(error, ActivityError) else error
+    listed = RETRIES.non_retryable_error_types or ()
+    return isinstance(cause, ApplicationError) and (cause.non_retryable or cause.type in listed)
+
+
+def cause_message(error: FailureError) -> str:
+    """Return the message of what an activity raised: what an operator can act on, not what caused that in turn."""
+    cause: BaseException = error
+    while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
+        cause = cause.cause
+    return shortened(getattr(cause, "message", "") or str(cause))
+
+
+def cause_type(error: FailureError) -> str:
+    """Return the class name of what an activity raised."""
+    cause = error.cause if isinstance(error, ActivityError) and error.cause else error
+    return cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__

@@ -1,11 +1,15 @@
-"""What a batch is, knows and shows: its start, what outlives continue-as-new, its progress, its result.
+"""What a batch is, knows and reports: its start, what outlives continue-as-new, its progress, its result.
 
-The rules of `workflows.models` hold here too.
+The rules of `workflows.models` hold here too, but for `LiveBatch`, which never leaves the workflow.
 """
 
+import logging
 from dataclasses import dataclass, field
 from typing import Self
 
+from temporalio import workflow
+
+from workflows.ids import printable
 from workflows.models import (
     BatchRef,
     CallLimits,
@@ -19,6 +23,7 @@ from workflows.models import (
     LimitsChange,
     ManifestStatus,
     Mode,
+    Outcome,
     Page,
     Pause,
     Shape,
@@ -53,6 +58,21 @@ class Progress:
     waiting: Waiting | None = None
     cancelling: Control | None = None
     limits: CallLimits = field(default_factory=CallLimits)
+
+    def markdown(self, name: str) -> str:
+        """Return the progress of the file called `name` as Temporal's own web page shows it."""
+        counts = self.counts
+        share = 100 * self.done_bytes / max(self.size_bytes, 1)
+        lines = [
+            f"**{self.state}** - {name}",
+            f"{counts.records:,} rows done ({share:.0f} % of the file)",
+            f"{counts.enriched:,} enriched, {counts.fallback:,} fallback, {counts.rejected:,} rejected",
+        ]
+        if self.paused:
+            lines.append(f"paused by {self.paused.by or 'an operator'}: {self.paused.reason or 'no reason'}")
+        if self.waiting:
+            lines.append(f"waiting for the {self.waiting.on} since {self.waiting.since}")
+        return "\n\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,3 +164,61 @@ class BatchResult:
     status: ManifestStatus
     manifest: str
     counts: Counts
+
+
+class LiveBatch:
+    """A running batch as every part of its workflow sees it: its request, its state now, the pages not yet saved.
+
+    `state` is replaced as a whole, so what one part sets is what all others see next.
+    """
+
+    def __init__(self, request: BatchRequest, mode: Mode) -> None:
+        self.request = request
+        self.shape = request.shape
+        self.mode = mode
+        self.ref = BatchRef(id=request.id, source=request.source, csv=request.shape.csv, generation=request.generation)
+        self.state = request.state
+        self.open_pages = {page.number: page for page in request.state.open_pages}
+        self.pages_in_flight = 0
+        self.outcome: Outcome | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the batch is on its way to a cancelled end."""
+        return self.state.cancel is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether no new call may start until `resume`. A cancel ends a pause."""
+        return self.state.pause is not None and not self.cancelled
+
+    @property
+    def waits_for_answer(self) -> bool:
+        """Whether it is paused to ask an operator if it may go on past a limit."""
+        return bool(self.state.asked) and self.paused
+
+    @property
+    def all_saved(self) -> bool:
+        """Whether every page of the file has been saved."""
+        return self.state.cursor is None and not self.open_pages
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the whole file is known to be at most as many rows as a large one has in flight."""
+        rows = self.state.total_rows
+        return rows is not None and rows <= self.shape.page_rows * self.shape.pages_in_flight
+
+    @property
+    def turnover_due(self) -> bool:
+        """Whether this run should end and the next one go on. A cancelled batch ends in the run it is in."""
+        return workflow.info().is_continue_as_new_suggested() and not self.cancelled
+
+    def log(self, event: str, level: int = logging.INFO, **fields: str) -> None:
+        """Log a change of the batch's state, once: not again when the workflow is replayed."""
+        printed = {key: printable(value) for key, value in fields.items()}
+        workflow.logger.log(level, event, extra={"fields": {**self.ref.log_fields, **printed}})
+
+    @staticmethod
+    def now() -> str:
+        """Return the workflow's time, the same in every replay."""
+        return workflow.now().isoformat(timespec="milliseconds")

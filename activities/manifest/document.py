@@ -15,7 +15,6 @@ import orjson
 from activities.output.names import manifest_name
 from activities.output.page_journal import FileFacts, SavedPage
 from workflows.models import Counts, ManifestStatus
-from workflows.sums import added_counts
 
 MANIFEST_VERSION = 1
 ALGORITHM = "sha256"
@@ -133,8 +132,7 @@ def counts_of(pages: Iterable[SavedPage]) -> Counts:
     """Return the sums over pages."""
     total = Counts()
     for saved in pages:
-        total = added_counts(
-            total,
+        total = total.plus(
             Counts(
                 records=saved.chunk.rows + saved.rejected_rows,
                 enriched=saved.enriched,

@@ -23,10 +23,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.config.settings import Settings
 from daemon.temporal.connection import unreachable
-from workflows.cursor import CursorBatchWorkflow
+from workflows.batch_workflows import CursorBatchWorkflow, InMemoryBatchWorkflow
 from workflows.errors import StartedElsewhere, StartRefused, TemporalUnreachable, TransientError
 from workflows.ids import displayed, printable, workflow_id
-from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.models import Mode
 from workflows.policies import task_timeout
 from workflows.state import BatchRequest

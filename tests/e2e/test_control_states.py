@@ -22,7 +22,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.registry.control_states import ControlStates, keep_control_state
 from daemon.worker import WORKFLOWS
-from workflows.cursor import CursorBatchWorkflow
+from workflows.batch_workflows import CursorBatchWorkflow
 from workflows.errors import TransientError
 from workflows.models import BatchRef, CallLimits, Control, ControlState, CsvOptions, LimitsChange, Pause
 from workflows.requests import KeepControlState

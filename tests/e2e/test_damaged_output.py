@@ -24,11 +24,9 @@ from activities.source.source_file import SourceFile
 from activities.write_manifest import finish
 from daemon.results.verify import verify
 from daemon.worker import WORKFLOWS
-from workflows.cursor import CursorBatchWorkflow
-from workflows.in_memory import InMemoryBatchWorkflow
+from workflows.batch_workflows import CursorBatchWorkflow, InMemoryBatchWorkflow, RetryFailedWorkflow
 from workflows.models import CallStats, Checked, Counts, Identity, Page, Shape
 from workflows.requests import LoadedPages, WriteManifest, WrittenManifest
-from workflows.retry_failed import RetryFailedWorkflow
 
 Make = Callable[..., Installation]
 RENEWAL_EVENTS = 200

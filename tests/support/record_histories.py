@@ -24,14 +24,16 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from daemon.worker import WORKFLOWS
-from workflows.control import BatchControl
-from workflows.cursor import CursorBatchWorkflow
-from workflows.in_memory import InMemoryBatchWorkflow
-from workflows.load_chunks import LoadChunksWorkflow
+from workflows.batch_workflows import (
+    CursorBatchWorkflow,
+    InMemoryBatchWorkflow,
+    LoadChunksWorkflow,
+    RetryFailedWorkflow,
+)
 from workflows.models import Control, LimitsChange, Page
+from workflows.operator_signals import OperatorSignals
 from workflows.policies import LOCAL_MAX_BYTES, steps_are_local
 from workflows.requests import EnrichedPage, EnrichPage
-from workflows.retry_failed import RetryFailedWorkflow
 
 FOLDER = HISTORIES
 QUEUE = "record"
@@ -70,7 +72,7 @@ async def pause_and_resume(handle: Handle, stub: StubActivities) -> None:
 
 
 async def resume_once_it_is_paused(handle: Handle, stub: StubActivities) -> None:
-    while not (await handle.query(BatchControl.progress)).paused:
+    while not (await handle.query(OperatorSignals.progress)).paused:
         await asyncio.sleep(0.05)
     await handle.signal("resume")
 

@@ -21,7 +21,7 @@ from activities.registry.receipts import Receipt
 from daemon.batchctl.exit_codes import NotPossible
 from daemon.batchctl.state.live import LiveBatches
 from daemon.config.settings import Settings
-from workflows.cursor import CursorBatchWorkflow
+from workflows.batch_workflows import CursorBatchWorkflow
 from workflows.models import LimitsChange
 from workflows.requests import EnrichedPage, EnrichPage
 from workflows.state import BatchRequest

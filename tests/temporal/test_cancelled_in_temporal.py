@@ -27,8 +27,7 @@ from activities.disk.failpoints import watched
 from activities.registry.receipts import Receipt
 from activities.workspace import Workspace
 from daemon.worker import WORKFLOWS
-from workflows.cursor import CursorBatchWorkflow
-from workflows.in_memory import InMemoryBatchWorkflow
+from workflows.batch_workflows import CursorBatchWorkflow, InMemoryBatchWorkflow
 from workflows.models import Identity, Shape
 from workflows.requests import LoadedPages, LoadPages
 from workflows.state import BatchRequest

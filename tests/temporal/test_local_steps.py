@@ -19,12 +19,10 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from daemon.step_log import StepLog
 from daemon.worker import WORKFLOWS
-from workflows.cursor import CursorBatchWorkflow
+from workflows.batch_workflows import CursorBatchWorkflow, InMemoryBatchWorkflow, RetryFailedWorkflow
 from workflows.errors import SourceChanged, StorageFull
-from workflows.in_memory import InMemoryBatchWorkflow
 from workflows.policies import LOCAL_MAX_BYTES, steps_are_local
 from workflows.requests import FileSource, SavedChunk, SavePage
-from workflows.retry_failed import RetryFailedWorkflow
 
 NUMBERS = count(10_001)
 BATCHES = [CursorBatchWorkflow, InMemoryBatchWorkflow, RetryFailedWorkflow]

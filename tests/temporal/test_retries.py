@@ -16,8 +16,8 @@ from finished_work import CSV, FinishedWork
 from stub_activities import StubActivities, workers
 from temporalio.client import Client, WorkflowHandle
 
+from workflows.batch_workflows import RetryFailedWorkflow
 from workflows.requests import EnrichedPage, EnrichPage
-from workflows.retry_failed import RetryFailedWorkflow
 
 NUMBERS = count(1)
 

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.config.settings import Settings
 from daemon.temporal.starter import TemporalStarter
-from workflows.cursor import CursorBatchWorkflow
+from workflows.batch_workflows import CursorBatchWorkflow
 from workflows.errors import StartedElsewhere, StartRefused, TemporalUnreachable
 from workflows.models import Identity
 from workflows.state import BatchRequest

@@ -20,8 +20,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from daemon.worker import WORKFLOWS
-from workflows.cursor import CursorBatchWorkflow
-from workflows.in_memory import InMemoryBatchWorkflow
+from workflows.batch_workflows import CursorBatchWorkflow, InMemoryBatchWorkflow, RetryFailedWorkflow
 from workflows.models import CallLimits, Control, LimitsChange, Page
 from workflows.requests import (
     EnrichedPage,
@@ -34,7 +33,6 @@ from workflows.requests import (
     WriteManifest,
     WrittenManifest,
 )
-from workflows.retry_failed import RetryFailedWorkflow
 
 BIN = Path(sys.executable).parent
 NUMBERS = count(1)

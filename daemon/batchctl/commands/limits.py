@@ -17,9 +17,9 @@ from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import steered
 from daemon.batchctl.state.session import Session
 from daemon.config.settings import Settings
-from workflows.control import MAX_CONCURRENCY
 from workflows.errors import SettingsError
 from workflows.models import LimitsChange
+from workflows.operator_signals import MAX_CONCURRENCY
 
 ASKED_AT_ONCE = 8
 

@@ -23,10 +23,10 @@ from daemon.batchctl.state.loaders import finished_output
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.session import Session
 from daemon.config.settings import Settings
+from workflows.batch_workflows import RetryFailedWorkflow
 from workflows.ids import workflow_id
 from workflows.models import Identity, Shape, Source
 from workflows.policies import steps_are_local, task_timeout
-from workflows.retry_failed import RetryFailedWorkflow
 from workflows.state import BatchRequest
 
 LOOK_S = 0.3

@@ -35,10 +35,10 @@ from daemon.batchctl.state.batch_view import BatchView
 from daemon.batchctl.state.runs import from_temporal, from_workflow, with_result
 from daemon.config.settings import Settings
 from daemon.temporal.connection import connect, unreachable, without_room
-from workflows.control import BatchControl
 from workflows.errors import TemporalUnreachable
 from workflows.ids import workflow_id
 from workflows.models import CallLimits, Control, LimitsChange
+from workflows.operator_signals import OperatorSignals
 from workflows.state import BatchResult, Progress
 
 CONNECT_S = 2.0
@@ -154,7 +154,7 @@ class LiveBatches:
         handle = self.client.get_workflow_handle(workflow_id(batch_id) + suffix)
         try:
             async with self._answering():
-                return await handle.execute_update(BatchControl.set_limits, change, rpc_timeout=RPC_TIMEOUT)
+                return await handle.execute_update(OperatorSignals.set_limits, change, rpc_timeout=RPC_TIMEOUT)
         except WorkflowUpdateFailedError as error:
             raise NotPossible(f"{batch_id} refused the change: {error.cause}") from error
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
@@ -213,7 +213,7 @@ class LiveBatches:
         try:
             async with self._answering():
                 handle = self.client.get_workflow_handle(workflow)
-                return await handle.query(BatchControl.progress, rpc_timeout=QUERY_TIMEOUT)
+                return await handle.query(OperatorSignals.progress, rpc_timeout=QUERY_TIMEOUT)
         except (_Unknown, _Silent, WorkflowQueryFailedError, ValueError):
             return None
 

@@ -14,7 +14,6 @@ from activities.output.call_stats import bucket, call_stats, percentile_ms
 from activities.output.output_folder import OutputFolder
 from activities.output.row_log import DurableRow, RowLog
 from workflows.models import CallStats
-from workflows.sums import added_stats
 
 ID = "users-0123456789ab"
 NAME = ".part-000001"
@@ -151,7 +150,7 @@ def test_a_tally_counts_calls_retries_statuses_and_successful_latencies() -> Non
 
 def test_tallies_of_two_halves_add_up_to_the_whole() -> None:
     rows = [row(number, statuses=("500",) * (number % 3) + ("200",)) for number in range(1, 20)]
-    assert added_stats(call_stats(rows[:7]), call_stats(rows[7:])) == call_stats(rows)
+    assert call_stats(rows[:7]).plus(call_stats(rows[7:])) == call_stats(rows)
 
 
 @given(st.floats(0, 3_600_000))

@@ -13,7 +13,7 @@ from repository import ROOT
 from activities.adapter import BatchActivities
 from workflows.contract import Activities
 
-WORKFLOW_MODULES = ["workflows.cursor", "workflows.in_memory", "workflows.load_chunks", "workflows.contract"]
+WORKFLOW_MODULES = ["workflows.batch_workflows", "workflows.contract"]
 IO_LIBRARIES = ["aiohttp", "httpx2", "orjson", "watchfiles", "rich"]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from workflows.limits import excess
 from workflows.models import Counts, Shape
+from workflows.operator_signals import excess
 
 
 def counts(*, fallback: int = 0, rejected: int = 0, records: int = 1_000) -> Counts:
