@@ -160,7 +160,7 @@ class BatchActivities(Activities):
             yield work
 
     def _lost(self) -> Callable[[], bool]:
-        """Return what tells whether the activity that asks has been given to another worker meanwhile."""
+        """Return what says whether the activity that asks has been given to another worker meanwhile."""
         timeout = activity.info().heartbeat_timeout
         patience_s = timeout.total_seconds() if timeout else float("inf")
         return partial(self._stall_detector.stalled_since, self._stall_detector.clock() - DELIVERY_S, patience_s)

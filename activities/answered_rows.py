@@ -22,7 +22,7 @@ LOOKED_AT_ROWS = 50
 
 
 def answered_row(folder: Directory, batch_id: str, part: RowLog, pages: Iterable[tuple[int, int]]) -> CallRow | None:
-    """Return a row that was enriched, from `part` or from the chunks of `pages`; None where a short look finds none.
+    """Return a row that was enriched, from `part` or from the chunks of `pages`; None where the first few hold none.
 
     Args:
         folder: the output folder.

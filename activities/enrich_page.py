@@ -115,7 +115,7 @@ class OpenPage:
             yield CallRow(number=number, key=f"{self._batch_id}-{number}", body=body)
 
     def answered_row(self) -> CallRow | None:
-        """Return a row of this batch that the API has answered before; None where a short look finds none."""
+        """Return a row of this batch that the API has answered before; None where the first few pages hold none."""
         if self._part is None:
             return None
         number, generation = self._request.page.number, self._request.batch.generation

@@ -48,7 +48,7 @@ def save_chunk(folder: Directory, request: SavePage) -> SavedChunk:
 def already_saved(folder: Directory, page: Page, generation: int = 1) -> SavedPage | None:
     """Return what was saved of a page, where it is still what it was; None where it must be made.
 
-    Costs one look at the folder for a page that was never saved. Files that no longer are what they were are removed,
+    Costs one listing of the folder for a page that was never saved. Files that are not what they were are removed,
     unless a manifest lists them already: then nothing is touched.
     """
     if not folder.exists(chunk_name(page.number, generation)):

@@ -1,4 +1,4 @@
-"""The last look at a batch: the chunks are hashed, the source is read again whole, the manifest is written."""
+"""The end of a batch: the chunks are hashed, the source is read again whole, the manifest is written."""
 
 from __future__ import annotations
 

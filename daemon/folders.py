@@ -72,7 +72,7 @@ def _prepare_own(inbox: Path, *, makes: bool) -> None:
 
 
 def _is_ours(state_dir: Path) -> bool:
-    """Tell whether a folder is there for our state alone: one that others share, such as /tmp, stays as it is."""
+    """Return whether a folder is there for our state alone: one that others share, such as /tmp, stays as it is."""
     if state_dir.stat().st_mode & stat.S_ISVTX:
         return False
     names = {each.name for each in state_dir.iterdir()}

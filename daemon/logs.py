@@ -38,13 +38,13 @@ def set_up_logging(settings: Settings) -> None:
 
 
 def without_what_is_told(record: logging.LogRecord) -> bool:
-    """Drop the SDK's word and traceback of an activity that failed foreseeably: `daemon.step_log` tells of it."""
+    """Drop the SDK's line and traceback for an activity that failed foreseeably: `daemon.step_log` logs it."""
     failed = record.__dict__.get("__temporal_error_identifier") == "ActivityFailure"
     return not (failed and record.exc_info and is_foreseeable(record.exc_info[1]))
 
 
 def is_journal(stream: TextIO) -> bool:
-    """Tell whether a stream leads to the journal: systemd names its device and inode in JOURNAL_STREAM."""
+    """Return whether a stream leads to the journal: systemd names its device and inode in JOURNAL_STREAM."""
     try:
         there = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -87,7 +87,7 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         fields = getattr(record, "fields", {})
-        facts = "".join(f" {key}={_shown(value)}" for key, value in fields.items())
+        facts = "".join(f" {key}={_field_text(value)}" for key, value in fields.items())
         text = f"{_time(record):%H:%M:%SZ} {record.levelname.lower():7} {record.getMessage()}{facts}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
@@ -99,6 +99,6 @@ def _time(record: logging.LogRecord) -> datetime:
     return datetime.fromtimestamp(record.created, tz=UTC)
 
 
-def _shown(value: object) -> str:
+def _field_text(value: object) -> str:
     text = str(value)
     return f'"{text}"' if " " in text else text

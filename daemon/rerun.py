@@ -111,7 +111,7 @@ class Reruns:
         raise AssertionError
 
     def _never_laid(self, receipt: Receipt) -> bool:
-        """Tell whether a rerun was killed after it wrote its receipt and before its copy was in place."""
+        """Return whether a rerun was killed after it wrote its receipt and before its copy was in place."""
         return receipt.state == "claimed" and not (self._inbox / PROCESSING / receipt.id).exists()
 
 

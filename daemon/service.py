@@ -105,7 +105,7 @@ class Service:
             await self._server.stop()
 
     def _is_ready(self) -> bool:
-        """Tell whether the service is ready, and every process of it and the server are right now."""
+        """Return whether the service is ready, and every process of it and the server are right now."""
         served = self._server is None or self._server.is_ready
         answered = self._probe is not None and self._probe.answers
         return self._ready and served and answered and all(child.is_ready for child in self._children())

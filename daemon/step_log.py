@@ -1,7 +1,7 @@
 """What the log says of steps that fail: one line when a batch begins to wait for something, one when it goes on.
 
 A step (an activity) is tried again until it works, so each failed attempt would be a line of its own, with a traceback
-by the SDK. Foreseeable failures are told here instead; see `is_foreseeable` for the rest.
+by the SDK. Foreseeable failures are logged here instead; see `is_foreseeable` for the rest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 def is_foreseeable(error: BaseException | None) -> bool:
-    """Tell whether an error is one that the log explains without a traceback."""
+    """Return whether an error is one that the log explains without a traceback."""
     return isinstance(error, BatchdError | OSError | ApplicationError | asyncio.CancelledError)
 
 

@@ -42,6 +42,6 @@ def load_mock_settings() -> MockSettings:
     try:
         return MockSettings()  # type: ignore[call-arg]  # the environment fills it
     except ValidationError as error:
-        told = [(".".join(str(part) for part in each["loc"]), each["msg"]) for each in error.errors()]
-        texts = [f"MOCK_API_{name.upper()}: {said}" if name else said for name, said in told]
+        errors = [(".".join(str(part) for part in each["loc"]), each["msg"]) for each in error.errors()]
+        texts = [f"MOCK_API_{name.upper()}: {message}" if name else message for name, message in errors]
         raise BadSettings("; ".join(texts)) from error

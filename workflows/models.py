@@ -152,7 +152,7 @@ class Page:
 class Checked:
     """How far the files of a batch have been hashed: those of pages up to `page` were what they must be.
 
-    `since_ns` is the output folder's own clock when that look began: a file that changed later is hashed again.
+    `since_ns` is the output folder's own clock when that check began: a file that changed later is hashed again.
     """
 
     page: int = 0

@@ -177,7 +177,7 @@ class ControlOnDisk:
         self._task = asyncio.create_task(self._keep())
 
     def is_current(self) -> bool:
-        """Tell whether nothing is left to write: what is set is on disk, or nothing is written for this batch."""
+        """Return whether nothing is left to write: what is set is on disk, or nothing is written for this batch."""
         return self._kept == self._batch.state.control() or self._task is None or self._task.done()
 
     async def _keep(self) -> None:

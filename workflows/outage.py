@@ -42,11 +42,11 @@ class Outage:
         return news
 
     def is_prober(self, page: int) -> bool:
-        """Tell whether `page` is the one that asks."""
+        """Return whether `page` is the one that asks."""
         return self.waiting is not None and self._prober == page
 
     def holds(self, page: int) -> bool:
-        """Tell whether `page` must stand still while another one asks."""
+        """Return whether `page` must stand still while another one asks."""
         return self.waiting is not None and self._prober != page
 
     async def until_next_probe(self, given_up: Callable[[], bool]) -> None:

@@ -123,7 +123,7 @@ class PagePool:
         self._batch.pages_in_flight = len(self._tasks)
 
     def may_start(self) -> bool:
-        """Tell whether one more page may begin."""
+        """Return whether one more page may begin."""
         return len(self._tasks) < self._pages_at_once() and not self.is_held and not self._batch.turnover_due
 
     async def stop(self) -> None:

@@ -77,7 +77,7 @@ def writing(timeout: timedelta, heartbeat_timeout: timedelta, *, most_attempts: 
 
 
 def steps_are_local(size_bytes: int) -> bool:
-    """Tell whether the short steps of a file of that size are local activities."""
+    """Return whether the short steps of a file of that size are local activities."""
     return size_bytes <= LOCAL_MAX_BYTES
 
 
@@ -99,7 +99,7 @@ def task_timeout(shape: Shape) -> timedelta:
 
 
 def is_final(error: FailureError) -> bool:
-    """Tell whether the ordinary activity would not do better than the local one."""
+    """Return whether the ordinary activity would not do better than the local one."""
     if is_cancelled_exception(error):
         return True
     cause = error.cause if isinstance(error, ActivityError) else error

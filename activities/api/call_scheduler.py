@@ -67,8 +67,8 @@ class Caps:
 NO_CAPS = Caps()
 
 
-QUESTIONS = ""
-"""Questions about the API wait as a batch of their own. No hold stops them: they tell whether it is needed."""
+PROBES = ""
+"""Probes of the API wait as a batch of their own. No hold stops them: they show whether it is needed."""
 
 
 class _Batch:
@@ -101,7 +101,7 @@ class CallScheduler:
 
     def come(self, name: str, caps: Caps = NO_CAPS) -> None:
         """Note that a page of a batch is here, with what the batch may do at most from its next call on."""
-        batch = self._batches.setdefault(name, _Batch(never_held=name == QUESTIONS))
+        batch = self._batches.setdefault(name, _Batch(never_held=name == PROBES))
         batch.users += 1
         if batch.caps != caps:
             batch.caps = NO_CAPS if caps == NO_CAPS else caps

@@ -1,4 +1,4 @@
-"""Is the API down? Judged over all batches of a worker, so that an outage is a wait and not ten thousand fallbacks.
+"""Is the API down? Decided over all batches of a worker, so that an outage is a wait and not ten thousand fallbacks.
 
 Closed, calls go through. Open, none do, but for one probe at a time when it is due; its success closes the circuit.
 Release It! (Nygard) calls this a circuit breaker. It opens when somebody says so: failures make it suspect only, since
@@ -70,7 +70,7 @@ class CircuitBreaker:
         self._remember(failed=True)
 
     def answers_since(self, moment: float) -> bool:
-        """Tell whether a call that was made after `moment` was answered sensibly.
+        """Return whether a call that was made after `moment` was answered sensibly.
 
         One that was on its way at that moment proves nothing: it may have been the last before an outage.
         """

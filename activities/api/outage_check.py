@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
 
-from activities.api.call_scheduler import QUESTIONS
+from activities.api.call_scheduler import PROBES
 from activities.api.replies import BUSY, STALE, Meaning, Reply
 from activities.api.rows import CallRow
 from activities.api.session import Session
 
-LOOK_AGAIN_S = 0.02
+POLL_S = 0.02
 
 PATIENCE_S = 5.0
 """An API that answered a call within this is busy when it says 429, and not down."""
@@ -28,7 +28,7 @@ async def api_is_down(session: Session, reply: Reply) -> bool:
     session.rows_under_way -= 1
     try:
         while session.rows_under_way and not (circuit.is_open or circuit.answers_since(failed_at)):  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(POLL_S)
     finally:
         session.rows_under_way += 1
     async with session.outage_check_lock:
@@ -80,7 +80,7 @@ async def answers_again(session: Session, detail: str) -> bool:
     if row is None:
         session.circuit.open(detail)
         return False
-    reply = await Question(session, row).reply()
+    reply = await ProbeCall(session, row).reply()
     if reply.meaning is Meaning.RETRY:
         session.circuit.open(reply.detail, asked_s=reply.retry_after_s or 0.0)
         return False
@@ -88,7 +88,7 @@ async def answers_again(session: Session, detail: str) -> bool:
     return True
 
 
-class Question:
+class ProbeCall:
     """A single call, made when it is its turn at the scheduler, whose reply is awaited."""
 
     sequence = 0
@@ -103,12 +103,12 @@ class Question:
     async def reply(self) -> Reply:
         """Queue up, call, and return the reply."""
         scheduler = self._session.scheduler
-        scheduler.come(QUESTIONS)
+        scheduler.come(PROBES)
         try:
-            scheduler.queue_up(QUESTIONS, self)
+            scheduler.queue_up(PROBES, self)
             return await self._reply
         finally:
-            scheduler.go(QUESTIONS)
+            scheduler.go(PROBES)
 
     def begin_call(self, *, saturated: bool) -> bool:
         """Begin the call, the first time. Called by the scheduler."""
@@ -128,13 +128,13 @@ class Question:
             self._session.learn(reply, saturated=saturated)
             if reply.status == STALE and not self._reply.cancelled():
                 self._asked, self._was_stale = False, True
-                self._session.scheduler.queue_up(QUESTIONS, self)
+                self._session.scheduler.queue_up(PROBES, self)
             elif not self._reply.done():
                 self._reply.set_result(reply)
         except Exception as error:  # noqa: BLE001 - whatever it is, `reply` raises it
             if not self._reply.done():
                 self._reply.set_exception(error)
-        self._session.scheduler.leave(QUESTIONS)
+        self._session.scheduler.leave(PROBES)
 
 
 class Checks:

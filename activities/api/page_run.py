@@ -18,7 +18,7 @@ from typing import TypeVar
 from activities.api.outage_check import Checks
 from activities.api.refusals import RefusedRows
 from activities.api.replies import CERTIFICATE, STALE, Meaning, Reply
-from activities.api.retries import Try
+from activities.api.retries import Attempt
 from activities.api.rows import DONE, CallRow, PageOutcome, RowOutcome, bulk_answers, bulk_body, outcome_of
 from activities.api.session import Session
 from activities.api.slow_downs import SlowDowns, Verdict
@@ -52,7 +52,7 @@ class PageCalls:
         self.sequence = session.next_sequence()
         self._ahead: CallRow | None = None
         """The next row that no call was made for yet."""
-        self._again: deque[Try] = deque()
+        self._again: deque[Attempt] = deque()
         """Rows that are due for a call of their own: after a failed one, or after a bulk call without them."""
         self._queued = False
         self._calls = 0
@@ -117,10 +117,10 @@ class PageCalls:
             self._session.http.begin_bulk(bulk_body(rows), ended)
             self._calls += 1
         else:
-            self._begin_row(Try(row), saturated=saturated)
+            self._begin_row(Attempt(row), saturated=saturated)
         return True
 
-    def _begin_row(self, due: Try, *, saturated: bool) -> None:
+    def _begin_row(self, due: Attempt, *, saturated: bool) -> None:
         if not due.statuses:
             self._session.budget.earn()
         ended = partial(self._ended, self._settle, due, saturated)
@@ -141,8 +141,8 @@ class PageCalls:
             self.queue_up()
         self._check_over()
 
-    def _settle(self, due: Try, reply: Reply) -> None:
-        tried = Try(due.row, (*due.statuses, reply.status), due.last)
+    def _settle(self, due: Attempt, reply: Reply) -> None:
+        tried = Attempt(due.row, (*due.statuses, reply.status), due.last)
         if reply.meaning is Meaning.DONE:
             self.finish(tried, reply)
         elif reply.status == CERTIFICATE:
@@ -156,10 +156,10 @@ class PageCalls:
         else:
             self.finish(tried, reply)
 
-    def _may_retry(self, tried: Try, reply: Reply) -> bool:
+    def _may_retry(self, tried: Attempt, reply: Reply) -> bool:
         return tried.attempts < self._session.options.attempts and self._session.budget.spend(sent=reply.sent)
 
-    def _settle_or_wait(self, tried: Try, reply: Reply) -> None:
+    def _settle_or_wait(self, tried: Attempt, reply: Reply) -> None:
         """Try a row again, check why it fails where it used up its attempts, or leave it to wait for the API."""
         if self._session.circuit.is_open:
             self.stop(self._session.down())
@@ -170,7 +170,7 @@ class PageCalls:
         else:
             self.back_off(tried, reply, patient=not self._session.budget.spend(sent=reply.sent))
 
-    async def _check_failed_row(self, tried: Try, reply: Reply) -> None:
+    async def _check_failed_row(self, tried: Attempt, reply: Reply) -> None:
         """Call a row that used up its attempts once more when the API answers others; if that fails too, it is bad."""
         verdict = await self._slow_downs.why_failed(reply)
         if verdict is Verdict.BUSY:
@@ -184,7 +184,7 @@ class PageCalls:
         elif verdict is Verdict.ROW:
             self.due_again(tried._replace(last=True))
 
-    def finish(self, tried: Try, reply: Reply) -> None:
+    def finish(self, tried: Attempt, reply: Reply) -> None:
         """Keep the final answer of a row."""
         self._keep(outcome_of(tried.row, tried.statuses, reply))
         self.note_under_way(-1)
@@ -194,12 +194,12 @@ class PageCalls:
                 self._refused.finish()
         self.queue_up()
 
-    def back_off(self, tried: Try, reply: Reply, *, patient: bool = False) -> None:
+    def back_off(self, tried: Attempt, reply: Reply, *, patient: bool = False) -> None:
         """Call a row again after a rest."""
         rest_s = tried.rest_s(reply, self._session.jitter, patient=patient)
         asyncio.get_running_loop().call_later(rest_s, self.due_again, tried)
 
-    def due_again(self, due: Try) -> None:
+    def due_again(self, due: Attempt) -> None:
         """Call a row again."""
         self._again.append(due)
         self.queue_up()
@@ -210,9 +210,9 @@ class PageCalls:
         for row in rows:
             if (answer := found.get(row.key)) is not None:
                 own = Reply(Meaning.DONE, "200", "", answer=answer, latency_ms=reply.latency_ms)
-                self.finish(Try(row, ("200",)), own)
+                self.finish(Attempt(row, ("200",)), own)
             else:
-                self._again.append(Try(row))
+                self._again.append(Attempt(row))
         if reply.status == CERTIFICATE:
             self.stop(PageOutcome("api_refused", reply.detail))
         elif self._session.options.outage == "wait" and self._session.circuit.is_open:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from activities.api.outage_check import Checks, Question
+from activities.api.outage_check import Checks, ProbeCall
 from activities.api.replies import Meaning, Reply
-from activities.api.retries import Try
+from activities.api.retries import Attempt
 from activities.api.rows import PageOutcome
 from activities.api.session import Session
 from activities.api.transport.replies import shown
@@ -23,10 +23,10 @@ class Page(Protocol):
     stopped: PageOutcome | None
     checks: Checks
 
-    def finish(self, tried: Try, reply: Reply) -> None:
+    def finish(self, tried: Attempt, reply: Reply) -> None:
         """Keep the final answer of a row."""
 
-    def back_off(self, tried: Try, reply: Reply) -> None:
+    def back_off(self, tried: Attempt, reply: Reply) -> None:
         """Call a row again after a rest."""
 
     def note_under_way(self, rows: int) -> None:
@@ -46,18 +46,18 @@ class RefusedRows:
         self._session = session
         self._batch_id = batch_id
         self._page = page
-        self.rows: list[tuple[Try, Reply]] = []
+        self.rows: list[tuple[Attempt, Reply]] = []
         self._asking = False
 
     def hold_back(self, calls: int, most: int) -> bool:
-        """Tell whether no call may begin beside `calls`: one at a time where nothing was ever answered."""
+        """Return whether no call may begin beside `calls`: one at a time where nothing was ever answered."""
         return len(self.rows) >= most if self._session.answered_row else bool(self.rows and calls)
 
-    def take(self, tried: Try, reply: Reply) -> None:
+    def take(self, tried: Attempt, reply: Reply) -> None:
         """Take a row that was refused: finished at once where the API answers others well, else checked."""
-        refusals = self._session.refusals
-        refusals.count(self._batch_id, self._session.answered_row)
-        if reply.meaning is Meaning.FALLBACK and refusals.are_few:
+        streak = self._session.refusal_streak
+        streak.count(self._batch_id, self._session.answered_row)
+        if reply.meaning is Meaning.FALLBACK and streak.is_short:
             self._page.finish(tried, reply)
         else:
             self.rows.append((tried, reply))
@@ -72,7 +72,7 @@ class RefusedRows:
         if self._session.answered_row is not None:
             self._asking = True
             self._page.checks.run(self._ask())
-        elif self._session.refusals.tell(self._batch_id, reply):
+        elif self._session.refusal_streak.is_conclusive(self._batch_id, reply):
             self._pause(reply)
         elif no_more_rows:
             refused = [each for _, each in self.rows if each.meaning is Meaning.REFUSED]
@@ -92,13 +92,13 @@ class RefusedRows:
         """Ask about a row that was answered before, and decide by the answer about the rows refused until now."""
         count, known = len(self.rows), self._session.answered_row
         try:
-            answer = await Question(self._session, known).reply() if known else None
+            answer = await ProbeCall(self._session, known).reply() if known else None
         finally:
             self._asking = False
         if answer is None or answer.meaning is Meaning.RETRY:
             self._again(count)
         elif answer.meaning is Meaning.DONE:
-            self._session.refusals.answered_well()
+            self._session.refusal_streak.answered_well()
             self._finish(count)
         else:
             if self._session.answered_row is known:
@@ -118,13 +118,13 @@ class RefusedRows:
         for tried, reply in self._cut(count):
             self._page.back_off(tried, reply)
 
-    def _cut(self, count: int) -> list[tuple[Try, Reply]]:
+    def _cut(self, count: int) -> list[tuple[Attempt, Reply]]:
         cut, self.rows = self.rows[:count], self.rows[count:]
         self._page.note_under_way(count)
         return cut
 
     def _pause(self, reply: Reply) -> None:
-        self._session.refusals.paused(self._batch_id)
+        self._session.refusal_streak.paused(self._batch_id)
         self._page.stop(PageOutcome("api_refused", self._reason(reply)))
 
     def _reason(self, reply: Reply) -> str:

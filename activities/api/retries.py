@@ -25,7 +25,7 @@ RESERVE = 10.0
 """What a worker starts with, and the most it saves up."""
 
 
-class Try(NamedTuple):
+class Attempt(NamedTuple):
     """A row that is due for a call.
 
     `statuses` are what its calls have come to. `last`: it used up its attempts, and this call decides.

@@ -19,10 +19,10 @@ from activities.api.retries import RetryBudget
 from activities.api.rows import CallRow, PageOutcome
 from activities.api.transport.pool import HttpCalls
 
-ROWS_THAT_TELL = 10
-"""Refused in a row, with no good answer between, they say that the address is wrong."""
+CONCLUSIVE_ROWS = 10
+"""So many refused in a row, with no good answer between, show that the address is wrong."""
 
-REFUSED_ROWS_THAT_TELL = 3
+CONCLUSIVE_REFUSED_ROWS = 3
 """The same for the credentials: an API may lock out who tries too often."""
 
 OnFailure = Callable[[Reply, object], None]
@@ -45,7 +45,7 @@ class Session:
         self.circuit = CircuitBreaker(clock, random)
         self.budget = RetryBudget()
         self.http = HttpCalls(options)
-        self.refusals = Refusals()
+        self.refusal_streak = RefusalStreak()
         self.rows_under_way = 0
         self.answered_row: CallRow | None = None
         self.outage_check_lock = asyncio.Lock()
@@ -56,7 +56,7 @@ class Session:
     def remember_answered(self, row: CallRow | None) -> None:
         """Remember a row that was answered at some time before, or forget the last one."""
         self.answered_row = row
-        self.refusals.know(row)
+        self.refusal_streak.remember_answered(row)
 
     def next_sequence(self) -> int:
         """Return the number of a page in the order in which pages came."""
@@ -84,7 +84,7 @@ class Session:
         return PageOutcome("api_down", self.circuit.detail, self.circuit.retry_after_s())
 
 
-class Refusals:
+class RefusalStreak:
     """What the refusals since the last good answer amount to, over all batches of a worker."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Refusals:
         self._pauses = Counter[str]()
         self._since_pause = Counter[str]()
 
-    def know(self, row: CallRow | None) -> None:
+    def remember_answered(self, row: CallRow | None) -> None:
         """Note a row that was answered before this worker was started, or that none is known any more."""
         self._answered = row
 
@@ -114,13 +114,13 @@ class Refusals:
         self._since_pause.clear()
 
     @property
-    def are_few(self) -> bool:
+    def is_short(self) -> bool:
         """Whether a good answer came so lately that the address is right."""
-        return self._answers_well and self._in_a_row <= ROWS_THAT_TELL
+        return self._answers_well and self._in_a_row <= CONCLUSIVE_ROWS
 
-    def tell(self, batch_id: str, reply: Reply) -> bool:
-        """Tell whether they are so many that the settings are at fault; twice as many each time `batch_id` goes on."""
-        enough = REFUSED_ROWS_THAT_TELL if reply.meaning is Meaning.REFUSED else ROWS_THAT_TELL
+    def is_conclusive(self, batch_id: str, reply: Reply) -> bool:
+        """Return whether they are enough to blame the settings; twice as many each time `batch_id` goes on."""
+        enough = CONCLUSIVE_REFUSED_ROWS if reply.meaning is Meaning.REFUSED else CONCLUSIVE_ROWS
         pauses = self._pauses[batch_id]
         return self._in_a_row >= enough and (not pauses or self._since_pause[batch_id] >= enough * 2**pauses)
 

@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum
 
-from activities.api.outage_check import LOOK_AGAIN_S, PATIENCE_S, Question, api_is_down
+from activities.api.outage_check import PATIENCE_S, POLL_S, ProbeCall, api_is_down
 from activities.api.replies import BUSY, Meaning, Reply
-from activities.api.retries import Try
+from activities.api.retries import Attempt
 from activities.api.session import Session
 
 LONG_REST_S = 2.0
@@ -58,7 +58,7 @@ class SlowDowns:
 
     def _rejected(self, took_s: float, called: object) -> None:
         """Lower the limit of calls at once where the API turns rows away; the same row again says nothing new."""
-        key = called.row.key if isinstance(called, Try) else ""
+        key = called.row.key if isinstance(called, Attempt) else ""
         if not key or key != self._last_key:
             self._session.scheduler.limit.rejected(took_s)
         self._last_key = key
@@ -79,9 +79,9 @@ class SlowDowns:
     async def _ask(self, reply: Reply) -> None:
         session = self._session
         while session.answered_row is None and session.scheduler.in_flight:  # noqa: ASYNC110 - one of those may be answered
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(POLL_S)
         known = session.answered_row
-        answer = await Question(session, known).reply() if known else reply
+        answer = await ProbeCall(session, known).reply() if known else reply
         if answer.meaning is not Meaning.RETRY:
             self._meant_one_row_at = session.clock()
             session.scheduler.release()
@@ -99,7 +99,7 @@ class SlowDowns:
         return Verdict.DOWN if await api_is_down(self._session, reply) else Verdict.ROW
 
     async def api_is_busy(self) -> bool:
-        """Tell whether the API says 429 for rows too that it answered before.
+        """Return whether the API says 429 for rows too that it answered before.
 
         An API with a limit of its own answers some calls all the same, so several in a row must be answered. Where
         none is, and none was for a while, the circuit opens.
@@ -113,7 +113,7 @@ class SlowDowns:
                 return True
             for _ in range(ANSWERS_IN_A_ROW):
                 known = session.answered_row
-                answer = await Question(session, known).reply() if known else None
+                answer = await ProbeCall(session, known).reply() if known else None
                 if answer is None or answer.meaning is Meaning.RETRY:
                     self._busy_at = session.clock()
                     if answer and not session.circuit.answers_since(self._busy_at - PATIENCE_S):

@@ -11,14 +11,14 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, Self
 
 from activities.disk.atomic_files import temporary_name
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
-from activities.disk.hashing import HashedBlocks, blocks_of
+from activities.disk.hashing import HashedBlocks, Stored, blocks_of, write_hashed
 from activities.disk.modes import FILE_MODE
 from workflows.errors import OutputRefused, TransientError
 
@@ -31,14 +31,6 @@ _CLOCK_STEP_NS = 2_000_000_000
 _OPEN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NO_LINKS_HERE = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _NOT_A_PLAIN_FILE = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
-
-
-class Stored(NamedTuple):
-    """A file as it is on disk. `same` tells whether that is what the caller offered to write."""
-
-    size_bytes: int
-    sha256: str
-    same: bool = True
 
 
 class Directory:
@@ -54,7 +46,7 @@ class Directory:
             return sorted(os.listdir(self.fd))  # noqa: PTH208 - pathlib takes no descriptor
 
     def exists(self, name: str) -> bool:
-        """Tell whether `name` is there, as whatever kind of file."""
+        """Return whether `name` is there, as whatever kind of file."""
         return self.mode(name) != 0
 
     def mode(self, name: str) -> int:
@@ -80,7 +72,7 @@ class Directory:
             return os.fstat(self.fd).st_ctime_ns
 
     def untouched(self, name: str, size_bytes: int, since_ns: int) -> bool:
-        """Tell whether `name` is a plain file of this size that has not changed since `since_ns`. It is not read."""
+        """Return whether `name` is a plain file of this size that has not changed since `since_ns`. It is not read."""
         with disk_errors(f"looking at {self.path / name}"):
             try:
                 found = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
@@ -222,7 +214,7 @@ class Directory:
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN_FILE, FILE_MODE, dir_fd=self.fd)
         try:
             os.fchmod(fd, FILE_MODE)
-            stored = _written(fd, blocks)
+            stored = write_hashed(fd, blocks)
             failpoint("file.sync.before")
             os.fsync(fd)
             failpoint("file.sync.after")
@@ -259,27 +251,6 @@ class Directory:
         if error.errno in _NOT_A_PLAIN_FILE:
             return _not_plain(self.path / name)
         return translated(error, f"opening {self.path / name}")
-
-
-def _written(fd: int, blocks: Iterable[bytes]) -> Stored:
-    hashed = HashedBlocks(_gathered(blocks))
-    for block in hashed:
-        view = memoryview(block)
-        while view:
-            view = view[os.write(fd, view) :]
-    failpoint("file.write.after")
-    return Stored(hashed.size_bytes, hashed.sha256())
-
-
-def _gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield small blocks as few large ones."""
-    pending = bytearray()
-    for block in blocks:
-        pending += block
-        if len(pending) >= _BLOCK_BYTES:
-            yield bytes(pending)
-            pending.clear()
-    yield bytes(pending)
 
 
 def _not_plain(path: Path) -> OutputRefused:

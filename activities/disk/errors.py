@@ -1,4 +1,4 @@
-"""What the operating system says about a disk, in the words of the error tree."""
+"""What the operating system says about a disk, as errors of our tree."""
 
 from __future__ import annotations
 

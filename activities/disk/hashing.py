@@ -1,13 +1,24 @@
-"""The digest of a file, streamed: sha256, in memory for one block."""
+"""The digest of a file as it is read, written or copied: sha256, in memory for one block."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
+
+from activities.disk.failpoints import failpoint
 
 BLOCK_BYTES = 1_048_576
+_WRITE_BYTES = 262_144
+
+
+class Stored(NamedTuple):
+    """A file as it is on disk. `same` tells whether that is what the caller offered to write."""
+
+    size_bytes: int
+    sha256: str
+    same: bool = True
 
 
 class HashedBlocks:
@@ -48,3 +59,25 @@ def copy_hashed(reading: BinaryIO, writing: BinaryIO) -> str:
     writing.flush()
     os.fsync(writing.fileno())
     return hashed.sha256()
+
+
+def write_hashed(fd: int, blocks: Iterable[bytes]) -> Stored:
+    """Write all blocks and return what was written; it is not yet durable."""
+    hashed = HashedBlocks(_gathered(blocks))
+    for block in hashed:
+        view = memoryview(block)
+        while view:
+            view = view[os.write(fd, view) :]
+    failpoint("file.write.after")
+    return Stored(hashed.size_bytes, hashed.sha256())
+
+
+def _gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield small blocks as few large ones."""
+    pending = bytearray()
+    for block in blocks:
+        pending += block
+        if len(pending) >= _WRITE_BYTES:
+            yield bytes(pending)
+            pending.clear()
+    yield bytes(pending)

@@ -73,7 +73,7 @@ class ManifestDocument:
         )
 
     def same_files(self, manifest: Mapping[str, Any]) -> bool:
-        """Tell whether a manifest that was read lists exactly these pages and files."""
+        """Return whether a manifest that was read lists exactly these pages and files."""
         return all(
             len(manifest[key]) == sum(1 for _ in self._listed(key))
             and all(ours == theirs for ours, theirs in zip(self._listed(key), manifest[key], strict=True))

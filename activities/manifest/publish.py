@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 import orjson
 
 from activities.disk.atomic_files import TEMPORARY
-from activities.disk.directory import Directory, Stored
+from activities.disk.directory import Directory
 from activities.disk.failpoints import failpoint
+from activities.disk.hashing import Stored
 from activities.manifest.document import ManifestDocument
 from activities.manifest.reader import read_result
 from activities.output.names import generation_of_data, generation_of_work, manifest_name, sums_name

@@ -122,7 +122,7 @@ def _is_of_a_first_result(name: str) -> bool:
 
 
 def is_hidden_of_ours(name: str) -> bool:
-    """Tell whether a name is one that batchd gives to files which go when a batch is complete."""
+    """Return whether a name is one that batchd gives to files which go when a batch is complete."""
     return _HIDDEN.match(name) is not None
 
 

@@ -104,12 +104,12 @@ def own_files(saved: SavedPage, generation: int) -> list[FileFacts]:
 
 
 def matches(folder: Directory, saved: SavedPage, generation: int = 1, *, since_ns: int = 0) -> bool:
-    """Tell whether the files that a generation made of the page are on disk, byte for byte as they were saved."""
+    """Return whether the files that a generation made of the page are on disk, byte for byte as they were saved."""
     return all(unchanged(folder, each, since_ns=since_ns) for each in own_files(saved, generation))
 
 
 def unchanged(folder: Directory, facts: FileFacts, *, since_ns: int = 0) -> bool:
-    """Tell whether a file is on disk, byte for byte as it was saved.
+    """Return whether a file is on disk, byte for byte as it was saved.
 
     It was hashed before at `since_ns` by the clock of its file system: where it has not changed since, it is not read.
     """

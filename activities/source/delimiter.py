@@ -176,7 +176,7 @@ def _passed(walk: Borders) -> bool:
 
 
 def _sound(cell: bytes) -> bool:
-    """Tell whether a cell that begins with a quote ends with its closing one."""
+    """Return whether a cell that begins with a quote ends with its closing one."""
     return not cell.startswith(b'"') or cell.endswith(b'"')
 
 
@@ -185,7 +185,7 @@ def _tidy(cell: bytes) -> bool:
 
 
 def _proved(best: _Reading, other: _Reading) -> bool:
-    """Tell whether the records prove one reading over another that the header speaks for."""
+    """Return whether the records prove one reading over another that the header speaks for."""
     if best.fit < _SURE:
         return False
     if best.delimiter == b"\t" and best.clean > _MUCH_LESS:
@@ -196,12 +196,12 @@ def _proved(best: _Reading, other: _Reading) -> bool:
 
 def _undecided(sheet: Sheet, one: _Reading, other: _Reading) -> InvalidCsv:
     return InvalidCsv(
-        f"it can be read in two ways: by {_shown(sheet, one)}, or by {_shown(sheet, other)}; "
+        f"it can be read in two ways: by {_reading_as_text(sheet, one)}, or by {_reading_as_text(sheet, other)}; "
         "set BATCH_DELIMITER, or name the separator in a first line such as sep=, and drop it again"
     )
 
 
-def _shown(sheet: Sheet, reading: _Reading) -> str:
+def _reading_as_text(sheet: Sheet, reading: _Reading) -> str:
     walk = sheet.walk(reading.delimiter)
     walk.find_record()
     walk.pass_record()

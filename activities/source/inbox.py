@@ -43,7 +43,7 @@ def blocked_folder(inbox: Path, names: Iterable[str]) -> Path | None:
 
 def in_the_way(folder: Path) -> str:
     """Return what is wrong, and what to do, where something else stands in the place of a folder."""
-    return f"{_shown(folder)} is no folder, and batchd keeps one of that name there; move away what stands there"
+    return f"{_printable(folder)} is no folder, and batchd keeps one of that name there; move away what stands there"
 
 
 def check_any_here(*folders: Path) -> None:
@@ -78,11 +78,11 @@ def why_missing(path: bytes) -> SourceVanished | InboxMissing:
         return _out_of_reach(folder, error)
     finally:
         os.close(entered)
-    return InboxMissing(f"{_shown(folder)} was out of reach for a moment; the batch goes on by itself")
+    return InboxMissing(f"{_printable(folder)} was out of reach for a moment; the batch goes on by itself")
 
 
 def can_be_seen(path: bytes) -> bool:
-    """Tell whether the folder of a file can be entered, and the file is there."""
+    """Return whether the folder of a file can be entered, and the file is there."""
     try:
         os.lstat(path)
     except OSError:
@@ -98,11 +98,11 @@ def _out_of_reach(folder: Path, error: OSError) -> InboxMissing:
     host = socket.gethostname()
     unseen = next((each for each in reversed((folder, *folder.parents)) if not os.path.lexists(each)), None)
     if unseen and error.errno in {errno.ENOENT, errno.ENOTDIR}:
-        what = f"{_shown(unseen)} is not there on {host}"
+        what = f"{_printable(unseen)} is not there on {host}"
     else:
-        what = f"{_shown(unseen.parent if unseen else folder)} cannot be entered on {host} ({error.strerror})"
+        what = f"{_printable(unseen.parent if unseen else folder)} cannot be entered on {host} ({error.strerror})"
     return InboxMissing(f"{what}; the batch goes on by itself once it is back")
 
 
-def _shown(folder: Path) -> str:
+def _printable(folder: Path) -> str:
     return printable(displayed(os.fsencode(folder)))

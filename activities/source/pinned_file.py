@@ -30,7 +30,7 @@ class PinnedFile:
         self._descriptor = descriptor
         self._path = path
         self._pin = pin
-        self.name = _shown(path)
+        self.name = _printable(path)
 
     @classmethod
     def open(cls, path: str | bytes | Path, pinned: Source | None = None) -> Self:
@@ -110,7 +110,7 @@ class PinnedFile:
 
 
 def _opened(path: bytes) -> int:
-    """Open for reading; the look before keeps a FIFO or a device from being opened at all."""
+    """Open for reading; the check before keeps a FIFO or a device from being opened at all."""
     try:
         _check_regular(os.lstat(path), path)
         descriptor = os.open(path, _FLAGS)
@@ -121,7 +121,7 @@ def _opened(path: bytes) -> int:
             raise
         if not can_be_seen(path):
             raise why_missing(path) from error
-        raise SourceUnreadable(f"{_shown(path)}: {error.strerror}; let the service read it") from error
+        raise SourceUnreadable(f"{_printable(path)}: {error.strerror}; let the service read it") from error
     try:
         _check_regular(os.fstat(descriptor), path)
     except SourceUnreadable:
@@ -132,10 +132,10 @@ def _opened(path: bytes) -> int:
 
 def _check_regular(status: os.stat_result, path: bytes) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise SourceUnreadable(f"{_shown(path)}: not a regular file; drop a copy of the file itself")
+        raise SourceUnreadable(f"{_printable(path)}: not a regular file; drop a copy of the file itself")
 
 
-def _shown(path: bytes) -> str:
+def _printable(path: bytes) -> str:
     return printable(displayed(path.rpartition(b"/")[2]))
 
 

@@ -242,13 +242,13 @@ def load_settings(environ: Mapping[str, str] = os.environ, **overrides: object) 
     """Read the settings from `environ`.
 
     Raises:
-        SettingsError: a value is wrong, or a `BATCH_*` name is unknown; the message names it and suggests a mend.
+        SettingsError: a value is wrong, or a `BATCH_*` name is unknown; the message names it and says what to do.
     """
     _refuse_unknown(environ)
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks what the environment holds
     except ValidationError as error:
-        raise SettingsError("; ".join(_told(each) for each in error.errors())) from error
+        raise SettingsError("; ".join(_message(each) for each in error.errors())) from error
 
 
 def _check_encoding(name: str) -> None:
@@ -270,7 +270,7 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
             raise SettingsError(f"{name} is not a setting of batchd; {hint}")
 
 
-def _told(error: Any) -> str:
+def _message(error: Any) -> str:
     field = str(error["loc"][0]) if error["loc"] else ""
     message = str(error["msg"]).removeprefix("Value error, ")
     if not field:

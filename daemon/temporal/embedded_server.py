@@ -21,7 +21,6 @@ from activities.disk.modes import FILE_MODE, restrict
 from daemon.config.settings import Settings
 from daemon.processes.child import Child, plain_environment
 from daemon.processes.listeners import LOOPBACK, command_of, listens
-from daemon.temporal.server_lock import server_lock
 from daemon.temporal.server_ports import refuse_taken_ports, temporal_answers
 from daemon.temporal.server_record import (
     DATABASE,
@@ -30,6 +29,7 @@ from daemon.temporal.server_record import (
     database_of,
     remove_record,
     running_server,
+    server_lock,
     serves,
     write_record,
 )
@@ -212,7 +212,7 @@ class EmbeddedServer:
         return True
 
     async def _answers(self, child: Child) -> bool:
-        """Tell whether it is the child that answers, and not one that was given the port a moment earlier."""
+        """Return whether it is the child that answers, and not one that was given the port a moment earlier."""
         return await temporal_answers(self._port) and listens(child.pid, self._port)
 
     async def _terminate(self, pid: int) -> None:

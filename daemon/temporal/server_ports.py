@@ -26,7 +26,7 @@ async def refuse_taken_ports(port: int, ui_port: int) -> None:
 
 
 async def temporal_answers(port: int) -> bool:
-    """Tell whether a Temporal server answers on `port`."""
+    """Return whether a Temporal server answers on `port`."""
     if not is_taken(port):
         return False
     try:

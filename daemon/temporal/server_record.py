@@ -1,4 +1,4 @@
-"""What the state folder remembers of its embedded server, so that `batchctl` and other daemons find it: `server.json`.
+"""What a state folder holds of its embedded server: `server.json`, by which others find it, and the lock of its owner.
 
 A record counts only while the process it names runs and serves the database of this very state folder: a record that a
 killed daemon left behind must not lead to the server of another installation that took its port since.
@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from activities.disk.atomic_files import replace_whole
+from activities.disk.file_lock import FileLock
 from daemon.processes.listeners import command_of
 
 SERVER_FILE = "server.json"
+LOCK = "server.lock"
 DATABASE = "temporal.db"
 DATABASE_OPTION = "--db-filename"
 RECORD_MODE = 0o666
 """Less the umask: whoever may enter the state folder may know where the server is."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,16 @@ class ServerRecord:
     address: str
     ui: str
     pid: int
+
+
+def server_lock(state_dir: Path) -> FileLock:
+    """Return the lock whose holder may start and stop the server; others stand by. It dies with its holder."""
+
+    def warn_unlocked() -> None:
+        why = "the file system of the state folder has no locks; let only one 'batchd run' use it"
+        logger.warning("server.unlocked", extra={"fields": {"state_dir": str(state_dir), "why": why}})
+
+    return FileLock(state_dir / LOCK, warn_unlocked=warn_unlocked)
 
 
 def database_of(state_dir: Path) -> Path:

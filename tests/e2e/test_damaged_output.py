@@ -18,7 +18,8 @@ from stub_activities import ROWS, StubActivities, request, workers
 from temporalio import activity
 from temporalio.client import Client
 
-from activities.disk.directory import Directory, Stored
+from activities.disk.directory import Directory
+from activities.disk.hashing import Stored
 from activities.output.page_journal import FileFacts, SavedPage, record
 from activities.source.source_file import SourceFile
 from activities.write_manifest import finish

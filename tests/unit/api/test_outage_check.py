@@ -11,7 +11,7 @@ from enriched_pages import client, enriched, enriched_at_last, failing, row
 from scripted_api import ScriptedApi, scripted_api
 
 from activities.api.client import CallRow, PageRows, RowOutcome
-from activities.api.outage_check import Question
+from activities.api.outage_check import ProbeCall
 
 
 async def test_a_row_over_which_the_api_closes_connections_is_not_called_over_one_used_one_after_another() -> None:
@@ -113,6 +113,6 @@ async def test_calls_that_the_api_never_saw_use_up_no_retries() -> None:
 async def test_an_error_in_a_question_is_raised_where_it_is_awaited() -> None:
     async with scripted_api(lambda *_: 200) as api, client(api) as made, asyncio.timeout(20):
         with pytest.raises(UnicodeEncodeError):
-            await Question(made.session, CallRow(1, "no-ascii-\u00e9", b"{}")).reply()
-        assert (await Question(made.session, row(1)).reply()).status == "200"
+            await ProbeCall(made.session, CallRow(1, "no-ascii-\u00e9", b"{}")).reply()
+        assert (await ProbeCall(made.session, row(1)).reply()).status == "200"
         assert made.session.scheduler.in_flight == 0

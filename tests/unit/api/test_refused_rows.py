@@ -7,7 +7,7 @@ from enriched_pages import client, enriched, failing, row
 from scripted_api import scripted_api
 
 from activities.api.client import CallRow, EnrichmentClient, PageOutcome, PageRows, RowOutcome
-from activities.api.session import REFUSED_ROWS_THAT_TELL, ROWS_THAT_TELL
+from activities.api.session import CONCLUSIVE_REFUSED_ROWS, CONCLUSIVE_ROWS
 
 REFUSALS = [401, 403, 402, 404, 405, 308]
 
@@ -51,7 +51,7 @@ async def test_refused_credentials_stop_the_page_after_few_calls(status: int, wo
         outcome, errors = await enriched(made, range(1, 101))
     assert (outcome.outcome, errors) == ("api_refused", {})
     assert word in outcome.detail
-    assert sum(api.asked.values()) == REFUSED_ROWS_THAT_TELL
+    assert sum(api.asked.values()) == CONCLUSIVE_REFUSED_ROWS
 
 
 @pytest.mark.parametrize("rows", [1, 2])
@@ -71,7 +71,7 @@ async def test_an_address_that_is_wrong_for_every_row_stops_the_page_before_a_ro
     assert (outcome.outcome, errors) == ("api_refused", {})
     assert f"{api.url} answers {status} to every row" in outcome.detail
     assert "BATCH_API_URL" in outcome.detail
-    assert sum(api.asked.values()) <= ROWS_THAT_TELL + 8
+    assert sum(api.asked.values()) <= CONCLUSIVE_ROWS + 8
 
 
 async def test_once_the_address_is_mended_every_row_is_enriched() -> None:
@@ -122,8 +122,8 @@ async def test_an_address_or_token_that_becomes_wrong_in_mid_file_spends_few_row
     async with scripted_api(answer) as api, client(api) as made:
         outcome, errors = await enriched(made, range(1, 501))
     assert outcome.outcome == "api_refused"
-    assert len(errors) <= 50 + (ROWS_THAT_TELL if status == 404 else 0)
-    assert sum(api.asked.values()) <= 50 + ROWS_THAT_TELL + 8 + 8
+    assert len(errors) <= 50 + (CONCLUSIVE_ROWS if status == 404 else 0)
+    assert sum(api.asked.values()) <= 50 + CONCLUSIVE_ROWS + 8 + 8
 
 
 async def test_a_probe_with_a_refused_row_ends_the_outage_and_not_the_batch() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.disk.directory import Stored
 from activities.disk.failpoints import armed, failpoint, watched
+from activities.disk.hashing import Stored
 from activities.output.output_folder import OutputFolder
 from workflows.errors import InvalidBatchId, OutputRefused, SettingsError, StorageFull, TransientError
 
