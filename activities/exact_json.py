@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,10 +25,25 @@ _KEPT_DIGITS = 18
 """An integer of so many characters fits into 64 bits."""
 
 
-def loads(document: bytes) -> Any:
+class NumberTypes(NamedTuple):
+    """What is made of the text of a number in a document that holds one that orjson does not keep."""
+
+    real: Callable[[str], Any]
+    integer: Callable[[str], Any]
+
+
+def _integer(text: str) -> Any:
+    return int(text) if len(text) <= _KEPT_DIGITS and text != "-0" else orjson.Fragment(text)
+
+
+WRITTEN_ONLY = NumberTypes(orjson.Fragment, _integer)
+"""For numbers that are written again and nothing else: `orjson.dumps` knows them, and they equal nothing."""
+
+
+def loads(document: bytes, numbers: NumberTypes = WRITTEN_ONLY) -> Any:
     """Return the value of a JSON document; `orjson.dumps` writes its numbers as they stood in it.
 
-    A number that would be changed is an `orjson.Fragment` of its text, which equals nothing.
+    A number that would be changed is an `orjson.Fragment` of its text, or what `numbers` makes of it.
 
     Raises:
         ValueError: it is no JSON, or holds such a number and is nested too deeply for this Python to keep it.
@@ -37,21 +53,18 @@ def loads(document: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         if "infinity" not in str(error):
             raise
-        return _writable(_exact(document))  # `1e400` is a number of JSON, but none of a float
+        return _writable(_exact(document, numbers))  # `1e400` is a number of JSON, but none of a float
     if type(value) is dict and _INEXACT_TYPES.isdisjoint(map(type, value.values())) and b"-0" not in document:
         return value
-    return _exact(document) if _INEXACT.search(document) else value
+    return _exact(document, numbers) if _INEXACT.search(document) else value
 
 
-def _exact(document: bytes) -> Any:
+def _exact(document: bytes, numbers: NumberTypes) -> Any:
+    real, integer = numbers
     try:
-        return json.loads(document.decode(), parse_float=orjson.Fragment, parse_int=_integer, parse_constant=_refuse)
+        return json.loads(document.decode(), parse_float=real, parse_int=integer, parse_constant=_refuse)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-
-
-def _integer(text: str) -> Any:
-    return int(text) if len(text) <= _KEPT_DIGITS and text != "-0" else orjson.Fragment(text)
 
 
 def _refuse(name: str) -> Any:
@@ -61,7 +74,7 @@ def _refuse(name: str) -> Any:
 def _writable(value: Any) -> Any:
     """Return `value`; the standard library reads half a character where orjson does not, and cannot write it."""
     try:
-        orjson.dumps(value)
+        orjson.dumps(value, default=str)  # a number of another type; the texts are what matters
     except TypeError as error:
         raise ValueError("it cannot be written again") from error
     return value
