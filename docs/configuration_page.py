@@ -31,7 +31,8 @@ Temporal, such as `TEMPORAL_CLI_*` and `TEMPORAL_ENV`, are left alone.
 """
 
 MOCK = """
-The mock API has settings of its own, `MOCK_API_*`: see `python -m mock_api --help`.
+The mock API has settings of its own, `MOCK_API_*`: see `python -m mock_api --help` and
+its [README](../mock_api/README.md).
 """
 
 

@@ -84,10 +84,14 @@ def _end_with_parent(server: uvicorn.Server) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m mock_api",
-        description="A mock of the enrichment API. POST /enrich answers a row with enriched and region.",
+        description="A mock of the enrichment API. POST /enrich answers a row with enriched and region. Other faces: "
+        "GET /people, GET /geocode, POST /bulk_match, POST /chat, POST /oauth/token, POST /secured/enrich.",
         epilog="Settings: MOCK_API_HOST, _PORT (3001), _FAILURE_RATE (0.1), _LATENCY_MIN_MS (200), "
-        "_LATENCY_MAX_MS (500), _SEED (random), _KNEE (0: none), _KNEE_KIND (slow or reject). "
-        "Faults on demand: POST /faults, DELETE /faults. What was called: GET /calls.",
+        "_LATENCY_MAX_MS (500), _SEED (random), _KNEE (0: none), _KNEE_KIND (slow or reject); "
+        "of the other faces: _KEY (any), _CREDITS (no end), _QUOTA (no end), _MISS_RATE (0.1), _CLIENT_ID (batchd), "
+        "_CLIENT_SECRET (mock-secret), _TOKEN_EXPIRES_IN_S (3600). "
+        "Faults on demand: POST /faults, DELETE /faults. What was called: GET /calls. Keys, secrets and credits at "
+        "run time: PUT /account.",
     )
     parser.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
     return parser

@@ -1,4 +1,4 @@
-"""The whole application: the enriching call, and the control endpoints that tests and operators use."""
+"""The whole application: the faces, and the control endpoints that tests and operators use."""
 
 from __future__ import annotations
 
@@ -7,17 +7,35 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from mock_api.account import Account, AccountChange
+from mock_api.asgi import App
 from mock_api.calls import Calls
-from mock_api.enriching import App, Enriching
+from mock_api.chat import Chat
+from mock_api.conduct import Conduct
+from mock_api.enriching import Enriching
+from mock_api.faces import Faces
 from mock_api.faults import Fault, Faults
+from mock_api.geocode import Geocode
+from mock_api.oauth import OAuth
+from mock_api.people import People
 from mock_api.settings import MockSettings
 
 
 def build_app(settings: MockSettings) -> App:
     """Return the ASGI application."""
     random = Random(settings.seed)  # noqa: S311 - chance for a mock, not for secrets
-    faults, calls = Faults(random), Calls()
-    return Enriching(settings, faults, calls, _controls(faults, calls), random)
+    faults, calls, account = Faults(random), Calls(), Account(settings)
+    conduct = Conduct(settings, faults, calls, random)
+    oauth = OAuth(account)
+    faces = {
+        **People(account, calls, settings.miss_rate).faces(),
+        **Geocode(account, settings.miss_rate).faces(),
+        **Chat(account).faces(),
+        **oauth.faces(),
+    }
+    controls = _controls(faults, calls)
+    _add_account_controls(controls, account, oauth)
+    return Enriching(conduct, Faces(faces, conduct, controls))
 
 
 def _controls(faults: Faults, calls: Calls) -> FastAPI:
@@ -51,3 +69,18 @@ def _controls(faults: Faults, calls: Calls) -> FastAPI:
         return {"status": "ok"}
 
     return app
+
+
+def _add_account_controls(app: FastAPI, account: Account, oauth: OAuth) -> None:
+    @app.put("/account")
+    async def change_account(change: AccountChange) -> dict[str, int | None]:
+        account.change(change)
+        return account.left()
+
+    @app.get("/account")
+    async def show_account() -> dict[str, int | None]:
+        return account.left()
+
+    @app.delete("/oauth/tokens", status_code=204)
+    async def revoke_tokens() -> None:
+        oauth.revoke_all()

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Calls:
-    """Counts of calls by answer, and per idempotency key how often it came."""
+    """Counts of calls by answer and by path, and per idempotency key how often it came."""
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -18,11 +18,13 @@ class Calls:
         self.total = 0
         self.most_in_flight = self.in_flight
         self.by_status: Counter[str] = Counter()
+        self.by_path: Counter[str] = Counter()
         self.keys: Counter[str] = Counter()
 
-    def began(self, key: str) -> None:
+    def began(self, key: str, path: str) -> None:
         """Count a call that came in."""
         self.total += 1
+        self.by_path[path] += 1
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         if key:
@@ -38,6 +40,7 @@ class Calls:
         return {
             "total": self.total,
             "by_status": dict(sorted(self.by_status.items())),
+            "by_path": dict(sorted(self.by_path.items())),
             "in_flight": self.in_flight,
             "most_in_flight": self.most_in_flight,
             "repeated": {key: times for key, times in self.keys.items() if times > 1},

@@ -11,7 +11,7 @@ FaultKind = Literal["status", "hang", "drop", "drip", "rubbish"]
 
 
 class Fault(BaseModel):
-    """One fault, for the next `calls` calls or for a `share` of all calls."""
+    """One fault, for the next `calls` calls or for a `share` of all calls; of one `path`, or of all."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -21,6 +21,7 @@ class Fault(BaseModel):
     status: int = Field(500, ge=200, le=599)
     retry_after: str | int | float | None = None
     delay_s: float | None = Field(None, ge=0, le=86_400)
+    path: str | None = Field(None, pattern="^/")
 
     @model_validator(mode="after")
     def _share_or_calls(self) -> Self:
@@ -48,9 +49,11 @@ class Faults:
         """Return what is active, with the calls that are left."""
         return list(self._active)
 
-    def drawn(self) -> Fault | None:
-        """Return the fault that the next call gets; the first that hits counts."""
+    def drawn(self, path: str) -> Fault | None:
+        """Return the fault that the next call of `path` gets; the first that hits counts."""
         for fault in self._active:
+            if fault.path not in {None, path}:
+                continue
             if fault.calls is not None:
                 fault.calls -= 1
                 if fault.calls == 0:

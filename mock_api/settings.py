@@ -25,6 +25,13 @@ class MockSettings(BaseSettings):
     seed: int | None = None
     knee: int = Field(0, ge=0, description="Calls at once beyond which it slows down or rejects; 0: none.")
     knee_kind: Literal["slow", "reject"] = "slow"
+    key: str = Field("", description="The key that faces with one accept; empty: any.")
+    credits: int | None = Field(None, ge=0, description="Matches of people that are paid for; empty: no end.")
+    quota: int | None = Field(None, ge=0, description="Calls of the geocoder that are answered; empty: no end.")
+    miss_rate: float = Field(0.1, ge=0, le=1, description="The share of people and addresses that are not known.")
+    client_id: str = "batchd"
+    client_secret: str = "mock-secret"  # noqa: S105 - the mock's own, and documented
+    token_expires_in_s: int = Field(3_600, ge=1, le=31_536_000)
 
     @model_validator(mode="after")
     def _latencies_in_order(self) -> Self:
