@@ -20,9 +20,9 @@ from activities.manifest.next_generation import fallback_rows
 from activities.manifest.publish import tidy_late
 from activities.manifest.reader import listed_columns
 from activities.output.call_stats import call_stats
-from activities.output.chunk_format import element
+from activities.output.chunk_format import FALLBACK, element, failed_element
 from activities.output.names import part_name
-from activities.output.row_log import DurableRow, RowLog
+from activities.output.row_log import DurableRow, RowLog, kind_of
 from activities.save_page import already_saved
 from activities.source.source_file import Record, Rejected
 from activities.workspace import Workspace
@@ -127,13 +127,19 @@ class OpenPage:
         body, cells = self._called.pop(outcome.number)
         row = DurableRow(
             row=outcome.number,
-            kind="F" if outcome.error else "E",
+            kind=kind_of(outcome.error),
             error=outcome.error or "",
             statuses=outcome.statuses,
             latency_ms=outcome.latency_ms,
-            element=element(body, self._row_of(cells), outcome.number, outcome.added, outcome.error),
+            element=self._element(body, self._row_of(cells), outcome),
         )
         self._append(row, sent_bytes=len(body))
+
+    def _element(self, body: bytes, source: dict[str, str], outcome: RowOutcome) -> bytes:
+        if outcome.error is None:
+            return element(body, source, outcome.number, outcome.added or {})
+        api = self._request.api
+        return failed_element(body, source, outcome.number, outcome.error, api.fallback if api else FALLBACK)
 
     def sync(self) -> None:
         """Make what is durable against a kill durable against a power cut.

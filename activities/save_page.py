@@ -99,9 +99,10 @@ def _saved(page: Page, chunk: FileFacts, sorting: _Sorting, rejected: FileFacts 
         page=page,
         chunk=chunk,
         enriched=sorting.enriched,
-        fallback=chunk.rows - sorting.enriched,
+        fallback=sorting.by_error.total(),
         by_error=dict(sorted(sorting.by_error.items())),
         rejected=rejected,
+        not_found=sorting.not_found,
     )
 
 
@@ -110,18 +111,20 @@ class _Sorting:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        self.enriched = 0
+        self.enriched = self.not_found = 0
         self.by_error = Counter[str]()
         self.rejected: list[bytes] = []
 
     def elements(self) -> Iterator[bytes]:
-        self.enriched, self.by_error, self.rejected = 0, Counter(), []  # a second pass counts anew
+        self.enriched, self.not_found, self.by_error, self.rejected = 0, 0, Counter(), []  # a second pass counts anew
         for row in self._rows():
             if row.kind == "R":
                 self.rejected.append(row.element)
                 continue
             if row.kind == "E":
                 self.enriched += 1
+            elif row.kind == "N":
+                self.not_found += 1
             else:
                 self.by_error[row.error] += 1
             yield row.element
@@ -130,7 +133,7 @@ class _Sorting:
 def _chunk(folder: Directory, name: str, sorting: _Sorting) -> FileFacts:
     return replace(
         _file(folder, name, lambda: array(sorting.elements())),
-        rows=sorting.enriched + sorting.by_error.total(),
+        rows=sorting.enriched + sorting.not_found + sorting.by_error.total(),
     )
 
 

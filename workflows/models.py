@@ -28,6 +28,10 @@ ManifestStatus = Literal["complete", "complete_with_fallbacks", "partial", "canc
 """What a manifest says of its batch; `partial`: no record was a valid row, and the batch has failed."""
 
 
+NOT_FOUND = "not_found"
+"""The error of a row that the API has nothing on. No other row ever has it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedDialect:
     r"""How a claimed file is written, found once: nothing that comes later sees another file in the same bytes.
@@ -207,13 +211,14 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Rows by what became of them. `records` is the sum of the other three."""
+    """Rows by what became of them, which add up to `records`; on the rows that were not found the API has nothing."""
 
     records: int = 0
     enriched: int = 0
     fallback: int = 0
     rejected: int = 0
     by_error: dict[str, int] = field(default_factory=dict)
+    not_found: int = 0
 
     def plus(self, other: Self) -> Self:
         """Return the sum of both; pages may be added in any order."""
@@ -224,6 +229,7 @@ class Counts:
             fallback=self.fallback + other.fallback,
             rejected=self.rejected + other.rejected,
             by_error=_summed(self.by_error, other.by_error),
+            not_found=self.not_found + other.not_found,
         )
 
 

@@ -217,11 +217,12 @@ class PagePool:
         if batch.open_pages.pop(page.number, None) is None or batch.state.damaged:
             return  # worked again because its chunk was damaged: it was counted before
         counts = Counts(
-            records=saved.enriched + saved.fallback + saved.rejected,
+            records=saved.enriched + saved.not_found + saved.fallback + saved.rejected,
             enriched=saved.enriched,
             fallback=saved.fallback,
             rejected=saved.rejected,
             by_error=saved.by_error,
+            not_found=saved.not_found,
         )
         batch.state = replace(
             batch.state,

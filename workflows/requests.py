@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from workflows.api_spec import ApiSpec
 from workflows.models import (
     BatchRef,
     CallLimits,
@@ -46,7 +47,7 @@ class EnrichPage:
     """Request of `enrich_chunk`.
 
     `probe` asks for one row only, to learn whether the API is back. `save`: once every row has its answer, the chunk
-    file is made too, as by `save_chunk`.
+    file is made too, as by `save_chunk`. `api` is how it is called; None where `BATCH_*` says it.
     """
 
     batch: BatchRef
@@ -54,6 +55,7 @@ class EnrichPage:
     probe: bool = False
     limits: CallLimits = field(default_factory=CallLimits)
     save: bool = False
+    api: ApiSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class SavedChunk:
     fallback: int = 0
     rejected: int = 0
     by_error: dict[str, int] = field(default_factory=dict)
+    not_found: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,7 @@ class WriteManifest:
     """Request of `write_manifest` and of `conclude_batch`: what only the workflow knows. The rest is read from disk.
 
     `pages` is how many pages the batch has; for a cancelled one (`cancelled` says who and why), how many were saved.
-    `checked` is what the answer before said.
+    `checked` is what the answer before said. `feed`, `api` and `config_sha256` are those of the request.
     """
 
     batch: BatchRef
@@ -113,6 +116,9 @@ class WriteManifest:
     limits_log: list[LimitsChange] = field(default_factory=list)
     cancelled: Control | None = None
     checked: Checked = field(default_factory=Checked)
+    feed: str = ""
+    api: ApiSpec | None = None
+    config_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Self
 
 from temporalio import workflow
 
+from workflows.api_spec import ApiSpec
 from workflows.ids import printable
 from workflows.models import (
     BatchRef,
@@ -136,6 +137,9 @@ class BatchRequest:
 
     `steps_together`: the chunk is made by the step that calls the API, and the source is filed by the one that writes
     the manifest, since each step is as much work for a worker as a few rows. Only beside `local_steps`.
+
+    `feed`, `api` and `config_sha256` stand for what the configuration file said when the file was claimed. Where there
+    was none they are empty, and the settings of the worker say how the API is called.
     """
 
     id: str
@@ -145,6 +149,9 @@ class BatchRequest:
     generation: int = 1
     local_steps: bool = False
     steps_together: bool = False
+    feed: str = ""
+    api: ApiSpec | None = None
+    config_sha256: str = ""
     state: BatchState = field(default_factory=BatchState)
 
 

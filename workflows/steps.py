@@ -101,7 +101,14 @@ class Steps:
         queue = workflow.info().task_queue
         handle = workflow.start_activity_method(
             Activities.enrich_chunk,
-            EnrichPage(batch=self._batch.ref, page=page, probe=probe, limits=limits, save=self._together),
+            EnrichPage(
+                batch=self._batch.ref,
+                page=page,
+                probe=probe,
+                limits=limits,
+                save=self._together,
+                api=self._batch.request.api,
+            ),
             task_queue=queue if self._batch.is_small else f"{queue}{LONG_PAGES_SUFFIX}",
             **writing(ENRICH_TIMEOUT, self._heartbeat),
             summary=f"{'probe, ' if probe else ''}page {page.number}: {page.records} rows from {page.first_row}",
@@ -149,6 +156,9 @@ class Steps:
             limits_log=state.limits_log,
             cancelled=state.cancel,
             checked=state.checked,
+            feed=self._batch.request.feed,
+            api=self._batch.request.api,
+            config_sha256=self._batch.request.config_sha256,
         )
         if self._together and self._load_is_kept and not state.cancel:
             try:

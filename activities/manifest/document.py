@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
@@ -16,7 +16,9 @@ from activities.output.names import manifest_name
 from activities.output.page_journal import FileFacts, SavedPage
 from workflows.models import Counts, ManifestStatus
 
-MANIFEST_VERSION = 1
+VERSIONS = (1, 2)
+"""2 where a configuration file describes the API: it knows rows that were not found. 1 where `BATCH_*` does."""
+
 ALGORITHM = "sha256"
 
 
@@ -90,13 +92,15 @@ class ManifestDocument:
 
     def _listed(self, key: str) -> Iterator[dict[str, Any]]:
         if key == "chunks":
-            return (chunk_object(each) for each in self.pages)
+            version = self.facts["manifest_version"]
+            return (chunk_object(each, version) for each in self.pages)
         return (rejected_object(each) for each in self.pages if each.rejected)
 
 
-def chunk_object(saved: SavedPage) -> dict[str, Any]:
+def chunk_object(saved: SavedPage, version: int) -> dict[str, Any]:
     """Return a page as an entry of `chunks`."""
     page = saved.page
+    not_found = {"not_found": saved.not_found} if version > 1 else {}
     return {
         "file": saved.chunk.file,
         "page": page.number,
@@ -104,6 +108,7 @@ def chunk_object(saved: SavedPage) -> dict[str, Any]:
         "last_row": page.first_row + page.records - 1,
         "rows": saved.chunk.rows,
         "enriched": saved.enriched,
+        **not_found,
         "fallback": saved.fallback,
         "rejected": saved.rejected_rows,
         "by_error": saved.by_error,
@@ -139,9 +144,15 @@ def counts_of(pages: Iterable[SavedPage]) -> Counts:
                 fallback=saved.fallback,
                 rejected=saved.rejected_rows,
                 by_error=saved.by_error,
+                not_found=saved.not_found,
             ),
         )
     return total
+
+
+def counts_object(counts: Counts, version: int) -> dict[str, Any]:
+    """Return counts as they stand in a manifest of `version`."""
+    return {key: value for key, value in asdict(counts).items() if version > 1 or key != "not_found"}
 
 
 def status_of(counts: Counts) -> ManifestStatus:

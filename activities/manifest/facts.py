@@ -7,14 +7,17 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from activities.manifest.document import MANIFEST_VERSION, counts_of, status_of
+from activities.manifest.document import counts_object, counts_of, status_of
 from activities.output.call_stats import percentile_ms
 from activities.output.page_journal import SavedPage
+from workflows.api_spec import ApiSpec
 from workflows.ids import workflow_id
 from workflows.models import CallStats, Counts, Pause, Shape
 from workflows.requests import WriteManifest
 
 PRODUCER = "batchd"
+API_KEYS = ("name", "method", "url", "fallback")
+"""What a manifest says of the API beside its calls; version 1 knows the address alone."""
 _PERCENTS = (50, 95, 99)
 
 
@@ -46,14 +49,16 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
     counts = counts_of(pages)
     status = "cancelled" if request.cancelled else status_of(counts)
     shelf = "failed" if status in {"cancelled", "partial"} else "archive"
+    version = 2 if request.api else 1
     manifest: dict[str, Any] = {
-        "manifest_version": MANIFEST_VERSION,
+        "manifest_version": version,
         "generation": request.batch.generation,
         "producer": {"name": PRODUCER, "version": facts.producer_version},
         "id": request.batch.id,
         "workflow_id": workflow_id(request.batch.id),
         "run_ids": list(request.run_ids),
         "mode": request.mode,
+        **({"feed": request.feed, "config_sha256": request.config_sha256} if request.api else {}),
         "status": status,
         "source": {
             "name": source.name,
@@ -67,21 +72,21 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
         },
         "identity": {key: value for key, value in asdict(identity).items() if value is not None},
         "dialect": _dialect(facts),
-        "counts": asdict(counts),
+        "counts": counts_object(counts, version),
     }
     if request.cancelled:
         manifest["cancelled"] = asdict(request.cancelled)
         manifest["gaps"] = gaps(pages, facts.data_start, source.size_bytes)
     settings = {key: value for key, value in {**facts.settings, **_settings(request.shape)}.items() if key != "csv"}
-    manifest |= work_facts(request, facts.api_url, facts.finished_at, counts)
+    manifest |= work_facts(request, _api(request.api, facts.api_url), facts.finished_at, counts)
     return {key: json_safe(value) for key, value in {**manifest, "settings": settings}.items()}
 
 
-def work_facts(request: WriteManifest, api_url: str, finished_at: str, counts: Counts) -> dict[str, Any]:
-    """Return what the work took: calls, pauses, changed limits, time."""
+def work_facts(request: WriteManifest, api: Mapping[str, Any], finished_at: str, counts: Counts) -> dict[str, Any]:
+    """Return what the work took: calls of the `api`, pauses, changed limits, time."""
     duration_s = _seconds_between(request.started_at, finished_at)
     return {
-        "api": _api(api_url, request.stats),
+        "api": {**api, **_calls(request.stats)},
         "pauses": [_pause(each) for each in request.pauses],
         "limits": [asdict(each) for each in request.limits_log],
         "timing": {
@@ -130,9 +135,12 @@ def _dialect(facts: ManifestFacts) -> dict[str, Any]:
     }
 
 
-def _api(url: str, stats: CallStats) -> dict[str, Any]:
+def _api(api: ApiSpec | None, url: str) -> dict[str, Any]:
+    return {key: getattr(api, key) for key in API_KEYS} if api else {"url": url}
+
+
+def _calls(stats: CallStats) -> dict[str, Any]:
     return {
-        "url": url,
         "calls": stats.calls,
         "retries": stats.retries,
         "by_status": dict(stats.by_status),

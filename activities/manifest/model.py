@@ -86,8 +86,9 @@ class Dialect(_Part):
 class CountedRecords(_Part):
     """What became of the records."""
 
-    records: Count = published("enriched + fallback + rejected")
+    records: Count = published("enriched + not_found + fallback + rejected")
     enriched: Count
+    not_found: Count = published("Rows that the API has nothing on; from version 2 on.", default=0)
     fallback: Count
     rejected: Count
     by_error: ByError
@@ -128,7 +129,10 @@ class Latency(_Part):
 class Api(_Part):
     """The calls that were made."""
 
-    url: str = published("Without secrets.")
+    name: str = published("As its section of the configuration file is called; from version 2 on.", default="")
+    method: Literal["GET", "POST", "PUT", "PATCH"] = published("From version 2 on.", default="POST")
+    url: str = published("Without secrets; from version 2 on the template (RFC 6570).")
+    fallback: dict[str, Any] = published("What a fallback row gets; from version 2 on.", default={})
     calls: Count
     retries: Count = published("Calls beyond the first for a row.")
     by_status: dict[str, Count] = published("Calls by HTTP status or kind of failure.")
@@ -168,8 +172,9 @@ class Chunk(_Part):
     page: FromOne = published("Page number, from 1.")
     first_row: FromOne
     last_row: Count = published("Both ends included; rejected records between them count.")
-    rows: Count = published("Rows in the file: enriched and fallback.")
+    rows: Count = published("Rows in the file: enriched, not found and fallback.")
     enriched: Count
+    not_found: Count = published("From version 2 on.", default=0)
     fallback: Count
     rejected: Count = published("Records of the page that stand in its file of rejected records.")
     by_error: ByError
@@ -202,10 +207,12 @@ class Manifest(_Part):
     """Written last, never rewritten: the batch is complete. A later generation is manifest-g<n>.json."""
 
     model_config = ConfigDict(
-        title="batchd completion manifest, version 1", json_schema_extra={"additionalProperties": False}
+        title="batchd completion manifest, versions 1 and 2", json_schema_extra={"additionalProperties": False}
     )
 
-    manifest_version: int = published(const=1)
+    manifest_version: int = published(
+        "2 where a configuration file describes the API, 1 where environment variables do.", enum=[1, 2]
+    )
     generation: FromOne = published(
         "1 for the batch itself, n + 1 after fallback rows of generation n were tried again."
     )
@@ -214,6 +221,12 @@ class Manifest(_Part):
     workflow_id: str = published(pattern="^batch-[a-z0-9-]+$")
     run_ids: list[str] = published("Temporal runs that worked on it, oldest first; the newest are kept.")
     mode: Mode
+    feed: str = published("Whose inbox the file came from; from version 2 on.", default="")
+    config_sha256: str = published(
+        "Of the configuration file, without comments and secrets; from version 2 on.",
+        default="",
+        pattern="^[0-9a-f]{64}$",
+    )
     status: ManifestStatus
     source: Source
     identity: Identity

@@ -8,16 +8,15 @@ proving what it proved. Neither the source nor Temporal's memory of the batch is
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from activities.disk.directory import Directory
-from activities.manifest.document import ManifestDocument, counts_of, status_of
-from activities.manifest.facts import PRODUCER, json_safe, work_facts
+from activities.manifest.document import ManifestDocument, counts_object, counts_of, status_of
+from activities.manifest.facts import API_KEYS, PRODUCER, json_safe, work_facts
 from activities.manifest.first_generation import MAX_DAMAGED_PAGES
 from activities.manifest.publish import finished, finished_once, publish, remove_unlisted
 from activities.manifest.reader import digest_of, listed_columns, read_manifest, saved_pages
-from activities.manifest.retried_page import RetriedPage, damaged
+from activities.manifest.retried_page import RetriedPage, damaged, is_fallback
 from activities.output.names import manifest_name
 from activities.output.page_journal import SavedPage, entries, matches, unchanged
 from workflows.ids import workflow_id
@@ -53,7 +52,7 @@ def fallback_rows(folder: Directory, page: Page, generation: int) -> Iterator[Fa
         OutputRefused: the page's chunk is not what its manifest says.
     """
     columns = listed_columns(folder, generation - 1)
-    again = (row for row, _ in RetriedPage.of(folder, page, generation).elements() if not row["enriched"])
+    again = (row for row, _ in RetriedPage.of(folder, page, generation).elements() if is_fallback(row))
     yield from (FallbackRow(row["_row"], {column: row[column] for column in columns}) for row in again)
 
 
@@ -89,7 +88,8 @@ def _attempt(folder: Directory, request: WriteManifest, finished_at: str, produc
         last = before[len(pages) - 1].page.number
         return WrittenManifest(file=None, damaged=missing, checked=Checked(page=last, since_ns=begun_ns))
     facts = _facts(request, parent, pages)
-    facts |= work_facts(request, parent["api"]["url"], finished_at, counts_of(pages))
+    kept = {key: parent["api"][key] for key in API_KEYS if key in parent["api"]}
+    facts |= work_facts(request, kept, finished_at, counts_of(pages))
     facts |= {"producer": {"name": PRODUCER, "version": producer_version}, "parent": _parent(folder, generation - 1)}
     document = ManifestDocument(facts=json_safe(facts), pages=pages, previous=parent["integrity"]["digest"])
     remove_unlisted(folder, document)
@@ -131,7 +131,7 @@ def _facts(request: WriteManifest, parent: dict[str, Any], pages: list[SavedPage
         "workflow_id": f"{workflow_id(request.batch.id)}-g{generation}",
         "run_ids": list(request.run_ids),
         "status": "cancelled" if parent["status"] == "cancelled" else status_of(counts),
-        "counts": asdict(counts),
+        "counts": counts_object(counts, parent["manifest_version"]),
     }
 
 

@@ -131,6 +131,7 @@ def _saved(chunk: Mapping[str, Any], rejected: Mapping[str, Any] | None) -> Save
         enriched=chunk["enriched"],
         fallback=chunk["fallback"],
         by_error=chunk["by_error"],
+        not_found=chunk.get("not_found", 0),
         rejected=_file_facts(rejected) if rejected else None,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,9 +11,9 @@ from activities.exact_json import loads
 from activities.manifest.reader import listed_page
 from activities.output.chunk_format import elements_of
 from activities.output.page_journal import SavedPage, unchanged
-from activities.output.row_log import DurableRow, RowLog
+from activities.output.row_log import DurableRow, RowKind, RowLog
 from workflows.errors import OutputRefused
-from workflows.models import Page
+from workflows.models import NOT_FOUND, Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +48,22 @@ class RetriedPage:
 
     def fallback_numbers(self) -> Iterator[int]:
         """Yield the numbers of the rows to be tried again."""
-        return (row["_row"] for row, _ in self.elements() if not row["enriched"])
+        return (row["_row"] for row, _ in self.elements() if is_fallback(row))
 
     def rows(self, part: RowLog) -> Iterator[DurableRow]:
         """Yield the page's rows: the fallback rows as they are in `part`, the others as they were."""
         anew = {row.row: row for row in part}
         for row, raw in self.elements():
-            if row["enriched"]:
-                yield DurableRow(row=row["_row"], kind="E", error="", statuses=(), latency_ms=0.0, element=raw)
-            else:
+            if is_fallback(row):
                 yield anew[row["_row"]]
+            else:
+                kind: RowKind = "E" if row["enriched"] else "N"
+                yield DurableRow(row=row["_row"], kind=kind, error="", statuses=(), latency_ms=0.0, element=raw)
+
+
+def is_fallback(row: Mapping[str, Any]) -> bool:
+    """Return whether a row of a chunk is to be tried again: the API was asked, and could not say."""
+    return not row["enriched"] and row["error"] != NOT_FOUND
 
 
 def damaged(folder: Directory, name: str) -> OutputRefused:

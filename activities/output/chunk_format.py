@@ -11,10 +11,14 @@ from typing import Any
 
 import orjson
 
+from workflows.models import NOT_FOUND
+
 RESERVED = frozenset({"_row", "enriched", "error"})
 """Names that are ours in every element. A source column never has one of them (see the header rules)."""
 
-FALLBACK_REGION = "UNKNOWN"
+FALLBACK: Mapping[str, Any] = {"region": "UNKNOWN"}
+"""What a fallback row gets where no configuration file says it."""
+
 _OPENED = b"[\n"
 _BETWEEN = b",\n"
 _CLOSED = b"\n]\n"
@@ -22,37 +26,47 @@ _EMPTY = b"[]\n"
 _NOTHING = object()
 
 
-def element(
-    body: bytes, source: Mapping[str, str], number: int, added: dict[str, Any] | None, error: str | None
-) -> bytes:
-    """Return one row of a chunk.
+def element(body: bytes, source: Mapping[str, str], number: int, added: dict[str, Any]) -> bytes:
+    """Return an enriched row of a chunk.
 
     The source columns stand first and verbatim, then `_row` and `enriched`, then what the API added in the order of
     its names. What the API merely echoes is left out; what it changed of a source column is kept beside it as
     `api_<column>`, and so is an `error`, `_row` or `enriched` of its own, but for an `enriched` that is true, as ours
-    is. With `error`, the row is a fallback row and `added` does not count.
+    is.
 
     Args:
         body: the source columns as a compact JSON object.
         source: the same as a mapping.
         number: the record number.
-        added: the API's answer.
-        error: why there is none.
+        added: the API's answer, or what was taken of it.
     """
     head = body[:-1] + (b"," if source else b"")
-    if error is not None:
-        region = free_name("region", source)
-        return b'%b"_row":%d,"enriched":false,%b:"%b","error":%b}' % (
-            head,
-            number,
-            orjson.dumps(region),
-            FALLBACK_REGION.encode(),
-            orjson.dumps(error),
-        )
-    extra = _extra(source, added or {})
+    extra = _extra(source, added)
     if not extra:
         return b'%b"_row":%d,"enriched":true}' % (head, number)
     return b'%b"_row":%d,"enriched":true,%b' % (head, number, _dumped(extra)[1:])
+
+
+def failed_element(
+    body: bytes, source: Mapping[str, str], number: int, error: str, fallback: Mapping[str, Any] = FALLBACK
+) -> bytes:
+    """Return a row of a chunk that got no answer: a fallback row, or one that the API has nothing on.
+
+    `_row` and `enriched` are as in an enriched row; then come the fields of `fallback`, under free names, and `error`.
+    A row that was not found has no such fields.
+    """
+    head = body[:-1] + (b"," if source else b"")
+    fields = {} if error == NOT_FOUND else fallback_fields(fallback, source)
+    extra = _dumped({**fields, "error": error})
+    return b'%b"_row":%d,"enriched":false,%b' % (head, number, extra[1:])
+
+
+def fallback_fields(fallback: Mapping[str, Any], columns: Iterable[str]) -> dict[str, Any]:
+    """Return what a fallback row of a file with these columns holds beside them."""
+    fields: dict[str, Any] = {}
+    for name, value in fallback.items():
+        fields[free_name(name, {*columns, *RESERVED, *fields})] = value
+    return fields
 
 
 def array(elements: Iterable[bytes]) -> Iterator[bytes]:

@@ -34,7 +34,7 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPage:
-    """A page whose chunk is on disk. `chunk.rows` counts enriched and fallback rows, rejected ones stand apart."""
+    """A page whose chunk is on disk. `chunk.rows` counts all but rejected rows, which stand apart."""
 
     page: Page
     chunk: FileFacts
@@ -42,6 +42,12 @@ class SavedPage:
     fallback: int
     by_error: dict[str, int] = field(default_factory=dict)
     rejected: FileFacts | None = None
+    not_found: int = 0
+
+    @property
+    def counted_rows(self) -> int:
+        """Rows of the chunk by their kinds, which add up to `chunk.rows`."""
+        return self.enriched + self.not_found + self.fallback
 
     @property
     def rejected_rows(self) -> int:
@@ -60,6 +66,7 @@ class SavedPage:
             fallback=self.fallback,
             rejected=self.rejected_rows,
             by_error=self.by_error,
+            not_found=self.not_found,
         )
 
 

@@ -20,9 +20,10 @@ from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
 from activities.output.names import part_name
 from workflows.errors import StorageFull, TransientError
+from workflows.models import NOT_FOUND
 
-RowKind = Literal["E", "F", "R"]
-"""Enriched, fallback, rejected."""
+RowKind = Literal["E", "N", "F", "R"]
+"""Enriched, not found, fallback, rejected."""
 
 READ_AT_ONCE_BYTES = 8_388_608
 _FIELD_BREAKS = 5
@@ -154,6 +155,13 @@ class RowLog:
                 continue
             places.setdefault(int(found[: found.index(b"\t")]), (offset, len(found)))
         return places
+
+
+def kind_of(error: str | None) -> RowKind:
+    """Return what a row is that was called and ended with this error, if any."""
+    if error is None:
+        return "E"
+    return "N" if error == NOT_FOUND else "F"
 
 
 def _payload(row: DurableRow) -> bytes:

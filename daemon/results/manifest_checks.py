@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
 import orjson
 
 from activities.disk.directory import Directory
-from activities.manifest.document import MANIFEST_VERSION, counts_of, status_of
+from activities.manifest.document import VERSIONS, counts_object, counts_of, status_of
 from activities.manifest.facts import gaps
 from activities.manifest.identity_proof import identity_problems
 from activities.manifest.model import manifest_problems
@@ -31,7 +30,7 @@ def checked_manifest(folder: Directory, generation: int, findings: Findings) -> 
     manifest = _loaded(folder, name, findings)
     if manifest is None:
         return None
-    if manifest["generation"] != generation or manifest["manifest_version"] != MANIFEST_VERSION:
+    if manifest["generation"] != generation or manifest["manifest_version"] not in VERSIONS:
         findings.problem(MANIFEST, f"{name} says it is of another generation or version")
     for each in identity_problems(manifest):
         findings.problem(MANIFEST, f"{name}: {each}")
@@ -189,16 +188,16 @@ def _whole_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterato
 
 def _count_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterator[str]:
     counts = counts_of(pages)
-    if asdict(counts) != manifest["counts"]:
+    if counts_object(counts, manifest["manifest_version"]) != manifest["counts"]:
         yield "the counts are not the sums over the chunks"
     if counts.records != sum(saved.page.records for saved in pages):
-        yield "records are not enriched, fallback and rejected together"
+        yield "records are not enriched, not found, fallback and rejected together"
     # Version 0.1.0 called a result without one valid row complete; what it wrote goes on proving what it proved.
     known = {"cancelled", status_of(counts), *(["complete"] if status_of(counts) == "partial" else [])}
     if manifest["status"] not in known:
         yield f"the status {manifest['status']!r} does not fit the counts"
     for saved, listed in zip(pages, manifest["chunks"], strict=True):
-        if saved.rejected_rows != listed["rejected"] or saved.chunk.rows != saved.enriched + saved.fallback:
+        if saved.rejected_rows != listed["rejected"] or saved.chunk.rows != saved.counted_rows:
             yield f"{saved.chunk.file}: its counts do not fit each other or its rejected records"
     if len(manifest["rejected_files"]) != sum(1 for saved in pages if saved.rejected):
         yield "a file of rejected records belongs to no chunk"

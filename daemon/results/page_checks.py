@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, Protocol
+
+from orjson import dumps
 
 from activities.disk.directory import Directory
 from activities.disk.hashing import HashedBlocks
 from activities.exact_json import loads
-from activities.output.chunk_format import FALLBACK_REGION, elements_of, free_name
+from activities.output.chunk_format import FALLBACK, RESERVED, elements_of, fallback_fields
 from activities.output.page_journal import FileFacts, SavedPage
 from daemon.results.verdict import Findings
+from workflows.models import NOT_FOUND
 
 FILES, CONTENT, ROWS = "files", "content", "rows"
 
@@ -30,10 +33,12 @@ class SourcePage(Protocol):
 class PageVerification:
     """Checks pages one after the other; memory is bounded by the numbers of the rows of a page."""
 
-    def __init__(self, folder: Directory, columns: Iterable[str], findings: Findings) -> None:
+    def __init__(self, folder: Directory, manifest: Mapping[str, Any], findings: Findings) -> None:
         self._folder = folder
-        self._columns = list(columns)
-        self._region = free_name("region", self._columns)
+        self._columns = list(manifest["dialect"]["columns"])
+        self._knows_not_found = manifest["manifest_version"] > 1
+        fallback = manifest["api"].get("fallback", {}) if self._knows_not_found else FALLBACK
+        self._fallback = fallback_fields(fallback, self._columns)
         self._findings = findings
         findings.checked(FILES, CONTENT, ROWS)
 
@@ -64,8 +69,10 @@ class PageVerification:
             return False
         enriched = kinds.pop("enriched", 0)
         by_error = {key.removeprefix("error "): count for key, count in kinds.items()}
-        found = (enriched + sum(by_error.values()), enriched, sum(by_error.values()), by_error)
-        if found != (saved.chunk.rows, saved.enriched, saved.fallback, saved.by_error):
+        not_found = by_error.pop(NOT_FOUND, 0) if self._knows_not_found else 0
+        fallback = sum(by_error.values())
+        found = (enriched + not_found + fallback, enriched, not_found, fallback, by_error)
+        if found != (saved.chunk.rows, saved.enriched, saved.not_found, saved.fallback, saved.by_error):
             self._findings.problem(CONTENT, f"{saved.chunk.file} has other counts than the manifest lists")
         return True
 
@@ -91,8 +98,18 @@ class PageVerification:
             raise ValueError("a row without the source's columns")
         if not isinstance(row["_row"], int) or not isinstance(row["enriched"], bool):
             raise TypeError("a row without number or mark")
-        if not row["enriched"] and (row[self._region] != FALLBACK_REGION or not isinstance(row["error"], str)):
-            raise ValueError("a fallback row without its error")
+        if not row["enriched"]:
+            self._check_failed_row(row)
+
+    def _check_failed_row(self, row: dict[str, Any]) -> None:
+        if not isinstance(row["error"], str):
+            raise TypeError("a fallback row without its error")
+        not_found = self._knows_not_found and row["error"] == NOT_FOUND
+        fields = {} if not_found else self._fallback
+        if any(dumps(row[name]) != dumps(value) for name, value in fields.items()):
+            raise ValueError("a fallback row without its fields")
+        if not_found and len(row) != len(self._columns) + len(RESERVED):
+            raise ValueError("a row that was not found, with more than its source")
 
     def _read(self, facts: FileFacts, take: Callable[[dict[str, Any]], None]) -> bool:
         """Read a file once, handing its rows to `take`; False where it is not the file the manifest lists."""

@@ -29,6 +29,7 @@ class Verdict:
     generation: int = 0
     records: int = 0
     enriched: int = 0
+    not_found: int = 0
     fallback: int = 0
     rejected: int = 0
     files: int = 0

@@ -95,7 +95,7 @@ class _Verification:
     def _check_pages(self, manifest: dict[str, Any], source: Path | None) -> None:
         check_arithmetic(manifest, self._findings)
         pages = saved_pages(manifest)
-        verification = PageVerification(self._folder, manifest["dialect"]["columns"], self._findings)
+        verification = PageVerification(self._folder, manifest, self._findings)
         with ExitStack() as stack:
             comparison = self._opened(stack, source, manifest) if source else None
             for saved in pages:
@@ -165,6 +165,7 @@ class _Verification:
             generation=manifest["generation"] if manifest else 0,
             records=counts.get("records", 0),
             enriched=counts.get("enriched", 0),
+            not_found=counts.get("not_found", 0),
             fallback=counts.get("fallback", 0),
             rejected=counts.get("rejected", 0),
             files=len(self._listed),

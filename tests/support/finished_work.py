@@ -18,11 +18,12 @@ import orjson
 from activities.manifest.first_generation import ManifestFacts, write_manifest
 from activities.manifest.next_generation import fallback_rows, find_fallback_pages, write_generation
 from activities.output.call_stats import call_stats
-from activities.output.chunk_format import element
+from activities.output.chunk_format import FALLBACK, element, failed_element
 from activities.output.output_folder import OutputFolder
-from activities.output.row_log import DurableRow, RowLog
+from activities.output.row_log import DurableRow, RowLog, kind_of
 from activities.save_page import save_chunk
 from activities.source.source_file import Record, Rejected, SourceFile
+from workflows.api_spec import ApiSpec
 from workflows.ids import batch_id, identity_key
 from workflows.models import (
     BatchRef,
@@ -70,8 +71,9 @@ def all_well(number: int, row: dict[str, str]) -> tuple[dict[str, Any] | None, s
 class FinishedWork:
     """One batch in `root`: `source` beside `out/batch-<id>`. Each step may be made alone."""
 
-    def __init__(self, root: Path, csv: str | bytes = CSV, *, page_rows: int = 3) -> None:
+    def __init__(self, root: Path, csv: str | bytes = CSV, *, page_rows: int = 3, api: ApiSpec | None = None) -> None:
         self.root = root
+        self.api = api
         root.mkdir(exist_ok=True)
         self.source = root / NAME
         if not self.source.exists():
@@ -163,7 +165,7 @@ class FinishedWork:
             with RowLog.open(folder, number, generation) as part:
                 for row, source in fallback_rows(folder, page, generation):
                     if row not in part.done:
-                        part.append([_answered(row, source, answer)])
+                        part.append([self._answered(row, source, answer)])
             return save_chunk(folder, SavePage(batch=batch, page=page))
 
     def request(self, generation: int = 1, *, cancelled: Control | None = None) -> WriteManifest:
@@ -178,6 +180,9 @@ class FinishedWork:
             stats=CallStats(calls=9, retries=2, by_status={"200": 4, "500": 5}, latency_ms={"30": 4}),
             pages=len(self.pages),
             cancelled=cancelled,
+            feed="contacts" if self.api else "",
+            api=self.api,
+            config_sha256="c" * 64 if self.api else "",
         )
 
     def facts(self, *, finished_at: str = FINISHED_AT, **facts: Any) -> ManifestFacts:
@@ -200,14 +205,18 @@ class FinishedWork:
         if isinstance(record, Rejected):
             fields = {"_row": record.number, "line": record.line, "reason": record.reason, "detail": record.detail}
             return DurableRow(record.number, "R", record.reason, (), 0.0, orjson.dumps(fields))
-        return _answered(record.number, dict(zip(self.dialect.columns, record.values, strict=True)), answer)
+        return self._answered(record.number, dict(zip(self.dialect.columns, record.values, strict=True)), answer)
 
-
-def _answered(number: int, source: dict[str, str], answer: Answer) -> DurableRow:
-    added, error = answer(number, source)
-    statuses = ("500", "500", "500") if error else ("200",)
-    text = element(orjson.dumps(source), source, number, added, error)
-    return DurableRow(number, "F" if error else "E", error or "", statuses, 0.0 if error else 12.5, text)
+    def _answered(self, number: int, source: dict[str, str], answer: Answer) -> DurableRow:
+        added, error = answer(number, source)
+        statuses = ("500", "500", "500") if error else ("200",)
+        body = orjson.dumps(source)
+        if error:
+            fallback = self.api.fallback if self.api else FALLBACK
+            text = failed_element(body, source, number, error, fallback)
+        else:
+            text = element(body, source, number, added or {})
+        return DurableRow(number, kind_of(error), error or "", statuses, 0.0 if error else 12.5, text)
 
 
 def kill_sweep(root: Path, job: Callable[[Path], object]) -> int:

@@ -84,7 +84,7 @@ def _newest(folder: Directory) -> BatchView | None:
         run_id=manifest["run_ids"][-1] if manifest["run_ids"] else None,
         mode=manifest["mode"],
         source={key: manifest["source"][key] for key in ("name", "bytes", "sha256")},
-        counts=Counts(**{field.name: manifest["counts"][field.name] for field in fields(Counts)}),
+        counts=Counts(**{field.name: manifest["counts"].get(field.name, 0) for field in fields(Counts)}),
         done_bytes=sum(each["source_end"] - each["source_start"] for each in manifest["chunks"]),
         started_at=manifest["timing"].get("started_at") or None,
         finished_at=manifest["timing"].get("finished_at") or None,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from repository import TESTS
 
 from activities.disk.failpoints import watched
-from activities.output.chunk_format import array, element, elements_of
+from activities.output.chunk_format import array, element, elements_of, failed_element
 from activities.output.page_journal import entries
 from activities.save_page import already_saved
 from daemon.results.verify import verify
@@ -32,7 +32,9 @@ values = st.recursive(
 
 
 def made(source: dict[str, str], number: int, added: dict[str, Any] | None, error: str | None = None) -> bytes:
-    return element(orjson.dumps(source), source, number, added, error)
+    if error:
+        return failed_element(orjson.dumps(source), source, number, error)
+    return element(orjson.dumps(source), source, number, added or {})
 
 
 def test_an_enriched_row_is_the_source_then_our_columns_then_what_the_api_added_by_name() -> None:

@@ -156,7 +156,7 @@ def test_a_forger_who_changes_nothing_is_not_found(work: FinishedWork) -> None:
         ("manifest", lambda manifest: manifest["chunks"][0].update(file="../../etc/passwd")),
         ("manifest", lambda manifest: manifest.update(generation=2)),
         ("manifest", lambda manifest: manifest.update(id="../x")),
-        ("manifest", lambda manifest: manifest.update(manifest_version=2)),
+        ("manifest", lambda manifest: manifest.update(manifest_version=3)),
         ("generations", lambda manifest: manifest["integrity"].update(previous="0" * 64)),
     ],
 )
