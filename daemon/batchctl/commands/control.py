@@ -12,36 +12,44 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-from daemon.batchctl.arguments import add_id, add_reason, command
+from daemon.batchctl.arguments import add_id, add_reason
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.exit_codes import DONE, NotPossible
-from daemon.batchctl.state.awaited import Deadline, end_of, say_end
 from daemon.batchctl.state.batch_view import ENDED, NO_WORKER, NOT_STARTED, BatchView
 from daemon.batchctl.state.live import LiveBatches
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import end_of_retry, steered
 from daemon.batchctl.state.session import Session
+from daemon.batchctl.state.waiting import Deadline, end_of, say_end
 from daemon.config.settings import Settings
 from workflows.models import Control
 
 TAKES_HOLD_S = 5.0
-LOOK_S = 0.1
+POLL_S = 0.1
 SOURCE_FILED = "its source is filed under failed/"
 
 
-def add_commands(commands: Any) -> None:
-    """Add `pause`, `resume` and `cancel`."""
-    pause = command(commands, "pause", run_pause, help_text="start no further API call for a batch until 'resume'")
-    resume = command(commands, "resume", run_resume, help_text="let a paused batch go on")
-    cancel = command(
-        commands, "cancel", run_cancel, help_text="end a batch: open chunks are finished, a manifest says what is done"
-    )
-    for each in (pause, resume, cancel):
-        add_id(each)
-        add_reason(each)
-    cancel.add_argument("--wait", action="store_true", help="return when the batch has ended")
+def add_pause(parser: argparse.ArgumentParser) -> None:
+    """Declare `pause`."""
+    _add(parser, run_pause)
+
+
+def add_resume(parser: argparse.ArgumentParser) -> None:
+    """Declare `resume`."""
+    _add(parser, run_resume)
+
+
+def add_cancel(parser: argparse.ArgumentParser) -> None:
+    """Declare `cancel`."""
+    _add(parser, run_cancel)
+    parser.add_argument("--wait", action="store_true", help="return when the batch has ended")
+
+
+def _add(parser: argparse.ArgumentParser, run: Callable[..., Awaitable[int]]) -> None:
+    parser.set_defaults(run=run)
+    add_id(parser)
+    add_reason(parser)
 
 
 async def run_pause(settings: Settings, parsed: argparse.Namespace) -> int:
@@ -108,7 +116,7 @@ async def _until_cancelled(session: Session, view: BatchView) -> int:
         if await end_of_retry(session, view):
             return DONE
         raise NotPossible(f"{view.name} has failed meanwhile; 'batchctl retry-failed {view.id}' tries again")
-    ended = await end_of(session, view.id, Deadline(None))
+    ended = await end_of(session, view.id, Deadline(None, session.settings))
     return DONE if ended.state == "cancelled" else say_end(ended)
 
 
@@ -160,5 +168,5 @@ async def _within(limit_s: float, check: Callable[[], Awaitable[bool]]) -> bool:
     while not await check():
         if time.monotonic() > end:
             return False
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_S)
     return True

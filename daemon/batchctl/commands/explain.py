@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import asdict
-from typing import Any
 
 from activities.registry.timestamps import readable_time
-from daemon.batchctl.arguments import add_json, command
+from daemon.batchctl.arguments import add_json
 from daemon.batchctl.console.printing import put, put_json, shown_duration
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, NO_SUCH_BATCH
@@ -27,11 +26,11 @@ FATE_COLUMNS = [
 ]
 
 
-def add_commands(commands: Any) -> None:
-    """Add `explain`."""
-    explain = command(commands, "explain", run_explain, help_text="show every rule of intake for a file, and its fate")
-    explain.add_argument("file", metavar="FILE", help="name of a file in the inbox, or its path")
-    add_json(explain)
+def add_explain(parser: argparse.ArgumentParser) -> None:
+    """Declare `explain`."""
+    parser.set_defaults(run=run_explain)
+    parser.add_argument("file", metavar="FILE", help="name of a file in the inbox, or its path")
+    add_json(parser)
 
 
 def run_explain(settings: Settings, parsed: argparse.Namespace) -> int:

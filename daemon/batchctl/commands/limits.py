@@ -6,9 +6,8 @@ import argparse
 import asyncio
 import contextlib
 import math
-from typing import Any
 
-from daemon.batchctl.arguments import ID_HELP, add_reason, command
+from daemon.batchctl.arguments import ID_HELP, add_reason
 from daemon.batchctl.commands.control import said_by
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
@@ -24,12 +23,12 @@ from workflows.operator_signals import MAX_CONCURRENCY
 ASKED_AT_ONCE = 8
 
 
-def add_commands(commands: Any) -> None:
-    """Add `set`."""
-    limits = command(commands, "set", run_set, help_text="change the API limits of one running batch, or of all")
-    limits.add_argument("arguments", nargs="*", metavar="ID | NAME=VALUE", help=f"{ID_HELP}; concurrency=N, rate=R")
-    limits.add_argument("--all", action="store_true", help="every batch that has not ended")
-    add_reason(limits)
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Declare `set`."""
+    parser.set_defaults(run=run_set)
+    parser.add_argument("arguments", nargs="*", metavar="ID | NAME=VALUE", help=f"{ID_HELP}; concurrency=N, rate=R")
+    parser.add_argument("--all", action="store_true", help="every batch that has not ended")
+    add_reason(parser)
 
 
 async def run_set(settings: Settings, parsed: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from activities.registry.receipts import Receipt
 from activities.registry.timestamps import readable_time
-from daemon.batchctl.arguments import add_json, command, limit
+from daemon.batchctl.arguments import add_json, limit
 from daemon.batchctl.console.printing import put, put_json, say, shown_bytes
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, UNREACHABLE
@@ -50,15 +50,15 @@ class Listed:
     more: int
 
 
-def add_commands(commands: Any) -> None:
-    """Add `list`."""
-    listing = command(commands, "list", run_list, help_text="list the batches, newest first")
-    listing.add_argument("--state", choices=get_args(State), help="only batches in this state")
-    listing.add_argument("--all", action="store_true", help="also files that wait, settle or were refused")
-    listing.add_argument(
+def add_list(parser: argparse.ArgumentParser) -> None:
+    """Declare `list`."""
+    parser.set_defaults(run=run_list)
+    parser.add_argument("--state", choices=get_args(State), help="only batches in this state")
+    parser.add_argument("--all", action="store_true", help="also files that wait, settle or were refused")
+    parser.add_argument(
         "--limit", metavar="N", type=limit, default=SHOWN, help=f"the newest N batches ({SHOWN} by default); 0: all"
     )
-    add_json(listing)
+    add_json(parser)
 
 
 async def run_list(settings: Settings, parsed: argparse.Namespace) -> int:

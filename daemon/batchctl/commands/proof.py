@@ -6,9 +6,8 @@ import argparse
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from daemon.batchctl.arguments import add_id, add_json, command
+from daemon.batchctl.arguments import add_id, add_json
 from daemon.batchctl.console.output_file import output_file
 from daemon.batchctl.console.printing import put, put_json, say, shown_bytes
 from daemon.batchctl.console.streams import standard_output
@@ -24,23 +23,27 @@ from workflows.errors import shortened
 ID_OR_DIR = "batch (id, beginning or file name), or a folder with a result"
 
 
-def add_commands(commands: Any) -> None:
-    """Add `verify` and `export`."""
-    verifying = command(commands, "verify", run_verify, help_text="prove a result: every row once, every digest")
-    add_id(verifying, help_text=ID_OR_DIR, metavar="ID|DIR")
-    verifying.add_argument("--source", metavar="FILE", type=Path, help="compare every cell with this source too")
-    add_json(verifying)
-    exporting = command(commands, "export", run_export, help_text="write a whole result in source order")
-    add_id(exporting, help_text=ID_OR_DIR, metavar="ID|DIR")
-    form = exporting.add_mutually_exclusive_group(required=True)
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """Declare `verify`."""
+    parser.set_defaults(run=run_verify)
+    add_id(parser, help_text=ID_OR_DIR, metavar="ID|DIR")
+    parser.add_argument("--source", metavar="FILE", type=Path, help="compare every cell with this source too")
+    add_json(parser)
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Declare `export`."""
+    parser.set_defaults(run=run_export)
+    add_id(parser, help_text=ID_OR_DIR, metavar="ID|DIR")
+    form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument("--csv", dest="form", action="store_const", const="csv", help="as CSV")
     form.add_argument("--jsonl", dest="form", action="store_const", const="jsonl", help="as one JSON object a line")
-    exporting.add_argument(
+    parser.add_argument(
         "--output",
         metavar="FILE",
         help="a file, replaced when the export is whole, or a pipe or device; standard output by default",
     )
-    exporting.add_argument(
+    parser.add_argument(
         "--formula-safe", action="store_true", help="in CSV, disarm cells that a spreadsheet would run as a formula"
     )
 

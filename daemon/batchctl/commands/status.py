@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from activities.registry.timestamps import readable_time
-from daemon.batchctl.arguments import add_id, add_json, command
+from daemon.batchctl.arguments import add_id, add_json
 from daemon.batchctl.console.printing import (
     put_facts,
     put_json,
@@ -26,13 +25,11 @@ from daemon.intake.sign_of_life import watch_of
 from workflows.errors import TemporalUnreachable
 
 
-def add_commands(commands: Any) -> None:
-    """Add `status`."""
-    status = command(
-        commands, "status", run_status, help_text="show one batch: state, counts, speed, what it waits for, its output"
-    )
-    add_id(status)
-    add_json(status)
+def add_status(parser: argparse.ArgumentParser) -> None:
+    """Declare `status`."""
+    parser.set_defaults(run=run_status)
+    add_id(parser)
+    add_json(parser)
 
 
 async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:

@@ -14,8 +14,6 @@ from itertools import zip_longest
 from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
-from rich.text import Text
 
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.console.streams import write
@@ -100,6 +98,9 @@ def _total(widths: list[int], kept: list[int]) -> int:
 
 
 def _put_in_window(columns: list[Column], cells: list[list[str]], widths: dict[int, int]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - loaded for a terminal alone
+    from rich.text import Text  # noqa: PLC0415
+
     console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
     sizes = list(widths.values())
     for number, row in enumerate(cells):

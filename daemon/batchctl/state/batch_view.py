@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.batchctl.console.printing import seconds_between
 from workflows.models import Counts, Mode, Pause, State
-from workflows.state import Waiting
+
+if TYPE_CHECKING:
+    from workflows.state import Waiting
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 NOT_STARTED = "start"

@@ -11,7 +11,6 @@ import re
 
 from daemon.batchctl.exit_codes import NoSuchBatch
 from daemon.batchctl.state.session import Session
-from daemon.temporal.outside_server import outside_server
 from workflows.errors import InvalidBatchId, TemporalUnreachable, shortened
 from workflows.ids import checked_id, workflow_id
 
@@ -36,6 +35,8 @@ async def resolved(session: Session, name: str) -> str:
     try:
         return _only_one(session, name, await _known_to_temporal(session, name, beginning))
     except TemporalUnreachable as error:
+        from daemon.temporal.outside_server import outside_server  # noqa: PLC0415 - loads Temporal's SDK
+
         if outside_server() is None:
             # The embedded server knows no batch that has no receipt here.
             raise no_such_batch(session, name) from error

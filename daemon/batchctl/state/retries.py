@@ -8,9 +8,9 @@ from dataclasses import replace
 from activities.output.output_folder import OutputFolder
 from activities.output.page_journal import entries
 from daemon.batchctl.console.printing import say
-from daemon.batchctl.state.awaited import LOOK_S, Deadline
 from daemon.batchctl.state.batch_view import ENDED, BatchView, merged
 from daemon.batchctl.state.session import Session
+from daemon.batchctl.state.waiting import POLL_S, Deadline
 from workflows.errors import BatchdError, TemporalUnreachable
 from workflows.models import Counts
 
@@ -54,10 +54,10 @@ async def steered(session: Session, identity: str) -> BatchView:
 
 
 async def end_of_retry(session: Session, retry: BatchView) -> bool:
-    """Wait until a retry does not run any more and tell whether it ended well, cancelled or not."""
+    """Wait until a retry does not run any more and return whether it ended well, cancelled or not."""
     live = await session.live()
     while (run := await live.run_of(retry.id, suffix=retry.suffix)) is not None and run.running:
-        await Deadline(None).pause(LOOK_S, f"{retry.name} has not ended")
+        await Deadline(None).pause(POLL_S, f"{retry.name} has not ended")
     return run is not None and run.state != "failed"
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from activities.registry.control_states import ControlStates
 from activities.registry.receipts import Receipt, Receipts
 from daemon.batchctl.state.batch_view import ENDED, BatchView, merged
-from daemon.batchctl.state.live import LiveBatches
 from daemon.batchctl.state.loaders import from_chunks, from_output, from_registry
-from daemon.batchctl.state.unwatched import UnwatchedInbox
 from daemon.config.settings import Settings
 from workflows.errors import SettingsError, TemporalUnreachable
 from workflows.ids import workflow_id
+
+if TYPE_CHECKING:
+    from daemon.batchctl.state.live import LiveBatches
 
 
 class Session:
@@ -21,7 +23,6 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.receipts = Receipts(settings.state_dir)
-        self.unwatched = UnwatchedInbox(settings)
         self.control_states = ControlStates(settings.state_dir)
         self._live: LiveBatches | None = None
 
@@ -31,6 +32,8 @@ class Session:
         Raises:
             TemporalUnreachable: nobody answers.
         """
+        from daemon.batchctl.state.live import LiveBatches  # noqa: PLC0415 - loads Temporal's SDK, where it is asked
+
         if self._live is None:
             self._live = await LiveBatches.connected(self.settings)
         return self._live

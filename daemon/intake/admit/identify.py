@@ -23,8 +23,7 @@ from daemon.intake.admit.refusals import SAMPLED_BYTES, content_refusal, dialect
 from daemon.intake.observe.entries import Dropped
 from daemon.intake.observe.refusal import Refusal, unreadable
 from workflows.errors import InvalidCsv, SourceChanged
-from workflows.models import Mode, PinnedDialect
-from workflows.policies import MAX_PAGES_AT_ONCE
+from workflows.models import MAX_PAGES_AT_ONCE, Mode, PinnedDialect
 
 
 @dataclass(frozen=True, slots=True)
