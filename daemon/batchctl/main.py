@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from daemon.batchctl.arguments import CommandParser
-from daemon.batchctl.console.printing import say
-from daemon.batchctl.console.streams import open_closed_ones, write
+from daemon.batchctl.console.printing import open_closed_ones, say, write
 from daemon.batchctl.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code
 from workflows.errors import BatchdError
 
@@ -64,10 +63,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return DONE  # of a stream of rows or of progress that its reader has left
     except Exception as error:  # noqa: BLE001 - the last resort of a program
-        return _told(error)
+        return _report(error)
 
 
-def _told(error: Exception) -> int:
+def _report(error: Exception) -> int:
     if isinstance(error, BatchdError):
         say(str(error))
         return exit_code(error)

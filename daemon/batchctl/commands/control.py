@@ -62,7 +62,7 @@ async def run_pause(settings: Settings, parsed: argparse.Namespace) -> int:
     if view.cancelling:
         raise NotPossible(f"{view.name} is being cancelled and cannot be paused")
     live = await session.live()
-    await live.signal(view.id, "pause", said_by(parsed.reason), suffix=view.suffix)
+    await live.signal(view.id, "pause", requested_by(parsed.reason), suffix=view.suffix)
     if view.waiting_on == NO_WORKER:
         say(f"{view.name}: recorded; no worker answers, so it takes hold when one is back")
     elif await _within(TAKES_HOLD_S, lambda: _is_quiet(live, view)):
@@ -82,7 +82,7 @@ async def run_resume(settings: Settings, parsed: argparse.Namespace) -> int:
         say(f"{view.name} is already running{waits}")
         return DONE
     live = await session.live()
-    await live.signal(view.id, "resume", said_by(parsed.reason), suffix=view.suffix)
+    await live.signal(view.id, "resume", requested_by(parsed.reason), suffix=view.suffix)
     if view.waiting_on == NO_WORKER:
         say(f"{view.name}: recorded; no worker answers, so it takes hold when one is back")
     elif await _within(TAKES_HOLD_S, lambda: _is_going_on(live, view)):
@@ -105,7 +105,7 @@ async def run_cancel(settings: Settings, parsed: argparse.Namespace) -> int:
     if view.cancelling:
         say(f"{view.name} is already being cancelled")
     else:
-        await (await session.live()).signal(identity, "cancel", said_by(parsed.reason), suffix=view.suffix)
+        await (await session.live()).signal(identity, "cancel", requested_by(parsed.reason), suffix=view.suffix)
         then = f"what is done becomes generation {view.generation}" if view.suffix else SOURCE_FILED
         say(f"{view.name}: cancelling; open chunks are finished first, then {then}")
     return await _until_cancelled(session, view) if parsed.wait else DONE
@@ -113,14 +113,15 @@ async def run_cancel(settings: Settings, parsed: argparse.Namespace) -> int:
 
 async def _until_cancelled(session: Session, view: BatchView) -> int:
     if view.suffix:
-        if await end_of_retry(session, view):
+        retry = await end_of_retry(session, view.id, view.suffix, Deadline(None))
+        if retry and retry.state != "failed":
             return DONE
         raise NotPossible(f"{view.name} has failed meanwhile; 'batchctl retry-failed {view.id}' tries again")
     ended = await end_of(session, view.id, Deadline(None, session.settings))
     return DONE if ended.state == "cancelled" else say_end(ended)
 
 
-def said_by(reason: str) -> Control:
+def requested_by(reason: str) -> Control:
     """Return who runs this command, and why."""
     try:
         user = os.environ.get("SUDO_USER") or getpass.getuser()
@@ -150,7 +151,7 @@ def _refuse_ended(view: BatchView, done: str) -> None:
 
 
 async def _is_quiet(live: LiveBatches, view: BatchView) -> bool:
-    """Tell whether the workflow has taken the pause and no page is being enriched."""
+    """Return whether the workflow has taken the pause and no page is being enriched."""
     progress = await live.progress(view.id, suffix=view.suffix)
     if progress is None or not (progress.paused or progress.state in ENDED):
         return False

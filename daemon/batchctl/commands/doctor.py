@@ -1,4 +1,4 @@
-"""`doctor`: everything batchd needs, looked at one by one, with what to do where it is not there."""
+"""`doctor`: everything batchd needs, checked one by one, with what to do where it is not there."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ async def run_doctor(settings: Settings, parsed: argparse.Namespace) -> int:
     else:
         put_table(
             [Column(heading=""), Column(heading="CHECK"), Column(heading="FOUND", kind="sentence")],
-            [[each.level, each.check, each.told()] for each in findings],
+            [[each.level, each.check, each.as_text()] for each in findings],
         )
     return FAILED if any(each.level == "FAIL" for each in findings) else DONE

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from activities.registry.timestamps import readable_time
 from daemon.batchctl.arguments import add_json
-from daemon.batchctl.console.printing import put, put_json, shown_duration
+from daemon.batchctl.console.printing import format_duration, put, put_json
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, NO_SUCH_BATCH
 from daemon.config.settings import Settings
@@ -44,7 +44,7 @@ def run_explain(settings: Settings, parsed: argparse.Namespace) -> int:
 
 
 def _put(explanation: Explanation) -> None:
-    wait = f" ({shown_duration(explanation.wait_s)} more)" if explanation.wait_s else ""
+    wait = f" ({format_duration(explanation.wait_s)} more)" if explanation.wait_s else ""
     put(f"{explanation.file} is {explanation.state}: {explanation.summary}{wait}")
     if explanation.todo:
         put(f"what to do: {explanation.todo}")

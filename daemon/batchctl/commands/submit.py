@@ -127,7 +127,7 @@ def _let_daemon_read(settings: Settings, source: Path, copy: int, facts: os.stat
 
 
 def may_read(user: int, facts: os.stat_result) -> bool:
-    """Tell whether a user may read a file, by its owner, group and mode."""
+    """Return whether a user may read a file, by its owner, group and mode."""
     if user in {0, facts.st_uid}:
         return user == 0 or bool(facts.st_mode & stat.S_IRUSR)
     with contextlib.suppress(KeyError):

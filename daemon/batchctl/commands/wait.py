@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from daemon.batchctl.arguments import add_id, add_json, add_timeout
 from daemon.batchctl.console.printing import put_json, say
 from daemon.batchctl.exit_codes import DONE
 from daemon.batchctl.state.batch_view import BatchView
-from daemon.batchctl.state.session import Session
+from daemon.batchctl.state.session import Session, ask_each
 from daemon.batchctl.state.status_document import document_of
 from daemon.batchctl.state.waiting import Deadline, batch_of, end_of, say_end
 from daemon.config.settings import Settings
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 POLL_S = 0.5
 LOST_POLLS = 120
 MOST_WATCHED = 50
-REPORTS_AT_ONCE = 8
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +75,7 @@ async def _watched(session: Session, ids: list[str], deadline: Deadline, *, quie
     """Show `ids` until all have ended, and return how.
 
     Raises:
-        BrokenPipeError: nobody looks any more, and not all have ended.
+        BrokenPipeError: nobody reads it any more, and not all have ended.
     """
     from daemon.batchctl.commands.bars import progress_display  # noqa: PLC0415 - loads rich.progress, for watch alone
 
@@ -89,7 +87,7 @@ async def _watched(session: Session, ids: list[str], deadline: Deadline, *, quie
             if not open_ids:
                 return [seen[each] for each in ids]
             try:
-                views = await views_of(session, open_ids)
+                views = await ask_each(session.view, open_ids)
                 seen.update({each.id: each for each in views})
                 _show(display, views)
                 lost_polls = 0
@@ -105,14 +103,3 @@ def _show(display: ProgressDisplay, views: list[BatchView]) -> None:
     still_read = [display.show(each) for each in views]
     if not all(still_read) and not all(each.settled for each in views):
         raise BrokenPipeError
-
-
-async def views_of(session: Session, ids: list[str]) -> list[BatchView]:
-    """Return the state of several batches, asked a few at a time."""
-    room = asyncio.Semaphore(REPORTS_AT_ONCE)
-
-    async def view(identity: str) -> BatchView:
-        async with room:
-            return await session.view(identity)
-
-    return await asyncio.gather(*(view(each) for each in ids))

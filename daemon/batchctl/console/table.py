@@ -1,7 +1,7 @@
 """Tables: whole into a file or a pipe, fitted to the window on a terminal.
 
 In a window numbers and states are never cut. Names are cut in the middle, sentences go on in the next line, and where
-that is not enough, the columns that matter least are left out, which is said.
+that is not enough, the columns that matter least are left out, and a message names them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 
-from daemon.batchctl.console.printing import say
-from daemon.batchctl.console.streams import write
+from daemon.batchctl.console.printing import say, write
 from workflows.ids import printable
 
 GAP = "  "

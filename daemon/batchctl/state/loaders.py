@@ -25,7 +25,7 @@ OUTCOMES: dict[str, Outcome] = {"cancelled": "cancelled", "partial": "failed"}
 
 
 def from_registry(receipt: Receipt | None, control: ControlState | None = None) -> BatchView | None:
-    """Return what the state folder says; `control` is what stands there of a batch that Temporal does not tell of."""
+    """Return what the state folder says; `control` is what is kept there of a batch that Temporal does not know."""
     if receipt is None:
         return BatchView(id="", paused=control.pause) if control and control.pause and not control.cancel else None
     state: State = "waiting" if receipt.state == "claimed" else receipt.state

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from activities.registry.control_states import ControlStates
 from activities.registry.receipts import Receipt, Receipts
@@ -15,6 +17,11 @@ from workflows.ids import workflow_id
 
 if TYPE_CHECKING:
     from daemon.batchctl.state.live import LiveBatches
+
+ASKED_AT_ONCE = 8
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 class Session:
@@ -84,7 +91,7 @@ class Session:
     ) -> BatchView:
         """Return the state of a batch without Temporal; `no_server` where that was asked in vain.
 
-        The saved chunks are looked at only where neither receipt nor manifest says it all: a list must stay cheap.
+        The saved chunks are read only where neither receipt nor manifest has it all: a list must stay cheap.
         """
         output_dir = self.output_dir(receipt.id, receipt)
         says_all = manifest or (receipt.state == "completed" and receipt.counts)
@@ -121,3 +128,14 @@ class Session:
                 "chunks": None if manifest or workflow else from_chunks(output_dir),
             },
         )
+
+
+async def ask_each(ask: Callable[[Item], Awaitable[Answer]], items: Iterable[Item]) -> list[Answer]:
+    """Return what `ask` answers for each item, in their order; a few are asked at a time."""
+    room = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def answer(item: Item) -> Answer:
+        async with room:
+            return await ask(item)
+
+    return await asyncio.gather(*(answer(each) for each in items))

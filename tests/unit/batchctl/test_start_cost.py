@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from batchctl_desk import Desk
+from batchctl_runner import BatchctlRunner
 
 from daemon.batchctl.main import COMMANDS
 
 LOADED = "import sys; from daemon.batchctl.main import run; run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return Desk(tmp_path, monkeypatch, capsys)
 
 
 def loaded(*arguments: str) -> set[str]:
@@ -26,7 +20,7 @@ def loaded(*arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
-def test_help_and_version_load_no_library_and_no_command(desk: Desk, arguments: list[str]) -> None:
+def test_help_and_version_load_no_library_and_no_command(runner: BatchctlRunner, arguments: list[str]) -> None:
     modules = loaded(*arguments)
     commands = {each for each in modules if each.startswith("daemon.batchctl.commands")}
     assert not modules & {"temporalio", "pydantic", "rich", "orjson", "httpx2"} | commands
@@ -36,12 +30,14 @@ def test_help_and_version_load_no_library_and_no_command(desk: Desk, arguments: 
     "arguments",
     [["verify", "/nowhere"], ["export", "--csv", "/nowhere"], ["explain", "x"], ["list", "--all"], ["status", "users"]],
 )
-def test_a_command_that_does_not_ask_temporal_does_not_load_its_sdk(desk: Desk, arguments: list[str]) -> None:
-    desk.completed()
+def test_a_command_that_does_not_ask_temporal_does_not_load_its_sdk(
+    runner: BatchctlRunner, arguments: list[str]
+) -> None:
+    runner.completed()
     assert not loaded(*arguments) & {"temporalio", "rich.console", "rich.progress"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_declared_by_the_function_that_the_table_names(desk: Desk, name: str) -> None:
-    answer = desk.batchctl(name, "--help")
+def test_every_command_is_declared_by_the_function_that_the_table_names(runner: BatchctlRunner, name: str) -> None:
+    answer = runner.run(name, "--help")
     assert (answer.code, f"usage: batchctl {name}" in answer.out) == (0, True)
