@@ -12,7 +12,7 @@ from daemon.batchctl.console.printing import format_duration, put, put_json
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, NO_SUCH_BATCH
 from daemon.config.settings import Settings
-from daemon.intake.explain import Explanation, Fate, Rule
+from daemon.intake.explain import Explanation, Fate, RuleResult
 from daemon.intake.explain import explain as explained
 
 MARKS = {True: "ok", False: "NO", None: "?"}
@@ -56,7 +56,7 @@ def _put(explanation: Explanation) -> None:
         put_table(FATE_COLUMNS, [_fate(each) for each in explanation.fates])
 
 
-def _rule(rule: Rule) -> list[str]:
+def _rule(rule: RuleResult) -> list[str]:
     todo = f"; {rule.todo}" if rule.todo and not rule.passed else ""
     return [MARKS[rule.passed], rule.rule, f"{rule.why}{todo}"]
 
