@@ -14,7 +14,7 @@ from place import installation
 from temporalio.client import Client
 
 from daemon.config.settings import Settings
-from daemon.intake import Intake
+from daemon.intake.scan import Intake
 from workflows.models import Mode
 from workflows.state import BatchRequest
 

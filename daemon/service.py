@@ -16,11 +16,11 @@ from typing import TypeVar
 
 from temporalio.client import Client
 
-from daemon import intake
 from daemon.config.api_token import api_token
 from daemon.config.settings import Settings
 from daemon.folders import prepare_folders
 from daemon.health import health_endpoint
+from daemon.intake import loop
 from daemon.notify import notify
 from daemon.processes.child import Child, own_environment, plain_environment
 from daemon.processes.restarts import Supervisor
@@ -169,7 +169,7 @@ async def _until_ready(children: list[Child], settings: Settings) -> bool:
 
 
 async def _watch(settings: Settings, client: Client, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
-    await intake.watch(settings, TemporalStarter(client, settings), stop, on_ready=on_ready)
+    await loop.watch(settings, TemporalStarter(client, settings), stop, on_ready=on_ready)
 
 
 def _workers(settings: Settings) -> list[Child]:

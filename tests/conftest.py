@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batchctl_runner import BatchctlRunner
 from installation import Installation, temporal_server
 from intake_site import MakeSite, Site
 from system_tools import check_tools
@@ -37,6 +38,16 @@ def installation(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> BatchctlRunner:
+    """A batchctl with folders of its own, and no Temporal server."""
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    made = BatchctlRunner(tmp_path, monkeypatch, capsys)
+    made.give_up_soon()
+    return made
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from temporalio.workflow import ParentClosePolicy
 
 from workflows.batch import BatchWorkflow
 from workflows.contract import Activities
-from workflows.models import Cursor
+from workflows.models import MAX_PAGES_AT_ONCE, Cursor
 from workflows.page_pool import PageSource
-from workflows.policies import MAX_PAGES_AT_ONCE, READ_TIMEOUT, writing
+from workflows.policies import READ_TIMEOUT, writing
 from workflows.requests import LoadedPages, LoadPages
 from workflows.state import BatchRequest, BatchResult, LoadChunksRequest
 

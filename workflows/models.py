@@ -18,6 +18,9 @@ from workflows.ids import printable
 Mode = Literal["cursor", "in-memory"]
 """How a batch is worked: page by page, or with all its pages known at the start."""
 
+MAX_PAGES_AT_ONCE = 300
+"""Pages the in-memory workflow may hold: 12 events each stays far below the server's limit for one run."""
+
 Outcome = Literal["completed", "failed", "cancelled"]
 """How a batch ended."""
 

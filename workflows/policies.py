@@ -59,9 +59,6 @@ LOCAL_TIMEOUT = timedelta(seconds=20)
 LONG_PAGES_SUFFIX = "-pages"
 """Behind the name of the task queue, that of the queue for pages of files that are not small."""
 
-MAX_PAGES_AT_ONCE = 300
-"""Pages the in-memory workflow may hold: 12 events each stays far below the server's limit for one run."""
-
 
 def writing(timeout: timedelta, heartbeat_timeout: timedelta, *, most_attempts: int = 0) -> dict[str, Any]:
     """Return the options of an activity that writes: the workflow waits until a cancelled one has really ended.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 ID_HELP = "batch id, batch-<id>, a unique beginning of either, or a file name (its latest batch)"
@@ -14,13 +14,22 @@ MOST_SECONDS = 1e9
 """Thirty years, which also keeps NaN and infinity out."""
 
 
-def command(commands: Any, name: str, run: Callable[..., object], *, help_text: str) -> argparse.ArgumentParser:
-    """Add a command that `run(settings, parsed)` runs."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=help_text, description=help_text[0].upper() + help_text[1:] + "."
-    )
-    parser.set_defaults(run=run)
-    return parser
+class CommandParser(argparse.ArgumentParser):
+    """The parser of one command, whose module is imported only when that command is asked for.
+
+    `declared_by` names, as `module:function`, what adds the arguments of the command and, as the default of `run`, the
+    function `(settings, parsed) -> exit code` that runs it.
+    """
+
+    def __init__(self, *, declared_by: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._declared_by = declared_by
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Declare the arguments, and parse."""
+        module, _, function = self._declared_by.partition(":")
+        getattr(import_module(module), function)(self)
+        return super().parse_known_args(args, namespace)
 
 
 def add_id(

@@ -1,7 +1,7 @@
 """`batchctl`: parse, one call to a plain function, print.
 
-Data goes to standard output, words to standard error. Each command group registers its commands and what runs them;
-this file turns how they end into an exit code.
+Data goes to standard output, messages to standard error. A command's module is imported only when it is the one asked
+for: Temporal's SDK, pydantic and rich take most of a second. This file turns how a command ends into an exit code.
 """
 
 from __future__ import annotations
@@ -14,28 +14,31 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
+from typing import Any
 
-from daemon.batchctl.commands import (
-    control,
-    doctor,
-    explain,
-    limits,
-    listing,
-    proof,
-    rerun,
-    retry_failed,
-    status,
-    submit,
-    wait,
-)
-from daemon.batchctl.console.printing import say
-from daemon.batchctl.console.streams import open_closed_ones, write
+from daemon.batchctl.arguments import CommandParser
+from daemon.batchctl.console.printing import open_closed_ones, say, write
 from daemon.batchctl.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code
-from daemon.config.settings import load_settings
 from workflows.errors import BatchdError
 
-GROUPS = (listing, status, wait, control, submit, retry_failed, rerun, explain, proof, limits, doctor)
+COMMANDS = {
+    "list": ("listing:add_list", "list the batches, newest first"),
+    "status": ("status:add_status", "show one batch: state, counts, speed, what it waits for, its output"),
+    "wait": ("wait:add_wait", "return when a batch has ended"),
+    "watch": ("wait:add_watch", "show live progress of one batch, or of all, until the end"),
+    "pause": ("control:add_pause", "start no further API call for a batch until 'resume'"),
+    "resume": ("control:add_resume", "let a paused batch go on"),
+    "cancel": ("control:add_cancel", "end a batch: open chunks are finished, a manifest says what is done"),
+    "submit": ("submit:add_submit", "copy a file into the inbox, so that it appears whole"),
+    "retry-failed": ("retry_failed:add_retry_failed", "call the API again for the fallback rows of a batch"),
+    "rerun": ("rerun:add_rerun", "do a finished batch again as a new one; the old is kept"),
+    "explain": ("explain:add_explain", "show every rule of intake for a file, and its fate"),
+    "verify": ("proof:add_verify", "prove a result: every row once, every digest"),
+    "export": ("proof:add_export", "write a whole result in source order"),
+    "set": ("limits:add_set", "change the API limits of one running batch, or of all"),
+    "doctor": ("doctor:add_doctor", "check settings, folders, API, Temporal and workers"),
+}
+"""Each command, as the help lists them: what declares it in `daemon.batchctl.commands`, and what it does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -60,10 +63,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return DONE  # of a stream of rows or of progress that its reader has left
     except Exception as error:  # noqa: BLE001 - the last resort of a program
-        return _told(error)
+        return _report(error)
 
 
-def _told(error: Exception) -> int:
+def _report(error: Exception) -> int:
     if isinstance(error, BatchdError):
         say(str(error))
         return exit_code(error)
@@ -82,6 +85,8 @@ def _command(arguments: Sequence[str] | None) -> int:
     if parsed.command is None:
         parser.print_help(sys.stderr)
         return USAGE
+    from daemon.config.settings import load_settings  # noqa: PLC0415 - loads pydantic, which no help text needs
+
     outcome = parsed.run(load_settings(), parsed)
     code: int = asyncio.run(outcome) if inspect.iscoroutine(outcome) else outcome
     write("")
@@ -97,11 +102,26 @@ def build_parser() -> argparse.ArgumentParser:
         "Exit codes: 0 done, 1 failed or did not hold, 2 usage or settings, 3 Temporal unreachable, "
         "4 no such batch or more than one, 5 timed out, 130 interrupted.",
     )
-    parser.add_argument("--version", action="version", version=f"batchctl {version('batchd')}")
-    commands = parser.add_subparsers(dest="command", metavar="command")
-    for group in GROUPS:
-        group.add_commands(commands)
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show program's version number and exit")
+    commands = parser.add_subparsers(dest="command", metavar="command", parser_class=CommandParser)
+    for name, (declared_by, help_text) in COMMANDS.items():
+        commands.add_parser(
+            name,
+            declared_by=f"daemon.batchctl.commands.{declared_by}",
+            help=help_text,
+            description=help_text[0].upper() + help_text[1:] + ".",
+        )
     return parser
+
+
+class _ShowVersion(argparse.Action):
+    """Look the version up only where it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version  # noqa: PLC0415 - reads the metadata of what is installed
+
+        sys.stdout.write(f"batchctl {version('batchd')}\n")
+        parser.exit()
 
 
 if __name__ == "__main__":

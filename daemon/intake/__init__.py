@@ -3,11 +3,3 @@
 A scan decides, level-triggered: whatever happened since the last one, it looks at what is there now and takes each file
 one step further. Events only wake it early. `docs/operations.md` tells the same as a table.
 """
-
-from __future__ import annotations
-
-from daemon.intake.dispatch import Outcome, Starter
-from daemon.intake.loop import watch
-from daemon.intake.scan import Intake, ScanReport
-
-__all__ = ["Intake", "Outcome", "ScanReport", "Starter", "watch"]

@@ -17,11 +17,12 @@ from activities.file_source import FAILED
 from activities.registry.reasons import REASON_JSON
 from activities.registry.receipts import Receipt, Receipts
 from daemon.config.settings import Settings
+from daemon.intake.admit.candidate import Candidate, RuleContext
 from daemon.intake.admit.duplicates import RECEIPT, what_next
-from daemon.intake.admit.refusals import REFUSED
-from daemon.intake.admit.rules import Rule, Rules
-from daemon.intake.observe.entries import entries
-from daemon.intake.observe.names import DUPLICATES, Names
+from daemon.intake.admit.refusals import REFUSED, Obstacle
+from daemon.intake.admit.rules import OUTSIDE, RuleResult, first_broken, results
+from daemon.intake.observe.entries import entries, entry_at
+from daemon.intake.observe.names import DUPLICATES
 from daemon.intake.observe.writers import writers_of
 from workflows.ids import displayed, slug
 
@@ -31,7 +32,7 @@ MOST_STEM_CHARS = 60
 MAX_DOCUMENT_BYTES = 65_536
 ALL_PASSED = "every rule is passed; the next scan takes it"
 
-__all__ = ["Explanation", "Fate", "Rule", "WaitingFile", "explain", "waiting_files"]
+__all__ = ["Explanation", "Fate", "RuleResult", "WaitingFile", "explain", "waiting_files"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class Explanation:
     summary: str
     todo: str = ""
     wait_s: float | None = None
-    rules: list[Rule] = field(default_factory=list)
+    rules: list[RuleResult] = field(default_factory=list)
     fates: list[Fate] = field(default_factory=list)
 
 
@@ -76,13 +77,14 @@ class WaitingFile:
 
 
 def explain(settings: Settings, name: bytes | str) -> Explanation:
-    """Hold a file against every rule of intake, in order, and tell what became of earlier ones of its name.
+    """Return how a file stands to every rule of intake, in order, and what became of earlier ones of its name.
 
     Blocking; reads a file under 64 MiB once, of a larger one the beginning. Writes nothing.
     """
     raw = os.fsencode(Path(os.fsdecode(name)).name)
     fates = list(islice(sorted(_fates(settings, raw), key=lambda each: each.at, reverse=True), MOST_FATES))
-    rules = list(_rules(settings, raw))
+    entry = entry_at(settings.inbox.absolute() / os.fsdecode(raw))
+    rules = list(results(Candidate(RuleContext(settings, reads_large=False), entry))) if entry else []
     shown = displayed(raw)
     if not rules:
         return _of_the_past(settings, shown, fates)
@@ -103,27 +105,9 @@ def explain(settings: Settings, name: bytes | str) -> Explanation:
 def waiting_files(settings: Settings) -> list[WaitingFile]:
     """Return what lies in the inbox and is no batch yet, oldest first, and then what was refused, newest first.
 
-    Looks at each file, and into none; hidden names are left out.
+    No file is opened; hidden names are left out.
     """
     return [*_in_inbox(settings), *_refused(settings)]
-
-
-def _rules(settings: Settings, name: bytes) -> Iterator[Rule]:
-    """Yield the rules for a file that is in the inbox; nothing where there is none."""
-    rules = Rules(settings)
-    entry, writer = rules.look(name)
-    if entry is None:
-        return
-    yield rules.of_service()
-    named = list(rules.of_name(name))
-    yield from named
-    looked = list(rules.of_entry(entry, writer))
-    yield looked[0]
-    if looked[0].passed is False:
-        return
-    yield from looked[1:]
-    if all(each.passed for each in (*named, *looked[1:]) if each.rule not in {"settled", "ready marker", "no writer"}):
-        yield from rules.of_content(entry)
 
 
 def _of_the_past(settings: Settings, shown: str, fates: list[Fate]) -> Explanation:
@@ -181,31 +165,29 @@ def _batch(receipt: Receipt) -> Fate:
 
 
 def _in_inbox(settings: Settings) -> Iterator[WaitingFile]:
-    rules, names = Rules(settings), Names(settings)
+    context = RuleContext(settings)
     try:
-        found = list(
-            entries(
-                settings.inbox, lambda name: not name.startswith(b".") and names.kind(name) not in {"own", "marker"}
-            )
-        )
+        found = list(entries(context.inbox, lambda name: _is_listed(name, context)))
     except OSError as error:
         yield WaitingFile(name=str(settings.inbox), state="left", why=f"the inbox cannot be read: {error.strerror}")
         return
     writers = writers_of([each.fingerprint for each in found if each.kind == "file"])
-    service = [each for each in (rules.of_service(),) if each.passed is False]
     for entry in sorted(found, key=lambda each: each.fingerprint.mtime_ns):
-        writer = writers.get((entry.fingerprint.device, entry.fingerprint.inode))
-        held_against = [*rules.of_name(entry.name), *rules.of_entry(entry, writer), rules.of_access(entry)]
-        broken = [each for each in held_against if not each.passed]
-        broken += service
-        first = broken[0] if broken else None
+        candidate = Candidate(context, entry)
+        candidate.writer = writers.get((entry.fingerprint.device, entry.fingerprint.inode))
+        broken = first_broken(OUTSIDE, candidate)
+        obstacle = broken[1] if broken else Obstacle("every rule about its outside is passed; it is taken in its turn")
         yield WaitingFile(
             name=displayed(entry.name),
-            state=first.leads_to if first else "waiting",
-            why=first.why if first else "every rule about its outside is passed; it is taken in its turn",
-            todo=first.todo if first else "",
+            state=obstacle.leads_to,
+            why=obstacle.why,
+            todo=obstacle.todo,
             size_bytes=entry.fingerprint.size_bytes,
         )
+
+
+def _is_listed(name: bytes, context: RuleContext) -> bool:
+    return not name.startswith(b".") and context.names.kind(name) not in {"own", "marker"}
 
 
 def _refused(settings: Settings) -> Iterator[WaitingFile]:

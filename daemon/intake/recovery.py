@@ -20,7 +20,7 @@ from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
 from daemon.intake.admit.checked_moves import SET_ASIDE, give_back, set_aside_id
 from daemon.intake.dispatch import Outcome
-from daemon.intake.observe.entries import Dropped, Entry, entries, look_at
+from daemon.intake.observe.entries import Dropped, Entry, entries, entry_at
 from daemon.intake.observe.names import Names
 from workflows.errors import InvalidBatchId, TransientError
 from workflows.ids import checked_id, displayed
@@ -167,7 +167,7 @@ class Leftovers:
         """Tell whether the file that was set aside with this marker is not in the inbox any more."""
         if not folder.name.startswith(SET_ASIDE):
             return False
-        now = look_at(self._inbox / os.fsdecode(self._names.marked_by(marker)))
+        now = entry_at(self._inbox / os.fsdecode(self._names.marked_by(marker)))
         return now is None or set_aside_id(now.name, now.fingerprint) != folder.name
 
     def _file_by_result(self, receipt: Receipt) -> None:

@@ -1,4 +1,4 @@
-"""What a verification found: named checks, each with what is wrong in words."""
+"""What a verification found: named checks, each with what is wrong."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ class _Verification:
         return {name for name in self._names if _belongs_to(name, later) and self._is_plain(name)}
 
     def _is_plain(self, name: str) -> bool:
-        """Tell whether a name is a plain file's, or was: a retry that goes on removes what it needs no more."""
+        """Return whether a name is a plain file's, or was: a retry that goes on removes what it needs no more."""
         mode = self._folder.mode(name)
         return not mode or stat.S_ISREG(mode)
 
@@ -175,6 +175,6 @@ class _Verification:
 
 
 def _belongs_to(name: str, generation: int) -> bool:
-    """Tell whether a file may lie there while a generation is being made. A temporary one does not tell whose it is."""
+    """Return whether a file may be there while a generation is being made. A temporary one may be anybody's."""
     made = generation in {generation_of_work(name), generation_of_data(name)}
     return made or name == sums_name(generation) or name.startswith(TEMPORARY)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from batchctl_desk import Desk
+from batchctl_runner import BatchctlRunner
 from claims import Claim
 from installation import Installation, api, eventually, manifest_of, rows_of, users
 from intake_site import MakeSite
@@ -167,21 +167,23 @@ async def test_a_batch_begins_cancelled_where_that_was_set(temporal_address: str
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return Desk(tmp_path, monkeypatch, capsys)
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> BatchctlRunner:
+    return BatchctlRunner(tmp_path, monkeypatch, capsys)
 
 
-async def test_status_shows_the_pause_of_a_run_that_temporal_has_lost(desk: Desk, temporal_address: str) -> None:
-    receipt = desk.receipt(state="running")
-    ControlStates(desk.state_dir).write(receipt.id, PAUSED)
-    desk.set(TEMPORAL_ADDRESS=temporal_address)
-    shown = await desk.ask("status", receipt.id)
+async def test_status_shows_the_pause_of_a_run_that_temporal_has_lost(
+    runner: BatchctlRunner, temporal_address: str
+) -> None:
+    receipt = runner.receipt(state="running")
+    ControlStates(runner.state_dir).write(receipt.id, PAUSED)
+    runner.set(TEMPORAL_ADDRESS=temporal_address)
+    shown = await runner.run_in_thread("status", receipt.id)
     assert "paused by ann since" in shown.out
-    status = (await desk.ask("status", receipt.id, "--json")).json()
+    status = (await runner.run_in_thread("status", receipt.id, "--json")).json()
     assert (status["state"], status["paused"]["reason"]) == ("paused", "their API is on fire")
-    desk.set(TEMPORAL_ADDRESS="127.0.0.1:1")
-    desk.give_up_soon()
-    silent = await desk.ask("status", receipt.id)
+    runner.set(TEMPORAL_ADDRESS="127.0.0.1:1")
+    runner.give_up_soon()
+    silent = await runner.run_in_thread("status", receipt.id)
     assert silent.code == 3
     assert "it was paused by ann since" in silent.err
 

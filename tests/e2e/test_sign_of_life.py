@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from batchctl_desk import Desk
+from batchctl_runner import BatchctlRunner
 from installation import Installation, eventually, users
 
 from daemon.config.settings import Settings
@@ -34,11 +34,6 @@ def leadership(settings: Settings) -> Iterator[Leadership]:
     leading = Leadership(settings.inbox)
     yield leading
     leading.release()
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return Desk(tmp_path, monkeypatch, capsys)
 
 
 def test_a_daemon_is_there_moves_falls_silent_and_is_gone(settings: Settings, leadership: Leadership) -> None:
@@ -111,22 +106,22 @@ def test_the_point_where_an_inbox_was_mounted_is_not_taken_for_it(
 
 @pytest.mark.parametrize("command", ["wait users.csv", "watch users.csv", "submit more.csv --wait"])
 def test_what_waits_where_no_daemon_runs_says_so_once_and_waits_on(
-    desk: Desk, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+    runner: BatchctlRunner, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.batchctl.state.unwatched.LOOK_S", 0.0)
+    monkeypatch.setattr("daemon.batchctl.state.waiting.INBOX_POLL_S", 0.0)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "more.csv").write_text(users(1))
-    (desk.inbox / "users.csv").write_text(users(1))
-    answer = desk.batchctl(*command.split(), "--timeout", "1")
+    (runner.inbox / "users.csv").write_text(users(1))
+    answer = runner.run(*command.split(), "--timeout", "1")
     assert answer.code == 5
-    assert answer.err.count(f"no batchd watches {desk.inbox}; start batchd run") == 1
+    assert answer.err.count(f"no batchd watches {runner.inbox}; start batchd run") == 1
 
 
-def test_a_file_that_nobody_will_take_is_not_said_to_be_taken_next(desk: Desk) -> None:
-    desk.set(BATCH_SETTLE_S=0)
-    (desk.inbox / "users.csv").write_text(users(1))
-    [file] = desk.batchctl("list", "--all", "--json").json()["files"]
-    assert (file["why"], file["todo"]) == (f"no batchd watches {desk.inbox}", "start batchd run")
+def test_a_file_that_nobody_will_take_is_not_said_to_be_taken_next(runner: BatchctlRunner) -> None:
+    runner.set(BATCH_SETTLE_S=0)
+    (runner.inbox / "users.csv").write_text(users(1))
+    [file] = runner.run("list", "--all", "--json").json()["files"]
+    assert (file["why"], file["todo"]) == (f"no batchd watches {runner.inbox}", "start batchd run")
 
 
 def test_a_main_process_that_stands_still_is_seen_by_doctor_and_explain(installation: Make) -> None:

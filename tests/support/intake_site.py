@@ -14,7 +14,8 @@ import pytest
 from activities.file_source import file_source
 from activities.registry.receipts import Receipt, Receipts
 from daemon.config.settings import Settings
-from daemon.intake import Intake, Outcome, ScanReport
+from daemon.intake.dispatch import Outcome
+from daemon.intake.scan import Intake, ScanReport
 from workflows.errors import TemporalUnreachable
 from workflows.models import BatchRef, Mode
 from workflows.models import Outcome as Ended

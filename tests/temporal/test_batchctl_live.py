@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batchctl_desk import Answer, Desk
+from batchctl_runner import Answer, BatchctlRunner
 from stub_activities import ROWS, StubActivities, request, workers
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
@@ -36,19 +36,19 @@ async def client(temporal_address: str) -> Client:
 
 
 @pytest.fixture
-def desk(
+def runner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], temporal_address: str
-) -> Desk:
-    made = Desk(tmp_path, monkeypatch, capsys)
+) -> BatchctlRunner:
+    made = BatchctlRunner(tmp_path, monkeypatch, capsys)
     made.set(TEMPORAL_ADDRESS=temporal_address, BATCH_TASK_QUEUE=f"ctl-{next(NUMBERS)}")
     return made
 
 
 class Batches:
-    """Runs batches on the task queue of a desk."""
+    """Runs batches on the task queue of a BatchctlRunner."""
 
-    def __init__(self, desk: Desk, client: Client, queue: str) -> None:
-        self.desk, self.client, self.queue = desk, client, queue
+    def __init__(self, runner: BatchctlRunner, client: Client, queue: str) -> None:
+        self.runner, self.client, self.queue = runner, client, queue
 
     @asynccontextmanager
     async def worker(self, stub: StubActivities, client: Client | None = None) -> AsyncIterator[None]:
@@ -59,9 +59,9 @@ class Batches:
         """Start a batch and write its receipt."""
         number = next(NUMBERS)
         batch: BatchRequest = request(number)
-        receipt = self.desk.receipt(id=batch.id, state="running", **facts)
+        receipt = self.runner.receipt(id=batch.id, state="running", **facts)
         receipt = replace(receipt, source=batch.source)
-        self.desk.receipts.write(receipt)
+        self.runner.receipts.write(receipt)
         handle = await self.client.start_workflow(
             CursorBatchWorkflow.run, batch, id=f"batch-{batch.id}", task_queue=self.queue
         )
@@ -69,10 +69,10 @@ class Batches:
 
 
 @pytest.fixture
-def batches(desk: Desk, client: Client) -> Batches:
+def batches(runner: BatchctlRunner, client: Client) -> Batches:
     import os  # noqa: PLC0415
 
-    return Batches(desk, client, os.environ["BATCH_TASK_QUEUE"])
+    return Batches(runner, client, os.environ["BATCH_TASK_QUEUE"])
 
 
 async def eventually(answer: Callable[[], Awaitable[Answer]], wanted: Callable[[Any], bool]) -> Any:
@@ -93,110 +93,126 @@ def held(pages: int = 4) -> StubActivities:
 
 
 async def test_pause_and_resume_repeat_without_harm_and_a_paused_batch_tells_who_and_why(
-    desk: Desk, batches: Batches
+    runner: BatchctlRunner, batches: Batches
 ) -> None:
     stub = held()
     async with batches.worker(stub):
         receipt, handle = await batches.started()
-        await eventually(lambda: desk.ask("status", receipt.id, "--json"), lambda it: it["state"] == "running")
+        await eventually(
+            lambda: runner.run_in_thread("status", receipt.id, "--json"), lambda it: it["state"] == "running"
+        )
 
-        paused = await desk.ask("pause", receipt.id, "--reason", "lunch")
+        paused = await runner.run_in_thread("pause", receipt.id, "--reason", "lunch")
         assert (paused.code, "is paused" in paused.err) == (0, True), paused.err
         assert stub.open_now == 0, "no page is being enriched when pause returns"
-        status = (await desk.ask("status", receipt.id, "--json")).json()
+        status = (await runner.run_in_thread("status", receipt.id, "--json")).json()
         assert status["state"] == "paused"
         assert status["paused"]["reason"] == "lunch"
         assert "@" in status["paused"]["by"]
         assert status["eta_s"] is None
-        again = await desk.ask("pause", receipt.id)
+        again = await runner.run_in_thread("pause", receipt.id)
         assert (again.code, "already paused" in again.err) == (0, True)
 
         stub.gate.set()
-        resumed = await desk.ask("resume", receipt.id)
+        resumed = await runner.run_in_thread("resume", receipt.id)
         assert (resumed.code, "is running" in resumed.err) == (0, True)
         assert (await handle.result()).counts.records == 4 * ROWS
 
 
-async def test_a_finished_batch_without_a_receipt_of_its_end_is_told_by_temporal(desk: Desk, batches: Batches) -> None:
+async def test_a_finished_batch_without_a_receipt_of_its_end_is_told_by_temporal(
+    runner: BatchctlRunner, batches: Batches
+) -> None:
     async with batches.worker(StubActivities(pages=2)):
         receipt, handle = await batches.started()
         await handle.result()
-        waited = await desk.ask("wait", receipt.id, "--json", "--timeout", "10")
+        waited = await runner.run_in_thread("wait", receipt.id, "--json", "--timeout", "10")
         assert waited.code == 0
         status = waited.json()
         assert (status["state"], status["progress"], status["rows"]["done"]) == ("completed", 1.0, 2 * ROWS)
-        refused = await desk.ask("pause", receipt.id)
+        refused = await runner.run_in_thread("pause", receipt.id)
         assert (refused.code, "is completed and cannot be paused" in refused.err) == (1, True)
 
 
-async def test_cancel_ends_a_paused_batch_and_repeats_without_harm(desk: Desk, batches: Batches) -> None:
+async def test_cancel_ends_a_paused_batch_and_repeats_without_harm(runner: BatchctlRunner, batches: Batches) -> None:
     stub = held()
     async with batches.worker(stub):
         receipt, _ = await batches.started()
-        await desk.ask("pause", receipt.id)
+        await runner.run_in_thread("pause", receipt.id)
         stub.gate.set()
-        cancelled = await desk.ask("cancel", receipt.id, "--wait", "--reason", "wrong file")
+        cancelled = await runner.run_in_thread("cancel", receipt.id, "--wait", "--reason", "wrong file")
         assert cancelled.code == 0, cancelled.err
-        assert (await desk.ask("status", receipt.id, "--json")).json()["state"] == "cancelled"
-        assert "already cancelled" in (await desk.ask("cancel", receipt.id)).err
+        assert (await runner.run_in_thread("status", receipt.id, "--json")).json()["state"] == "cancelled"
+        assert "already cancelled" in (await runner.run_in_thread("cancel", receipt.id)).err
 
 
-async def test_wait_times_out_with_exit_code_5(desk: Desk, batches: Batches) -> None:
+async def test_wait_times_out_with_exit_code_5(runner: BatchctlRunner, batches: Batches) -> None:
     async with batches.worker(held()):
         receipt, handle = await batches.started()
-        waited = await desk.ask("wait", receipt.id, "--timeout", "0.3")
+        waited = await runner.run_in_thread("wait", receipt.id, "--timeout", "0.3")
         assert (waited.code, "has not ended within 0.3 s" in waited.err) == (5, True)
         await handle.terminate(reason="enough")
-        status = (await desk.ask("status", receipt.id, "--json")).json()
+        status = (await runner.run_in_thread("status", receipt.id, "--json")).json()
         assert (status["state"], "terminated in Temporal: enough" in status["error"]) == ("failed", True)
-        assert (await desk.ask("wait", receipt.id)).code == 1
+        assert (await runner.run_in_thread("wait", receipt.id)).code == 1
 
 
-async def test_without_a_worker_a_batch_waits_for_one_and_a_pause_is_recorded(desk: Desk, batches: Batches) -> None:
+async def test_without_a_worker_a_batch_waits_for_one_and_a_pause_is_recorded(
+    runner: BatchctlRunner, batches: Batches
+) -> None:
     receipt, handle = await batches.started()
-    status = (await desk.ask("status", receipt.id, "--json")).json()
+    status = (await runner.run_in_thread("status", receipt.id, "--json")).json()
     assert (status["state"], status["waiting_on"]) == ("waiting", "worker")
     assert status["waiting"] == {"on": "worker", "since": None, "until": None, "detail": None}
-    paused = await desk.ask("pause", receipt.id)
+    paused = await runner.run_in_thread("pause", receipt.id)
     assert (paused.code, "takes hold when one is back" in paused.err) == (0, True)
     async with batches.worker(StubActivities()):
-        await eventually(lambda: desk.ask("status", receipt.id, "--json"), lambda it: it["state"] == "paused")
+        await eventually(
+            lambda: runner.run_in_thread("status", receipt.id, "--json"), lambda it: it["state"] == "paused"
+        )
     await handle.terminate()
 
 
-async def test_an_activity_that_keeps_failing_is_what_the_batch_waits_for(desk: Desk, batches: Batches) -> None:
+async def test_an_activity_that_keeps_failing_is_what_the_batch_waits_for(
+    runner: BatchctlRunner, batches: Batches
+) -> None:
     def full(_: EnrichPage, __: int) -> EnrichedPage:
         raise ApplicationError("no space left on /out", type="StorageFull")
 
     async with batches.worker(StubActivities(pages=1, answer=full)):
         receipt, handle = await batches.started()
-        status = await eventually(lambda: desk.ask("status", receipt.id, "--json"), lambda it: it["waiting_on"])
+        status = await eventually(
+            lambda: runner.run_in_thread("status", receipt.id, "--json"), lambda it: it["waiting_on"]
+        )
         assert (status["state"], status["waiting_on"]) == ("waiting", "disk: no space left on /out")
         assert status["waiting"] == {"on": "disk", "since": None, "until": None, "detail": "no space left on /out"}
         await handle.terminate()
 
 
-async def test_an_outage_of_the_api_is_shown_with_since_when_and_until_when(desk: Desk, batches: Batches) -> None:
+async def test_an_outage_of_the_api_is_shown_with_since_when_and_until_when(
+    runner: BatchctlRunner, batches: Batches
+) -> None:
     def down(_: EnrichPage, __: int) -> EnrichedPage:
         return EnrichedPage(outcome="api_down", detail="503", retry_after_s=30)
 
     async with batches.worker(StubActivities(pages=2, answer=down)):
         receipt, handle = await batches.started()
-        status = await eventually(lambda: desk.ask("status", receipt.id, "--json"), lambda it: it["waiting_on"])
+        status = await eventually(
+            lambda: runner.run_in_thread("status", receipt.id, "--json"), lambda it: it["waiting_on"]
+        )
         assert (status["state"], status["waiting_on"]) == ("waiting", "api")
         assert (status["waiting"]["on"], status["waiting"]["detail"]) == ("api", "503")
         since, until = (datetime.fromisoformat(status["waiting"][each]) for each in ("since", "until"))
         assert since < until
-        shown = (await desk.ask("status", receipt.id)).out
+        shown = (await runner.run_in_thread("status", receipt.id)).out
         assert "waiting for the api since" in shown
         assert "asks again at" in shown
-        listed = (await desk.ask("list", "--state", "waiting", "--json")).json()["batches"]
+        listed = (await runner.run_in_thread("list", "--state", "waiting", "--json")).json()["batches"]
         assert [each["id"] for each in listed] == [receipt.id]
         await handle.terminate()
 
 
 async def test_a_pause_keeps_what_to_do_at_the_end_of_a_long_reason_and_is_bounded(
-    desk: Desk, batches: Batches
+    runner: BatchctlRunner, batches: Batches
 ) -> None:
     reason = f"the API at http://example.org/{'long/' * 60} answered 401; mend BATCH_API_TOKEN, restart, then resume"
 
@@ -205,37 +221,37 @@ async def test_a_pause_keeps_what_to_do_at_the_end_of_a_long_reason_and_is_bound
 
     async with batches.worker(StubActivities(pages=1, answer=refused)):
         receipt, handle = await batches.started()
-        status = await eventually(lambda: desk.ask("status", receipt.id, "--json"), lambda it: it["paused"])
+        status = await eventually(lambda: runner.run_in_thread("status", receipt.id, "--json"), lambda it: it["paused"])
         assert status["paused"]["reason"] == reason
         await handle.terminate()
     async with batches.worker(held()):
         receipt, handle = await batches.started()
-        await desk.ask("pause", receipt.id, "--reason", "x" * 10_000)
-        status = (await desk.ask("status", receipt.id, "--json")).json()
+        await runner.run_in_thread("pause", receipt.id, "--reason", "x" * 10_000)
+        status = (await runner.run_in_thread("status", receipt.id, "--json")).json()
         assert len(status["paused"]["reason"]) == 500
         await handle.terminate()
 
 
-async def test_set_changes_the_limits_of_one_running_batch_or_of_all(desk: Desk, batches: Batches) -> None:
+async def test_set_changes_the_limits_of_one_running_batch_or_of_all(runner: BatchctlRunner, batches: Batches) -> None:
     stub = held()
     async with batches.worker(stub):
         receipt, handle = await batches.started()
-        done = await desk.ask("set", receipt.id, "concurrency=8", "rate=2.5", "--reason", "night")
+        done = await runner.run_in_thread("set", receipt.id, "concurrency=8", "rate=2.5", "--reason", "night")
         assert (done.code, "concurrency 8, rate 2.5 calls/s" in done.err) == (0, True), done.err
         progress = await handle.query(CursorBatchWorkflow.progress)
         assert (progress.limits.concurrency, progress.limits.rate) == (8, 2.5)
-        everyone = await desk.ask("set", "--all", "rate=0")
+        everyone = await runner.run_in_thread("set", "--all", "rate=0")
         assert (everyone.code, f"{receipt.id}: concurrency 8, rate no limit" in everyone.err) == (0, True)
         stub.gate.set()
         await handle.result()
 
 
 async def test_set_without_a_worker_says_that_nothing_was_changed_and_leaves_nothing_behind(
-    desk: Desk, batches: Batches
+    runner: BatchctlRunner, batches: Batches
 ) -> None:
     receipt, handle = await batches.started()
     for which in (receipt.id, "--all"):
-        refused = await desk.ask("set", which, "concurrency=8")
+        refused = await runner.run_in_thread("set", which, "concurrency=8")
         assert (refused.code, f"{receipt.id}: no worker answers, so nothing was changed" in refused.err) == (1, True)
         assert "Traceback" not in refused.err
     async with batches.worker(StubActivities()):
@@ -255,21 +271,21 @@ async def test_a_change_that_no_worker_takes_in_time_is_told_to_be_uncertain(
     await handle.terminate()
 
 
-async def test_a_batch_that_has_no_receipt_here_is_found_by_temporal(desk: Desk, batches: Batches) -> None:
+async def test_a_batch_that_has_no_receipt_here_is_found_by_temporal(runner: BatchctlRunner, batches: Batches) -> None:
     async with batches.worker(held()):
         receipt, handle = await batches.started()
-        (desk.state_dir / "receipts" / f"{receipt.id}.json").unlink()
-        assert (await desk.ask("status", f"batch-{receipt.id}", "--json")).json()["id"] == receipt.id
-        unknown = await desk.ask("status", "users-ffffffffffff")
+        (runner.state_dir / "receipts" / f"{receipt.id}.json").unlink()
+        assert (await runner.run_in_thread("status", f"batch-{receipt.id}", "--json")).json()["id"] == receipt.id
+        unknown = await runner.run_in_thread("status", "users-ffffffffffff")
         assert (unknown.code, "no batch 'users-ffffffffffff'" in unknown.err) == (4, True)
         await handle.terminate()
 
 
-async def test_watch_prints_a_line_per_change_and_ends_with_the_batch(desk: Desk, batches: Batches) -> None:
+async def test_watch_prints_a_line_per_change_and_ends_with_the_batch(runner: BatchctlRunner, batches: Batches) -> None:
     stub = held(pages=3)
     async with batches.worker(stub):
         receipt, _ = await batches.started()
-        watching = asyncio.create_task(desk.ask("watch"))
+        watching = asyncio.create_task(runner.run_in_thread("watch"))
         await asyncio.sleep(0)
         stub.gate.set()
         watched = await watching
@@ -278,10 +294,10 @@ async def test_watch_prints_a_line_per_change_and_ends_with_the_batch(desk: Desk
         assert "is completed (30 rows)" in watched.err
 
 
-async def test_doctor_sees_the_worker_and_the_retention(desk: Desk, batches: Batches) -> None:
+async def test_doctor_sees_the_worker_and_the_retention(runner: BatchctlRunner, batches: Batches) -> None:
     async with batches.worker(StubActivities()):
         for _ in range(100):
-            checks = {each["check"]: each for each in (await desk.ask("doctor", "--json")).json()["checks"]}
+            checks = {each["check"]: each for each in (await runner.run_in_thread("doctor", "--json")).json()["checks"]}
             if checks["workers"]["level"] == "OK":
                 break
         assert checks["workers"]["level"] == "OK"
@@ -290,45 +306,45 @@ async def test_doctor_sees_the_worker_and_the_retention(desk: Desk, batches: Bat
 
 
 async def test_a_batch_that_another_installation_has_started_is_not_shown_or_steered_as_ours(
-    desk: Desk, batches: Batches
+    runner: BatchctlRunner, batches: Batches
 ) -> None:
     async with batches.worker(held()):
         receipt, handle = await batches.started()
         why = "Temporal has it of another installation: inbox /srv/other/inbox"
-        (desk.receipts.folder / f"{receipt.id}.json").unlink()
-        desk.receipts.write(replace(receipt, state="claimed", reason=why, error_type="StartedElsewhere"))
-        document = (await desk.ask("status", receipt.id, "--json")).json()
+        (runner.receipts.folder / f"{receipt.id}.json").unlink()
+        runner.receipts.write(replace(receipt, state="claimed", reason=why, error_type="StartedElsewhere"))
+        document = (await runner.run_in_thread("status", receipt.id, "--json")).json()
         assert (document["state"], document["waiting_on"], document["run_id"]) == ("waiting", "start", None)
-        assert why in (await desk.ask("status", receipt.id)).out
+        assert why in (await runner.run_in_thread("status", receipt.id)).out
         for command in ("pause", "resume", "cancel"):
-            refused = await desk.ask(command, receipt.id)
+            refused = await runner.run_in_thread(command, receipt.id)
             assert refused.code != 0
             assert why in refused.err
-        assert (await desk.ask("wait", receipt.id, "--timeout", "1")).code == 5
+        assert (await runner.run_in_thread("wait", receipt.id, "--timeout", "1")).code == 5
         await handle.terminate()
 
 
 async def test_doctor_warns_where_workers_of_several_hosts_multiply_the_limits_on_the_api(
-    desk: Desk, batches: Batches, temporal_address: str
+    runner: BatchctlRunner, batches: Batches, temporal_address: str
 ) -> None:
-    desk.set(BATCH_API_CONCURRENCY="12", BATCH_API_RATE="30")
+    runner.set(BATCH_API_CONCURRENCY="12", BATCH_API_RATE="30")
     first, second, far = [
         await Client.connect(temporal_address, identity=each) for each in ("1@alpha", "2@alpha", "1@beta")
     ]
     async with batches.worker(StubActivities(), first), batches.worker(StubActivities(), second):
-        assert (await doctor_on_workers(desk, level="OK"))["level"] == "OK"
+        assert (await doctor_on_workers(runner, level="OK"))["level"] == "OK"
         async with batches.worker(StubActivities(), far):
-            found = await doctor_on_workers(desk, level="WARN")
+            found = await doctor_on_workers(runner, level="WARN")
     assert found["level"] == "WARN", found
     assert "on 2 hosts" in found["found"]
     assert "BATCH_API_CONCURRENCY=12 and BATCH_API_RATE=30" in found["found"]
 
 
-async def doctor_on_workers(desk: Desk, *, level: str) -> dict[str, str]:
+async def doctor_on_workers(runner: BatchctlRunner, *, level: str) -> dict[str, str]:
     """Return what doctor says of the workers once it says so with that level."""
     for _ in range(200):
         checks: dict[str, dict[str, str]] = {
-            each["check"]: each for each in (await desk.ask("doctor", "--json")).json()["checks"]
+            each["check"]: each for each in (await runner.run_in_thread("doctor", "--json")).json()["checks"]
         }
         if checks["workers"]["level"] == level:
             break

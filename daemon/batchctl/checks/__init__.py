@@ -1,1 +1,1 @@
-"""What doctor looks at."""
+"""What `doctor` checks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,14 +11,14 @@ Level = Literal["OK", "WARN", "FAIL"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing looked at: how it is, and what to do where that is not well."""
+    """One thing checked: how it is, and what to do where that is not well."""
 
     level: Level
     check: str
     found: str
     todo: str = ""
 
-    def told(self) -> str:
+    def as_text(self) -> str:
         """Return both in one line."""
         return f"{self.found}; {self.todo}" if self.todo else self.found
 
@@ -35,3 +36,10 @@ def warn(check: str, found: str, todo: str) -> Finding:
 def fail(check: str, found: str, todo: str) -> Finding:
     """Return that a thing keeps batches from being worked."""
     return Finding(level="FAIL", check=check, found=found, todo=todo)
+
+
+def advice_on_writing(error: OSError, otherwise: str) -> str:
+    """Return what to do about a folder that cannot be written."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "make room on its disk, in bytes and inodes; batches wait until there is"
+    return "mount it writable" if error.errno == errno.EROFS else otherwise

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from activities.workspace import PROCESSING
-from daemon.batchctl.checks.access import access_checks
-from daemon.batchctl.checks.findings import Finding, fail, ok, warn
+from activities.disk.modes import FILE_MODE, FOLDER_MODE
+from daemon.batchctl.checks.findings import Finding, advice_on_writing, fail, ok, warn
 from daemon.batchctl.checks.inbox import inbox_checks
-from daemon.batchctl.console.printing import shown_bytes
+from daemon.batchctl.console.printing import format_bytes
 from daemon.config.settings import PREFIX, Settings
-from daemon.intake.sign_of_life import was_worked, watch_of
+from daemon.intake.sign_of_life import watch_of
+from daemon.temporal.outside_server import outside_server
+from daemon.temporal.server_record import DATABASE
+from workflows.errors import SettingsError
 
 LOW_BYTES = 1_000_000_000
 LOW_SHARE = 0.05
 LOW_INODES = 10_000
 CLEANER_FOLDERS = (Path("/etc/tmpfiles.d"), Path("/run/tmpfiles.d"), Path("/usr/lib/tmpfiles.d"))
 CLEANED = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - the folders that cleaners clean
+ACCESS_PAGE = "docs/operations.md, 'Who can do what on this host'"
 
 
 def host_checks(settings: Settings) -> list[Finding]:
-    """Look at everything on this host. What is written for a test is removed again."""
+    """Check everything on this host. What is written for a test is removed again."""
     return [
         _settings(settings),
-        *_inbox(settings),
+        *inbox_checks(settings),
         _daemon(settings),
         *_output_root(settings.output_root),
         *_state_dir(settings),
@@ -41,40 +44,8 @@ def _settings(settings: Settings) -> Finding:
     return ok("settings", f"{len(changed)} set: {', '.join(changed)}" if changed else "all defaults")
 
 
-def _inbox(settings: Settings) -> list[Finding]:
-    inbox = settings.inbox
-    if not inbox.is_dir():
-        new = "start batchd here once, or set BATCH_INBOX"
-        todo = "mount it or move it back; its batches wait for it" if was_worked(settings) else new
-        return [fail("inbox", f"there is no folder {inbox}", todo)]
-    try:
-        with os.scandir(inbox) as entries:
-            waiting = sum(each.is_file(follow_symlinks=False) and not each.name.startswith(".") for each in entries)
-    except OSError as error:
-        return [fail("inbox", f"{inbox} cannot be read: {error.strerror}", "let this user read, write and enter it")]
-    return [ok("inbox", f"{inbox.absolute()}, {waiting:,} files waiting"), *_claim(inbox), *inbox_checks(inbox)]
-
-
-def _claim(inbox: Path) -> list[Finding]:
-    """Do what a claim does: rename a file into the folder of claimed ones."""
-    processing = inbox / PROCESSING
-    hidden = inbox / f".doctor-{secrets.token_hex(4)}.tmp"
-    moved = (processing if processing.is_dir() else inbox) / f"{hidden.name}.moved"
-    try:
-        hidden.touch(mode=0o600, exist_ok=False)
-        hidden.rename(moved)
-    except OSError as error:
-        todo = _mend(error, "make .processing a folder of the same file system that this user may write")
-        return [fail("claim", f"a file cannot be moved from {inbox} to {moved.parent}: {error.strerror}", todo)]
-    finally:
-        for each in (hidden, moved):
-            with contextlib.suppress(OSError):
-                each.unlink()
-    return [ok("claim", "files can be moved within the inbox; same file system")]
-
-
 def _daemon(settings: Settings) -> Finding:
-    """Look for the daemon that works the inbox, and for its sign of life."""
+    """Check for the daemon that works the inbox, and for its sign of life."""
     watch = watch_of(settings)
     if watch.trouble:
         return fail("daemon", watch.why, watch.todo)
@@ -97,7 +68,38 @@ def _state_dir(settings: Settings) -> list[Finding]:
         ]
     if problem := _not_writable("state folder", state_dir):
         return [problem]
-    return [ok("state folder", str(state_dir.absolute())), *_space("state space", state_dir), *access_checks(settings)]
+    return [
+        ok("state folder", str(state_dir.absolute())),
+        *_space("state space", state_dir),
+        *_state_access(state_dir),
+        *_server_access(settings),
+    ]
+
+
+def _state_access(state_dir: Path) -> list[Finding]:
+    try:
+        modes = [(state_dir, FOLDER_MODE, stat.S_IMODE(state_dir.stat().st_mode))]
+        modes += [(each, FILE_MODE, stat.S_IMODE(each.lstat().st_mode)) for each in state_dir.glob(f"{DATABASE}*")]
+    except OSError as error:
+        return [fail("state access", f"{error.filename} cannot be looked at: {error.strerror}", "run this as its user")]
+    open_ones = [(path, wanted, mode) for path, wanted, mode in modes if mode & ~wanted]
+    if open_ones:
+        found = ", ".join(f"{path} has mode {mode:04o}" for path, _, mode in open_ones)
+        todo = "; ".join(f"chmod {wanted:04o} {path}" for path, wanted, _ in open_ones)
+        return [warn("state access", f"other users may get at {found}", todo)]
+    return [ok("state access", ", ".join(f"{path.name} {mode:04o}" for path, _, mode in sorted(modes)))]
+
+
+def _server_access(settings: Settings) -> list[Finding]:
+    """Warn of what the embedded server leaves open. One from outside has rules of its own."""
+    try:
+        if outside_server() is not None:
+            return []
+    except SettingsError:
+        return []  # the check of Temporal names it
+    page = f" (web page: port {settings.server_ui_port})" if settings.server_ui_port else ""
+    found = f"any user of this host can see and steer every batch: the embedded server{page} asks nobody who they are"
+    return [warn("server access", found, f"where that matters, see {ACCESS_PAGE}")]
 
 
 def _not_writable(check: str, folder: Path) -> Finding | None:
@@ -105,24 +107,19 @@ def _not_writable(check: str, folder: Path) -> Finding | None:
     try:
         probe.write_bytes(b"x")
     except OSError as error:
-        return fail(check, f"{folder} cannot be written: {error.strerror}", _mend(error, "let this user write it"))
+        return fail(
+            check, f"{folder} cannot be written: {error.strerror}", advice_on_writing(error, "let this user write it")
+        )
     finally:
         with contextlib.suppress(OSError):
             probe.unlink()
     return None
 
 
-def _mend(error: OSError, otherwise: str) -> str:
-    """Return what to do about a folder that cannot be written."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return "make room on its disk, in bytes and inodes; batches wait until there is"
-    return "mount it writable" if error.errno == errno.EROFS else otherwise
-
-
 def _space(check: str, folder: Path) -> list[Finding]:
     usage = shutil.disk_usage(folder)
     inodes = os.statvfs(folder)
-    found = f"{shown_bytes(usage.free)} free of {shown_bytes(usage.total)} at {folder.absolute()}"
+    found = f"{format_bytes(usage.free)} free of {format_bytes(usage.total)} at {folder.absolute()}"
     if usage.free < LOW_BYTES or usage.free < LOW_SHARE * usage.total:
         return [warn(check, found, "make room; a batch that finds none waits until there is")]
     if inodes.f_files and inodes.f_favail < LOW_INODES:

@@ -1,21 +1,61 @@
-"""What `doctor` can see of who else has a hand in the inbox: folders, modes, and writers that nobody can see."""
+"""What `doctor` can see of the inbox: whether files can be claimed there, and who else has a hand in it."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
 from pathlib import Path
 
 from activities.source.inbox import blocked_folder, in_the_way
-from daemon.batchctl.checks.findings import Finding, fail, ok, warn
+from activities.workspace import PROCESSING
+from daemon.batchctl.checks.findings import Finding, advice_on_writing, fail, ok, warn
+from daemon.config.settings import Settings
 from daemon.intake.observe.inbox_access import cannot_be_claimed, check_own_folders, is_shared, weakness
 from daemon.intake.observe.names import FOLDERS
 from daemon.intake.observe.writers import hidden_by
+from daemon.intake.sign_of_life import was_worked
 
 WHOLE_FILES = "let senders rename a file into the inbox when it is whole, or set BATCH_READY_MARKER"
 
 
-def inbox_checks(inbox: Path) -> list[Finding]:
-    """Look at batchd's folders in an inbox that is there, at who may write it, and at whether writers can be seen."""
-    return [_own_folders(inbox), _access(inbox), _writers(inbox)]
+def inbox_checks(settings: Settings) -> list[Finding]:
+    """Check the inbox: its folders, who may write it, and whether writers can be seen. A test file is removed again."""
+    inbox = settings.inbox
+    if not inbox.is_dir():
+        new = "start batchd here once, or set BATCH_INBOX"
+        todo = "mount it or move it back; its batches wait for it" if was_worked(settings) else new
+        return [fail("inbox", f"there is no folder {inbox}", todo)]
+    try:
+        with os.scandir(inbox) as entries:
+            waiting = sum(each.is_file(follow_symlinks=False) and not each.name.startswith(".") for each in entries)
+    except OSError as error:
+        return [fail("inbox", f"{inbox} cannot be read: {error.strerror}", "let this user read, write and enter it")]
+    return [
+        ok("inbox", f"{inbox.absolute()}, {waiting:,} files waiting"),
+        *_claim(inbox),
+        _own_folders(inbox),
+        _access(inbox),
+        _writers(inbox),
+    ]
+
+
+def _claim(inbox: Path) -> list[Finding]:
+    """Do what a claim does: rename a file into the folder of claimed ones."""
+    processing = inbox / PROCESSING
+    hidden = inbox / f".doctor-{secrets.token_hex(4)}.tmp"
+    moved = (processing if processing.is_dir() else inbox) / f"{hidden.name}.moved"
+    try:
+        hidden.touch(mode=0o600, exist_ok=False)
+        hidden.rename(moved)
+    except OSError as error:
+        todo = advice_on_writing(error, "make .processing a folder of the same file system that this user may write")
+        return [fail("claim", f"a file cannot be moved from {inbox} to {moved.parent}: {error.strerror}", todo)]
+    finally:
+        for each in (hidden, moved):
+            with contextlib.suppress(OSError):
+                each.unlink()
+    return [ok("claim", "files can be moved within the inbox; same file system")]
 
 
 def _own_folders(inbox: Path) -> Finding:
@@ -39,7 +79,7 @@ def _access(inbox: Path) -> Finding:
 
 
 def _writers(inbox: Path) -> Finding:
-    """Say where a file that another user is still writing could look whole."""
+    """Warn where a file that another user is still writing could seem whole."""
     hidden = hidden_by()
     if hidden and is_shared(inbox):
         return warn("writers", f"who still writes a file is seen only where it is this user: {hidden}", WHOLE_FILES)

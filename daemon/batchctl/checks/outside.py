@@ -10,7 +10,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError
 
 from daemon.batchctl.checks.findings import Finding, fail, ok, warn
-from daemon.batchctl.console.printing import shown_duration
+from daemon.batchctl.console.printing import format_duration
 from daemon.batchctl.state.live import RPC_TIMEOUT, LiveBatches
 from daemon.config.api_token import api_token
 from daemon.config.settings import Settings
@@ -91,7 +91,7 @@ async def _retention(live: LiveBatches) -> list[Finding]:
             warn("retention", f"cannot be read ({shortened(str(error), 120)})", "let this user describe the namespace")
         ]
     retention_s = answer.config.workflow_execution_retention_ttl.seconds
-    found = f"Temporal forgets a run {shown_duration(retention_s)} after its end; receipts last for ever"
+    found = f"Temporal forgets a run {format_duration(retention_s)} after its end; receipts last for ever"
     if retention_s < DAY_S:
         return [warn("retention", found, "a day or more keeps its web page useful")]
     return [ok("retention", found)]

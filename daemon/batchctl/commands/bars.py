@@ -15,7 +15,7 @@ from rich.progress import Progress, ProgressColumn, Task, TaskID
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from daemon.batchctl.console.printing import put, shown_duration
+from daemon.batchctl.console.printing import format_duration, put
 from daemon.batchctl.console.table import CUT, GAP, cut_middle
 from daemon.batchctl.state.batch_view import BatchView
 from workflows.ids import printable
@@ -34,7 +34,7 @@ class ProgressDisplay(Protocol):
     """Shows the state of batches as it changes."""
 
     def show(self, view: BatchView) -> bool:
-        """Take in the newest state of one batch; False where nobody looks any more."""
+        """Take in the newest state of one batch; False where nobody reads it any more."""
 
 
 @contextmanager
@@ -65,13 +65,13 @@ def facts(view: BatchView) -> list[str]:
     if view.state == "running" and view.rows_per_s is not None:
         parts.append(f"{view.rows_per_s:,.0f} rows/s")
     if view.eta_s is not None:
-        parts.append(f"{shown_duration(view.eta_s)} left")
+        parts.append(f"{format_duration(view.eta_s)} left")
     why = view.paused.reason if view.paused else (view.waiting_on or "").partition(": ")[2]
     return [printable(each) for each in (*parts, why) if each]
 
 
 class _Nothing:
-    def show(self, view: BatchView) -> bool:  # noqa: ARG002 - nothing of it is shown
+    def show(self, view: BatchView) -> bool:  # noqa: ARG002 - nothing is printed
         """Show nothing."""
         return True
 
@@ -80,16 +80,16 @@ class _Lines:
     """A line when something but the speed has changed, and at most one a second and batch while it runs."""
 
     def __init__(self) -> None:
-        self._shown: dict[str, tuple[object, float]] = {}
+        self._printed: dict[str, tuple[object, float]] = {}
 
     def show(self, view: BatchView) -> bool:
         """Print a line where there is news."""
         news = (view.state, view.counts, view.total_rows, view.waiting_on, view.cancelling)
-        before, at = self._shown.get(view.id, (None, 0.0))
+        before, at = self._printed.get(view.id, (None, 0.0))
         soon = time.monotonic() - at < LINE_S
         if news == before or (soon and not view.settled):
             return True
-        self._shown[view.id] = (news, time.monotonic())
+        self._printed[view.id] = (news, time.monotonic())
         return put(f"{view.id}  {100 * view.progress:5.1f} %  {', '.join(facts(view))}")
 
 

@@ -12,36 +12,44 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-from daemon.batchctl.arguments import add_id, add_reason, command
+from daemon.batchctl.arguments import add_id, add_reason
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.exit_codes import DONE, NotPossible
-from daemon.batchctl.state.awaited import Deadline, end_of, say_end
 from daemon.batchctl.state.batch_view import ENDED, NO_WORKER, NOT_STARTED, BatchView
 from daemon.batchctl.state.live import LiveBatches
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import end_of_retry, steered
 from daemon.batchctl.state.session import Session
+from daemon.batchctl.state.waiting import Deadline, end_of, say_end
 from daemon.config.settings import Settings
 from workflows.models import Control
 
 TAKES_HOLD_S = 5.0
-LOOK_S = 0.1
+POLL_S = 0.1
 SOURCE_FILED = "its source is filed under failed/"
 
 
-def add_commands(commands: Any) -> None:
-    """Add `pause`, `resume` and `cancel`."""
-    pause = command(commands, "pause", run_pause, help_text="start no further API call for a batch until 'resume'")
-    resume = command(commands, "resume", run_resume, help_text="let a paused batch go on")
-    cancel = command(
-        commands, "cancel", run_cancel, help_text="end a batch: open chunks are finished, a manifest says what is done"
-    )
-    for each in (pause, resume, cancel):
-        add_id(each)
-        add_reason(each)
-    cancel.add_argument("--wait", action="store_true", help="return when the batch has ended")
+def add_pause(parser: argparse.ArgumentParser) -> None:
+    """Declare `pause`."""
+    _add(parser, run_pause)
+
+
+def add_resume(parser: argparse.ArgumentParser) -> None:
+    """Declare `resume`."""
+    _add(parser, run_resume)
+
+
+def add_cancel(parser: argparse.ArgumentParser) -> None:
+    """Declare `cancel`."""
+    _add(parser, run_cancel)
+    parser.add_argument("--wait", action="store_true", help="return when the batch has ended")
+
+
+def _add(parser: argparse.ArgumentParser, run: Callable[..., Awaitable[int]]) -> None:
+    parser.set_defaults(run=run)
+    add_id(parser)
+    add_reason(parser)
 
 
 async def run_pause(settings: Settings, parsed: argparse.Namespace) -> int:
@@ -54,7 +62,7 @@ async def run_pause(settings: Settings, parsed: argparse.Namespace) -> int:
     if view.cancelling:
         raise NotPossible(f"{view.name} is being cancelled and cannot be paused")
     live = await session.live()
-    await live.signal(view.id, "pause", said_by(parsed.reason), suffix=view.suffix)
+    await live.signal(view.id, "pause", requested_by(parsed.reason), suffix=view.suffix)
     if view.waiting_on == NO_WORKER:
         say(f"{view.name}: recorded; no worker answers, so it takes hold when one is back")
     elif await _within(TAKES_HOLD_S, lambda: _is_quiet(live, view)):
@@ -74,7 +82,7 @@ async def run_resume(settings: Settings, parsed: argparse.Namespace) -> int:
         say(f"{view.name} is already running{waits}")
         return DONE
     live = await session.live()
-    await live.signal(view.id, "resume", said_by(parsed.reason), suffix=view.suffix)
+    await live.signal(view.id, "resume", requested_by(parsed.reason), suffix=view.suffix)
     if view.waiting_on == NO_WORKER:
         say(f"{view.name}: recorded; no worker answers, so it takes hold when one is back")
     elif await _within(TAKES_HOLD_S, lambda: _is_going_on(live, view)):
@@ -97,7 +105,7 @@ async def run_cancel(settings: Settings, parsed: argparse.Namespace) -> int:
     if view.cancelling:
         say(f"{view.name} is already being cancelled")
     else:
-        await (await session.live()).signal(identity, "cancel", said_by(parsed.reason), suffix=view.suffix)
+        await (await session.live()).signal(identity, "cancel", requested_by(parsed.reason), suffix=view.suffix)
         then = f"what is done becomes generation {view.generation}" if view.suffix else SOURCE_FILED
         say(f"{view.name}: cancelling; open chunks are finished first, then {then}")
     return await _until_cancelled(session, view) if parsed.wait else DONE
@@ -105,14 +113,15 @@ async def run_cancel(settings: Settings, parsed: argparse.Namespace) -> int:
 
 async def _until_cancelled(session: Session, view: BatchView) -> int:
     if view.suffix:
-        if await end_of_retry(session, view):
+        retry = await end_of_retry(session, view.id, view.suffix, Deadline(None))
+        if retry and retry.state != "failed":
             return DONE
         raise NotPossible(f"{view.name} has failed meanwhile; 'batchctl retry-failed {view.id}' tries again")
-    ended = await end_of(session, view.id, Deadline(None))
+    ended = await end_of(session, view.id, Deadline(None, session.settings))
     return DONE if ended.state == "cancelled" else say_end(ended)
 
 
-def said_by(reason: str) -> Control:
+def requested_by(reason: str) -> Control:
     """Return who runs this command, and why."""
     try:
         user = os.environ.get("SUDO_USER") or getpass.getuser()
@@ -142,7 +151,7 @@ def _refuse_ended(view: BatchView, done: str) -> None:
 
 
 async def _is_quiet(live: LiveBatches, view: BatchView) -> bool:
-    """Tell whether the workflow has taken the pause and no page is being enriched."""
+    """Return whether the workflow has taken the pause and no page is being enriched."""
     progress = await live.progress(view.id, suffix=view.suffix)
     if progress is None or not (progress.paused or progress.state in ENDED):
         return False
@@ -160,5 +169,5 @@ async def _within(limit_s: float, check: Callable[[], Awaitable[bool]]) -> bool:
     while not await check():
         if time.monotonic() > end:
             return False
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_S)
     return True

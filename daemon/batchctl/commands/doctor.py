@@ -1,29 +1,27 @@
-"""`doctor`: everything batchd needs, looked at one by one, with what to do where it is not there."""
+"""`doctor`: everything batchd needs, checked one by one, with what to do where it is not there."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import Any
 
-from daemon.batchctl.arguments import add_json, command
+from daemon.batchctl.arguments import add_json
 from daemon.batchctl.checks.host import host_checks
+from daemon.batchctl.checks.outside import outside_checks
 from daemon.batchctl.console.printing import put_json
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, FAILED
 from daemon.config.settings import Settings
 
 
-def add_commands(commands: Any) -> None:
-    """Add `doctor`."""
-    doctor = command(commands, "doctor", run_doctor, help_text="check settings, folders, API, Temporal and workers")
-    add_json(doctor)
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Declare `doctor`."""
+    parser.set_defaults(run=run_doctor)
+    add_json(parser)
 
 
 async def run_doctor(settings: Settings, parsed: argparse.Namespace) -> int:
     """Print every finding; exit code 1 where one is FAIL. Wrong settings never get here: they are exit code 2."""
-    from daemon.batchctl.checks.outside import outside_checks  # noqa: PLC0415 - loads an HTTP client, for doctor alone
-
     findings = [*host_checks(settings), *await outside_checks(settings)]
     if parsed.json:
         put_json(
@@ -32,6 +30,6 @@ async def run_doctor(settings: Settings, parsed: argparse.Namespace) -> int:
     else:
         put_table(
             [Column(heading=""), Column(heading="CHECK"), Column(heading="FOUND", kind="sentence")],
-            [[each.level, each.check, each.told()] for each in findings],
+            [[each.level, each.check, each.as_text()] for each in findings],
         )
     return FAILED if any(each.level == "FAIL" for each in findings) else DONE

@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import asdict
-from typing import Any
 
 from activities.registry.timestamps import readable_time
-from daemon.batchctl.arguments import add_json, command
-from daemon.batchctl.console.printing import put, put_json, shown_duration
+from daemon.batchctl.arguments import add_json
+from daemon.batchctl.console.printing import format_duration, put, put_json
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, NO_SUCH_BATCH
 from daemon.config.settings import Settings
-from daemon.intake.explain import Explanation, Fate, Rule
+from daemon.intake.explain import Explanation, Fate, RuleResult
 from daemon.intake.explain import explain as explained
 
 MARKS = {True: "ok", False: "NO", None: "?"}
@@ -27,11 +26,11 @@ FATE_COLUMNS = [
 ]
 
 
-def add_commands(commands: Any) -> None:
-    """Add `explain`."""
-    explain = command(commands, "explain", run_explain, help_text="show every rule of intake for a file, and its fate")
-    explain.add_argument("file", metavar="FILE", help="name of a file in the inbox, or its path")
-    add_json(explain)
+def add_explain(parser: argparse.ArgumentParser) -> None:
+    """Declare `explain`."""
+    parser.set_defaults(run=run_explain)
+    parser.add_argument("file", metavar="FILE", help="name of a file in the inbox, or its path")
+    add_json(parser)
 
 
 def run_explain(settings: Settings, parsed: argparse.Namespace) -> int:
@@ -45,7 +44,7 @@ def run_explain(settings: Settings, parsed: argparse.Namespace) -> int:
 
 
 def _put(explanation: Explanation) -> None:
-    wait = f" ({shown_duration(explanation.wait_s)} more)" if explanation.wait_s else ""
+    wait = f" ({format_duration(explanation.wait_s)} more)" if explanation.wait_s else ""
     put(f"{explanation.file} is {explanation.state}: {explanation.summary}{wait}")
     if explanation.todo:
         put(f"what to do: {explanation.todo}")
@@ -57,7 +56,7 @@ def _put(explanation: Explanation) -> None:
         put_table(FATE_COLUMNS, [_fate(each) for each in explanation.fates])
 
 
-def _rule(rule: Rule) -> list[str]:
+def _rule(rule: RuleResult) -> list[str]:
     todo = f"; {rule.todo}" if rule.todo and not rule.passed else ""
     return [MARKS[rule.passed], rule.rule, f"{rule.why}{todo}"]
 

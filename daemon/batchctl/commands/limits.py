@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import math
-from typing import Any
 
-from daemon.batchctl.arguments import ID_HELP, add_reason, command
-from daemon.batchctl.commands.control import said_by
+from daemon.batchctl.arguments import ID_HELP, add_reason
+from daemon.batchctl.commands.control import requested_by
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
 from daemon.batchctl.state.batch_view import ENDED, NOT_STARTED
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import steered
-from daemon.batchctl.state.session import Session
+from daemon.batchctl.state.session import Session, ask_each
 from daemon.config.settings import Settings
 from workflows.errors import SettingsError
 from workflows.models import LimitsChange
 from workflows.operator_signals import MAX_CONCURRENCY
 
-ASKED_AT_ONCE = 8
 
-
-def add_commands(commands: Any) -> None:
-    """Add `set`."""
-    limits = command(commands, "set", run_set, help_text="change the API limits of one running batch, or of all")
-    limits.add_argument("arguments", nargs="*", metavar="ID | NAME=VALUE", help=f"{ID_HELP}; concurrency=N, rate=R")
-    limits.add_argument("--all", action="store_true", help="every batch that has not ended")
-    add_reason(limits)
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Declare `set`."""
+    parser.set_defaults(run=run_set)
+    parser.add_argument("arguments", nargs="*", metavar="ID | NAME=VALUE", help=f"{ID_HELP}; concurrency=N, rate=R")
+    parser.add_argument("--all", action="store_true", help="every batch that has not ended")
+    add_reason(parser)
 
 
 async def run_set(settings: Settings, parsed: argparse.Namespace) -> int:
@@ -52,18 +48,16 @@ async def _set_all(session: Session, change: LimitsChange) -> int:
         say("no batch is running")
         return DONE
     await session.live()
-    room = asyncio.Semaphore(ASKED_AT_ONCE)
 
-    async def told(identity: str) -> tuple[bool, str]:
-        async with room:
-            try:
-                return True, await _set(session, identity, change)
-            except NotPossible as error:
-                return False, str(error)
+    async def outcome(identity: str) -> tuple[bool, str]:
+        try:
+            return True, await _set(session, identity, change)
+        except NotPossible as error:
+            return False, str(error)
 
-    outcomes = await asyncio.gather(*(told(each) for each in running))
-    for _, words in outcomes:
-        say(words)
+    outcomes = await ask_each(outcome, running)
+    for _, message in outcomes:
+        say(message)
     return DONE if all(done for done, _ in outcomes) else FAILED
 
 
@@ -99,7 +93,7 @@ def _change(assignments: list[str], reason: str) -> LimitsChange:
     values = dict(each.split("=", 1) for each in assignments)
     if unknown := values.keys() - {"concurrency", "rate"}:
         raise SettingsError(f"set: {min(unknown)} is no limit; there are concurrency and rate")
-    control = said_by(reason)
+    control = requested_by(reason)
     return LimitsChange(
         concurrency=_concurrency(values["concurrency"]) if "concurrency" in values else None,
         rate=_rate(values["rate"]) if "rate" in values else None,

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, get_args
 
 from activities.registry.receipts import Receipt
 from activities.registry.timestamps import readable_time
-from daemon.batchctl.arguments import add_json, command, limit
-from daemon.batchctl.console.printing import put, put_json, say, shown_bytes
+from daemon.batchctl.arguments import add_json, limit
+from daemon.batchctl.console.printing import format_bytes, put, put_json, say
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, UNREACHABLE
 from daemon.batchctl.state.batch_view import ENDED, BatchView
-from daemon.batchctl.state.session import Session
+from daemon.batchctl.state.session import Session, ask_each
 from daemon.batchctl.state.status_document import document_of
 from daemon.config.settings import Settings
 from daemon.intake.explain import MOST_REFUSED, WaitingFile, waiting_files
 from workflows.errors import OutputRefused, TemporalUnreachable
 from workflows.models import State
 
-SHOWN = 50
-ASKED_AT_ONCE = 8
+DEFAULT_LIMIT = 50
 BATCH_COLUMNS = [
     Column(heading="BATCH", kind="name", tail=13, least=18),
     Column(heading="FILE", kind="name", left_out=3),
@@ -50,15 +48,19 @@ class Listed:
     more: int
 
 
-def add_commands(commands: Any) -> None:
-    """Add `list`."""
-    listing = command(commands, "list", run_list, help_text="list the batches, newest first")
-    listing.add_argument("--state", choices=get_args(State), help="only batches in this state")
-    listing.add_argument("--all", action="store_true", help="also files that wait, settle or were refused")
-    listing.add_argument(
-        "--limit", metavar="N", type=limit, default=SHOWN, help=f"the newest N batches ({SHOWN} by default); 0: all"
+def add_list(parser: argparse.ArgumentParser) -> None:
+    """Declare `list`."""
+    parser.set_defaults(run=run_list)
+    parser.add_argument("--state", choices=get_args(State), help="only batches in this state")
+    parser.add_argument("--all", action="store_true", help="also files that wait, settle or were refused")
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=limit,
+        default=DEFAULT_LIMIT,
+        help=f"the newest N batches ({DEFAULT_LIMIT} by default); 0: all",
     )
-    add_json(listing)
+    add_json(parser)
 
 
 async def run_list(settings: Settings, parsed: argparse.Namespace) -> int:
@@ -89,9 +91,9 @@ def _put(views: list[BatchView], files: list[WaitingFile]) -> None:
 
 
 def _say_what_is_left_out(listed: Listed, files: list[WaitingFile]) -> None:
-    shown = len(listed.views)
     if listed.more:
-        say(f"{listed.more:,} of {shown + listed.more:,} batches are not shown, the oldest; '--limit 0' shows all")
+        total = len(listed.views) + listed.more
+        say(f"{listed.more:,} of {total:,} batches are not shown, the oldest; '--limit 0' shows all")
     if sum(each.state == "refused" for each in files) >= MOST_REFUSED:
         say(f"of refused files, only the newest {MOST_REFUSED} are shown; the inbox's failed/ holds all")
 
@@ -103,7 +105,6 @@ async def _listed(session: Session, state: State | None, most: int) -> tuple[Lis
     else:
         newest = list(islice(session.receipts.newest_first(), most or None))
         more = max(session.receipts.count() - most, 0) if most and len(newest) == most else 0
-    room = asyncio.Semaphore(ASKED_AT_ONCE)
     code = DONE
     if any(not each.ended for each in newest):
         try:
@@ -115,14 +116,13 @@ async def _listed(session: Session, state: State | None, most: int) -> tuple[Lis
     async def view(receipt: Receipt) -> BatchView:
         if receipt.ended or code == UNREACHABLE:
             return session.view_of_receipt(receipt, no_server=code == UNREACHABLE)
-        async with room:
-            try:
-                return await session.view(receipt.id)
-            except OutputRefused as error:
-                say(str(error))
-                return session.view_of_receipt(receipt)
+        try:
+            return await session.view(receipt.id)
+        except OutputRefused as error:
+            say(str(error))
+            return session.view_of_receipt(receipt)
 
-    views = await asyncio.gather(*(view(each) for each in newest))
+    views = await ask_each(view, newest)
     if state:
         views = [each for each in views if each.state == state]
         more = max(len(views) - most, 0) if most else 0
@@ -130,7 +130,7 @@ async def _listed(session: Session, state: State | None, most: int) -> tuple[Lis
 
 
 def _may_be(receipt: Receipt, state: State) -> bool:
-    """Tell whether a batch can be in `state`, by its receipt alone."""
+    """Return whether a batch can be in `state`, by its receipt alone."""
     return receipt.state == state if receipt.ended or state in ENDED else True
 
 
@@ -145,8 +145,8 @@ def _row(view: BatchView) -> list[str]:
     return [
         view.id,
         view.source["name"] or "-",
-        "-" if size is None else shown_bytes(size),
-        _state_word(view),
+        "-" if size is None else format_bytes(size),
+        _short_state(view),
         f"{100 * view.progress:.0f} %",
         f"{view.counts.records:,}",
         f"{view.counts.fallback:,}",
@@ -155,6 +155,6 @@ def _row(view: BatchView) -> list[str]:
     ]
 
 
-def _state_word(view: BatchView) -> str:
-    """Return the state with what a waiting batch waits for; `status` tells the whole of that."""
+def _short_state(view: BatchView) -> str:
+    """Return the state with what a waiting batch waits for; `status` has the whole of that."""
     return f"waiting ({view.waiting_on.partition(':')[0]})" if view.waiting_on else view.state

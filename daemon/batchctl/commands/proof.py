@@ -1,17 +1,20 @@
-"""`verify` and `export`: what can be said of a result without asking anybody. They need neither Temporal nor batchd."""
+"""`verify` and `export`: a result checked and written out from its folder alone, without Temporal or batchd."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
-from daemon.batchctl.arguments import add_id, add_json, command
-from daemon.batchctl.console.output_file import output_file
-from daemon.batchctl.console.printing import put, put_json, say, shown_bytes
-from daemon.batchctl.console.streams import standard_output
+from activities.disk.atomic_files import removed_after
+from daemon.batchctl.arguments import add_id, add_json
+from daemon.batchctl.console.printing import format_bytes, put, put_json, say, standard_output
 from daemon.batchctl.exit_codes import DONE, FAILED, NoSuchBatch
 from daemon.batchctl.state.resolve import offline
 from daemon.batchctl.state.session import Session
@@ -19,28 +22,32 @@ from daemon.config.settings import Settings
 from daemon.results.export import Format, export_rows
 from daemon.results.verdict import Check, Verdict
 from daemon.results.verify import verify
-from workflows.errors import shortened
+from workflows.errors import SettingsError, shortened
 
 ID_OR_DIR = "batch (id, beginning or file name), or a folder with a result"
 
 
-def add_commands(commands: Any) -> None:
-    """Add `verify` and `export`."""
-    verifying = command(commands, "verify", run_verify, help_text="prove a result: every row once, every digest")
-    add_id(verifying, help_text=ID_OR_DIR, metavar="ID|DIR")
-    verifying.add_argument("--source", metavar="FILE", type=Path, help="compare every cell with this source too")
-    add_json(verifying)
-    exporting = command(commands, "export", run_export, help_text="write a whole result in source order")
-    add_id(exporting, help_text=ID_OR_DIR, metavar="ID|DIR")
-    form = exporting.add_mutually_exclusive_group(required=True)
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """Declare `verify`."""
+    parser.set_defaults(run=run_verify)
+    add_id(parser, help_text=ID_OR_DIR, metavar="ID|DIR")
+    parser.add_argument("--source", metavar="FILE", type=Path, help="compare every cell with this source too")
+    add_json(parser)
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Declare `export`."""
+    parser.set_defaults(run=run_export)
+    add_id(parser, help_text=ID_OR_DIR, metavar="ID|DIR")
+    form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument("--csv", dest="form", action="store_const", const="csv", help="as CSV")
     form.add_argument("--jsonl", dest="form", action="store_const", const="jsonl", help="as one JSON object a line")
-    exporting.add_argument(
+    parser.add_argument(
         "--output",
         metavar="FILE",
         help="a file, replaced when the export is whole, or a pipe or device; standard output by default",
     )
-    exporting.add_argument(
+    parser.add_argument(
         "--formula-safe", action="store_true", help="in CSV, disarm cells that a spreadsheet would run as a formula"
     )
 
@@ -52,8 +59,8 @@ def run_verify(settings: Settings, parsed: argparse.Namespace) -> int:
         put_json(asdict(verdict))
     else:
         for check in verdict.checks:
-            put(_shown(check))
-        put(_summed_up(verdict))
+            put(_format_check(check))
+        put(_summary(verdict))
     return DONE if verdict.ok else FAILED
 
 
@@ -82,15 +89,65 @@ def result_folder(settings: Settings, name: str) -> Path:
     return session.output_dir(identity, session.receipts.read(identity))
 
 
-def _shown(check: Check) -> str:
-    word = "FAIL" if not check.ok else "WARN" if check.warning else "ok"
-    return f"{word:<5} {check.name}" + (f": {check.detail}" if check.detail else "")
+def _format_check(check: Check) -> str:
+    mark = "FAIL" if not check.ok else "WARN" if check.warning else "ok"
+    return f"{mark:<5} {check.name}" + (f": {check.detail}" if check.detail else "")
 
 
-def _summed_up(verdict: Verdict) -> str:
+def _summary(verdict: Verdict) -> str:
     if not verdict.ok:
         failed = len(verdict.failed())
         return f"NOT VERIFIED: {failed} of {len(verdict.checks)} checks failed in {verdict.directory}"
     rows = f"{verdict.records:,} records = {verdict.enriched:,} enriched + {verdict.fallback:,} fallback + "
     rows += f"{verdict.rejected:,} rejected"
-    return f"VERIFIED: {rows}; {verdict.files:,} files, {shown_bytes(verdict.bytes)} in {verdict.directory}"
+    return f"VERIFIED: {rows}; {verdict.files:,} files, {format_bytes(verdict.bytes)} in {verdict.directory}"
+
+
+@contextmanager
+def output_file(name: str) -> Iterator[BinaryIO]:
+    """Yield a pipe or device, or a file that appears, behind links, only when the block has ended well.
+
+    Raises:
+        SettingsError: it is no name of a file.
+        OSError: it cannot be written; `filename` is `name`.
+    """
+    try:
+        there = _existing(name)
+        writing = _in_place(name) if there and not stat.S_ISREG(there.st_mode) else _replaced(name, there)
+        with writing as out:
+            yield out
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, name) from error
+
+
+def _existing(name: str) -> os.stat_result | None:
+    if not name:
+        raise SettingsError("export: --output is empty; give the name of a file")
+    try:
+        there = os.stat(name)  # noqa: PTH116 - a Path would drop the slash at the end
+    except FileNotFoundError:
+        there = None
+    if name.endswith("/") or (there and stat.S_ISDIR(there.st_mode)):
+        raise SettingsError(f"export: --output {name} is a folder; give the name of a file in it")
+    return there
+
+
+@contextmanager
+def _in_place(name: str) -> Iterator[BinaryIO]:
+    with Path(name).open("wb") as out:
+        yield out
+
+
+@contextmanager
+def _replaced(name: str, there: os.stat_result | None) -> Iterator[BinaryIO]:
+    """Write beside what the name leads to, and put it in its place when it is whole and durable."""
+    target = Path(os.path.realpath(name))
+    hidden = target.with_name(f".export-{os.getpid()}-{secrets.token_hex(4)}.part")
+    with removed_after(hidden):
+        with hidden.open("xb") as out:
+            if there:
+                os.fchmod(out.fileno(), stat.S_IMODE(there.st_mode))
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        hidden.replace(target)

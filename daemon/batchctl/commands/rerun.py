@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from daemon.batchctl.arguments import add_id, add_reason, command
+from daemon.batchctl.arguments import add_id, add_reason
 from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, NotPossible
 from daemon.batchctl.state.resolve import offline
@@ -14,11 +13,11 @@ from daemon.config.settings import Settings
 from daemon.rerun import Reruns
 
 
-def add_commands(commands: Any) -> None:
-    """Add `rerun`."""
-    rerun = command(commands, "rerun", run_rerun, help_text="do a finished batch again as a new one; the old is kept")
-    add_id(rerun)
-    add_reason(rerun, required=True)
+def add_rerun(parser: argparse.ArgumentParser) -> None:
+    """Declare `rerun`."""
+    parser.set_defaults(run=run_rerun)
+    add_id(parser)
+    add_reason(parser, required=True)
 
 
 def run_rerun(settings: Settings, parsed: argparse.Namespace) -> int:

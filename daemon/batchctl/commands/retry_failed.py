@@ -13,15 +13,16 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from daemon.batchctl.arguments import add_id, add_timeout, command
+from daemon.batchctl.arguments import add_id, add_timeout
 from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
-from daemon.batchctl.state.awaited import Deadline
-from daemon.batchctl.state.batch_view import BatchView
+from daemon.batchctl.state.batch_view import BatchView, retry_suffix
 from daemon.batchctl.state.live import RPC_TIMEOUT, LiveBatches
 from daemon.batchctl.state.loaders import finished_output
 from daemon.batchctl.state.resolve import resolved
+from daemon.batchctl.state.retries import end_of_retry
 from daemon.batchctl.state.session import Session
+from daemon.batchctl.state.waiting import Deadline
 from daemon.config.settings import Settings
 from workflows.batch_workflows import RetryFailedWorkflow
 from workflows.ids import workflow_id
@@ -29,17 +30,13 @@ from workflows.models import Identity, Shape, Source
 from workflows.policies import steps_are_local, task_timeout
 from workflows.state import BatchRequest
 
-LOOK_S = 0.3
 
-
-def add_commands(commands: Any) -> None:
-    """Add `retry-failed`."""
-    retry = command(
-        commands, "retry-failed", run_retry_failed, help_text="call the API again for the fallback rows of a batch"
-    )
-    add_id(retry)
-    retry.add_argument("--no-wait", action="store_true", help="return when the retry has started")
-    add_timeout(retry)
+def add_retry_failed(parser: argparse.ArgumentParser) -> None:
+    """Declare `retry-failed`."""
+    parser.set_defaults(run=run_retry_failed)
+    add_id(parser)
+    parser.add_argument("--no-wait", action="store_true", help="return when the retry has started")
+    add_timeout(parser)
 
 
 async def run_retry_failed(settings: Settings, parsed: argparse.Namespace) -> int:
@@ -104,7 +101,7 @@ async def _start(live: LiveBatches, settings: Settings, request: BatchRequest) -
         await live.client.start_workflow(
             RetryFailedWorkflow.run,
             request,
-            id=workflow_id(request.id) + _suffix(request),
+            id=workflow_id(request.id) + retry_suffix(request.generation),
             task_queue=settings.task_queue,
             # A generation that was written has a manifest and is not asked for again; one that failed may be.
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -121,9 +118,8 @@ async def _start(live: LiveBatches, settings: Settings, request: BatchRequest) -
 
 
 async def _until_end(live: LiveBatches, session: Session, request: BatchRequest, deadline: Deadline) -> int:
-    suffix = _suffix(request)
-    while (run := await live.run_of(request.id, suffix=suffix)) is not None and run.running:
-        await deadline.pause(LOOK_S, f"the retry of {request.id} has not ended")
+    suffix = retry_suffix(request.generation)
+    run = await end_of_retry(session, request.id, suffix, deadline)
     if run is None or run.state != "completed":
         why = (await live.with_end(run, request.id, suffix=suffix)).error if run else "Temporal has lost it"
         say(f"{request.id}: the retry failed: {why or (run.state if run else '')}")
@@ -135,7 +131,3 @@ async def _until_end(live: LiveBatches, session: Session, request: BatchRequest,
     say(f"{request.id}: {left:,} fallback rows left" if left else f"{request.id}: no fallback rows left")
     put(str(after.manifest))
     return DONE
-
-
-def _suffix(request: BatchRequest) -> str:
-    return f"-g{request.generation}"

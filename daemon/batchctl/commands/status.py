@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from activities.registry.timestamps import readable_time
-from daemon.batchctl.arguments import add_id, add_json, command
+from daemon.batchctl.arguments import add_id, add_json
 from daemon.batchctl.console.printing import (
+    format_bytes,
+    format_duration,
     put_facts,
     put_json,
     say,
     seconds_between,
-    shown_bytes,
-    shown_duration,
 )
 from daemon.batchctl.exit_codes import DONE
 from daemon.batchctl.state.batch_view import ENDED, NOT_STARTED, BatchView
@@ -26,13 +25,11 @@ from daemon.intake.sign_of_life import watch_of
 from workflows.errors import TemporalUnreachable
 
 
-def add_commands(commands: Any) -> None:
-    """Add `status`."""
-    status = command(
-        commands, "status", run_status, help_text="show one batch: state, counts, speed, what it waits for, its output"
-    )
-    add_id(status)
-    add_json(status)
+def add_status(parser: argparse.ArgumentParser) -> None:
+    """Declare `status`."""
+    parser.set_defaults(run=run_status)
+    add_id(parser)
+    add_json(parser)
 
 
 async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:
@@ -48,7 +45,7 @@ async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:
     if parsed.json:
         put_json({**document_of(view), "retry": retry_document(retry)})
     else:
-        put_facts([*_facts(view), *([("retry", _shown_retry(retry))] if retry else [])])
+        put_facts([*_facts(view), *([("retry", _format_retry(retry))] if retry else [])])
     if view.waiting_on == NOT_STARTED and (trouble := watch_of(settings).trouble):
         say(trouble)
     return DONE
@@ -80,8 +77,8 @@ def _facts(view: BatchView) -> list[tuple[str, str]]:
     outcomes = f"{counts.enriched:,} enriched, {counts.fallback:,} fallback, {counts.rejected:,} rejected"
     facts = [
         ("batch", view.id),
-        ("state", shown_state(view)),
-        ("file", f"{view.source['name'] or '-'}" + (f" ({shown_bytes(size)})" if size is not None else "")),
+        ("state", format_state(view)),
+        ("file", f"{view.source['name'] or '-'}" + (f" ({format_bytes(size)})" if size is not None else "")),
         ("rows", f"{counts.records:,}{total}: {outcomes}"),
         ("progress", f"{100 * view.progress:.1f} %" + _speed(view)),
         ("mode", view.mode or "-"),
@@ -99,12 +96,14 @@ def _without_manifest(view: BatchView) -> str:
     return "none: the batch ended without one" if view.state in ENDED else "not written yet"
 
 
-def _shown_retry(retry: BatchView) -> str:
-    return f"generation {retry.generation}: {shown_state(retry)}, {retry.counts.records:,} of {retry.total_rows:,} rows"
+def _format_retry(retry: BatchView) -> str:
+    return (
+        f"generation {retry.generation}: {format_state(retry)}, {retry.counts.records:,} of {retry.total_rows:,} rows"
+    )
 
 
-def shown_state(view: BatchView) -> str:
-    """Return the state in words: by whom and why it is paused, what it waits for and until when."""
+def format_state(view: BatchView) -> str:
+    """Return the state as a sentence: by whom and why it is paused, what it waits for and until when."""
     if view.paused:
         why = f": {view.paused.reason}" if view.paused.reason else ""
         return f"paused by {view.paused.by or 'an operator'} since {readable_time(view.paused.since)}{why}"
@@ -113,13 +112,13 @@ def shown_state(view: BatchView) -> str:
         detail = f" ({view.waiting.detail})" if view.waiting.detail else ""
         return f"waiting for the {view.waiting.on} since {readable_time(view.waiting.since)}{until}{detail}"
     if view.waiting_on:
-        words = {"worker": "a worker to answer; none does", "start": "the daemon to start it"}
-        return f"waiting for {words.get(view.waiting_on, view.waiting_on)}"
+        waits = {"worker": "a worker to answer; none does", "start": "the daemon to start it"}
+        return f"waiting for {waits.get(view.waiting_on, view.waiting_on)}"
     return "running, being cancelled" if view.cancelling else view.state
 
 
 def _speed(view: BatchView) -> str:
     speed = f", {view.rows_per_s:,.1f} rows/s" if view.rows_per_s is not None else ""
-    left = f", about {shown_duration(view.eta_s)} left" if view.eta_s is not None else ""
+    left = f", about {format_duration(view.eta_s)} left" if view.eta_s is not None else ""
     took_s = seconds_between(view.started_at, view.finished_at) if view.finished_at else None
-    return speed + left + (f", took {shown_duration(took_s)}" if took_s is not None else "")
+    return speed + left + (f", took {format_duration(took_s)}" if took_s is not None else "")

@@ -10,16 +10,16 @@ import pwd
 import secrets
 import stat
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from activities.disk.atomic_files import removed_after, sync_folder
 from activities.disk.hashing import copy_hashed
 from activities.disk.moves import rename_where_free
-from daemon.batchctl.arguments import add_timeout, command
+from daemon.batchctl.arguments import add_timeout
 from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, NotPossible
-from daemon.batchctl.state.awaited import Deadline, end_of, say_end, submitted_batch
 from daemon.batchctl.state.session import Session
+from daemon.batchctl.state.waiting import Deadline, end_of, say_end, submitted_batch
 from daemon.config.settings import Settings
 from workflows.errors import SettingsError
 from workflows.ids import printable
@@ -27,13 +27,13 @@ from workflows.ids import printable
 READ_AND_OWN_WRITE = 0o644
 
 
-def add_commands(commands: Any) -> None:
-    """Add `submit`."""
-    submit = command(commands, "submit", run_submit, help_text="copy a file into the inbox, so that it appears whole")
-    submit.add_argument("file", metavar="FILE", type=Path, help="the file; it is copied and stays where it is")
-    submit.add_argument("--name", metavar="NAME", help="name in the inbox; the file's own by default")
-    submit.add_argument("--wait", action="store_true", help="return when its batch has ended")
-    add_timeout(submit)
+def add_submit(parser: argparse.ArgumentParser) -> None:
+    """Declare `submit`."""
+    parser.set_defaults(run=run_submit)
+    parser.add_argument("file", metavar="FILE", type=Path, help="the file; it is copied and stays where it is")
+    parser.add_argument("--name", metavar="NAME", help="name in the inbox; the file's own by default")
+    parser.add_argument("--wait", action="store_true", help="return when its batch has ended")
+    add_timeout(parser)
 
 
 async def run_submit(settings: Settings, parsed: argparse.Namespace) -> int:
@@ -48,7 +48,7 @@ async def run_submit(settings: Settings, parsed: argparse.Namespace) -> int:
         say(f"{name} is in {settings.inbox}; 'batchctl watch {name}' shows its progress")
         return DONE
     say(f"{name} is in {settings.inbox}; waiting for its batch to end")
-    session, deadline = Session(settings), Deadline(parsed.timeout)
+    session, deadline = Session(settings), Deadline(parsed.timeout, settings)
     identity = await submitted_batch(session, name, sha256, deadline)
     return say_end(await end_of(session, identity, deadline))
 
@@ -127,7 +127,7 @@ def _let_daemon_read(settings: Settings, source: Path, copy: int, facts: os.stat
 
 
 def may_read(user: int, facts: os.stat_result) -> bool:
-    """Tell whether a user may read a file, by its owner, group and mode."""
+    """Return whether a user may read a file, by its owner, group and mode."""
     if user in {0, facts.st_uid}:
         return user == 0 or bool(facts.st_mode & stat.S_IRUSR)
     with contextlib.suppress(KeyError):

@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
-from daemon.batchctl.arguments import add_id, add_json, add_timeout, command
-from daemon.batchctl.commands.bars import ProgressDisplay, progress_display
+from daemon.batchctl.arguments import add_id, add_json, add_timeout
 from daemon.batchctl.console.printing import put_json, say
 from daemon.batchctl.exit_codes import DONE
-from daemon.batchctl.state.awaited import Deadline, batch_of, end_of, say_end
 from daemon.batchctl.state.batch_view import BatchView
-from daemon.batchctl.state.session import Session
+from daemon.batchctl.state.session import Session, ask_each
 from daemon.batchctl.state.status_document import document_of
+from daemon.batchctl.state.waiting import Deadline, batch_of, end_of, say_end
 from daemon.config.settings import Settings
 from workflows.errors import TemporalUnreachable
 
-LOOK_S = 0.5
-LOST_LOOKS = 120
+if TYPE_CHECKING:
+    from daemon.batchctl.commands.bars import ProgressDisplay
+
+POLL_S = 0.5
+LOST_POLLS = 120
 MOST_WATCHED = 50
-REPORTS_AT_ONCE = 8
 
 
-def add_commands(commands: Any) -> None:
-    """Add `wait` and `watch`."""
-    wait = command(commands, "wait", run_wait, help_text="return when a batch has ended")
-    add_id(wait)
-    watch = command(commands, "watch", run_watch, help_text="show live progress of one batch, or of all, until the end")
-    add_id(watch, optional=True)
-    for each in (wait, watch):
-        add_timeout(each)
-        add_json(each)
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    """Declare `wait`."""
+    parser.set_defaults(run=run_wait)
+    add_id(parser)
+    add_timeout(parser)
+    add_json(parser)
+
+
+def add_watch(parser: argparse.ArgumentParser) -> None:
+    """Declare `watch`."""
+    parser.set_defaults(run=run_watch)
+    add_id(parser, optional=True)
+    add_timeout(parser)
+    add_json(parser)
 
 
 async def run_wait(settings: Settings, parsed: argparse.Namespace) -> int:
     """Wait for the end of a batch, or of the batch that a file in the inbox becomes."""
-    session, deadline = Session(settings), Deadline(parsed.timeout)
+    session, deadline = Session(settings), Deadline(parsed.timeout, settings)
     identity = await batch_of(session, parsed.id, deadline)
     view = await end_of(session, identity, deadline)
     if parsed.json:
@@ -47,7 +52,7 @@ async def run_wait(settings: Settings, parsed: argparse.Namespace) -> int:
 
 async def run_watch(settings: Settings, parsed: argparse.Namespace) -> int:
     """Show progress until the end of one batch, or of all that have not ended now."""
-    session, deadline = Session(settings), Deadline(parsed.timeout)
+    session, deadline = Session(settings), Deadline(parsed.timeout, settings)
     ids = [await batch_of(session, parsed.id, deadline)] if parsed.id else unended(session)
     if not ids:
         session.refuse_where_none_ever_ran()
@@ -70,41 +75,31 @@ async def _watched(session: Session, ids: list[str], deadline: Deadline, *, quie
     """Show `ids` until all have ended, and return how.
 
     Raises:
-        BrokenPipeError: nobody looks any more, and not all have ended.
+        BrokenPipeError: nobody reads it any more, and not all have ended.
     """
+    from daemon.batchctl.commands.bars import progress_display  # noqa: PLC0415 - loads rich.progress, for watch alone
+
     seen: dict[str, BatchView] = {}
-    lost_looks = 0
+    lost_polls = 0
     with progress_display(sys.stdout, quiet=quiet) as display:
         while True:
             open_ids = [each for each in ids if each not in seen or not seen[each].settled]
             if not open_ids:
                 return [seen[each] for each in ids]
             try:
-                views = await views_of(session, open_ids)
+                views = await ask_each(session.view, open_ids)
                 seen.update({each.id: each for each in views})
                 _show(display, views)
-                lost_looks = 0
+                lost_polls = 0
             except TemporalUnreachable:
-                lost_looks += 1
-                if not seen or lost_looks > LOST_LOOKS:
+                lost_polls += 1
+                if not seen or lost_polls > LOST_POLLS:
                     raise
             if not all(each.settled for each in seen.values()):
-                session.unwatched.say_news()
-                await deadline.pause(LOOK_S, "not all have ended")
+                await deadline.pause(POLL_S, "not all have ended")
 
 
 def _show(display: ProgressDisplay, views: list[BatchView]) -> None:
     still_read = [display.show(each) for each in views]
     if not all(still_read) and not all(each.settled for each in views):
         raise BrokenPipeError
-
-
-async def views_of(session: Session, ids: list[str]) -> list[BatchView]:
-    """Return the state of several batches, asked a few at a time."""
-    room = asyncio.Semaphore(REPORTS_AT_ONCE)
-
-    async def view(identity: str) -> BatchView:
-        async with room:
-            return await session.view(identity)
-
-    return await asyncio.gather(*(view(each) for each in ids))

@@ -1,19 +1,30 @@
-"""What the commands print: words on standard error, data on standard output, numbers as people read them."""
+"""What the commands print: messages on standard error, data on standard output, numbers as people read them.
+
+What cannot be printed changes nothing of what is done: a reader that has gone silences a stream, so that a command ends
+with the exit code it would have had.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 
 from activities.registry.timestamps import moment_of
-from daemon.batchctl.console.streams import write, write_words
 from workflows.ids import printable
 
 
 def say(text: str) -> None:
-    """Write one line of words to standard error; control characters are escaped."""
-    write_words(f"batchctl: {printable(text)}\n")
+    """Write one line to standard error, if it can be written; control characters are escaped."""
+    try:
+        sys.stderr.write(f"batchctl: {printable(text)}\n")
+        sys.stderr.flush()
+    except OSError:
+        _silence(sys.stderr)
 
 
 def put(text: str) -> bool:
@@ -33,7 +44,7 @@ def put_facts(facts: list[tuple[str, str]]) -> None:
         put(f"{label:<{width}}  {text}")
 
 
-def shown_bytes(size_bytes: float) -> str:
+def format_bytes(size_bytes: float) -> str:
     """Return a size such as `1.4 MB`."""
     for unit in ("B", "kB", "MB", "GB"):
         if size_bytes < 1_000:  # noqa: PLR2004 - the step between units
@@ -42,7 +53,7 @@ def shown_bytes(size_bytes: float) -> str:
     return f"{size_bytes:.1f} TB"
 
 
-def shown_duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a duration such as `45 s`, `3 min 05 s` or `2 h 07 min`."""
     whole = round(seconds)
     if whole < 60:  # noqa: PLR2004 - a minute
@@ -58,3 +69,57 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
     """Return the seconds from `start` to `end`, or to now where `end` is empty; None where there is no start."""
     began, ended = moment_of(start), moment_of(end) if end else datetime.now(tz=UTC)
     return max((ended - began) / timedelta(seconds=1), 0.0) if began and ended else None
+
+
+def open_closed_ones() -> None:
+    """Give the program streams that lead nowhere for those it was started without."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - for as long as the program runs
+
+
+def write(text: str) -> bool:
+    """Write to standard output; False where nobody reads it any more.
+
+    Raises:
+        OSError: it cannot be written, for want of room or the like.
+    """
+    out = sys.stdout
+    try:
+        out.write(text)
+        out.flush()
+    except BrokenPipeError:
+        _silence(out)
+        return False
+    except OSError as error:
+        raise _unwritable(error) from error
+    return True
+
+
+@contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Yield standard output for bytes.
+
+    Raises:
+        BrokenPipeError: nobody reads it any more.
+        OSError: it cannot be written, for want of room or the like.
+    """
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> OSError:
+    """Return `error` as one that names standard output; what was not written is not tried again."""
+    _silence(sys.stdout)
+    return OSError(error.errno, error.strerror, "standard output")
+
+
+def _silence(stream: TextIO) -> None:
+    """Let everything written to a stream from now on go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,7 +1,7 @@
 """Tables: whole into a file or a pipe, fitted to the window on a terminal.
 
 In a window numbers and states are never cut. Names are cut in the middle, sentences go on in the next line, and where
-that is not enough, the columns that matter least are left out, which is said.
+that is not enough, the columns that matter least are left out, and a message names them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ from itertools import zip_longest
 from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
-from rich.text import Text
 
-from daemon.batchctl.console.printing import say
-from daemon.batchctl.console.streams import write
+from daemon.batchctl.console.printing import say, write
 from workflows.ids import printable
 
 GAP = "  "
@@ -100,6 +97,9 @@ def _total(widths: list[int], kept: list[int]) -> int:
 
 
 def _put_in_window(columns: list[Column], cells: list[list[str]], widths: dict[int, int]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - loaded for a terminal alone
+    from rich.text import Text  # noqa: PLC0415
+
     console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
     sizes = list(widths.values())
     for number, row in enumerate(cells):

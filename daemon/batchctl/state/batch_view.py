@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.batchctl.console.printing import seconds_between
 from workflows.models import Counts, Mode, Pause, State
-from workflows.state import Waiting
+
+if TYPE_CHECKING:
+    from workflows.state import Waiting
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 NOT_STARTED = "start"
@@ -32,7 +34,7 @@ FIRST_TO_KNOW: dict[str, tuple[Origin, ...]] = {
     "run_id": ("server", "manifest"),
     "counts": ("manifest", "workflow", "server", "registry", "chunks"),
     "done_bytes": ("workflow", "manifest", "chunks"),
-    # A later generation's manifest tells only of itself, and a run that was continued only of its last part.
+    # A later generation's manifest holds only its own, and a run that was continued only of its last part.
     "started_at": ("workflow", "registry", "manifest", "server"),
     "finished_at": ("registry", "manifest", "server"),
     "manifest": ("manifest",),
@@ -50,8 +52,8 @@ FIRST_TO_KNOW: dict[str, tuple[Origin, ...]] = {
 class BatchView:
     """The facts of `status --json`, and what commands go by.
 
-    `running` tells whether a run of its workflow is open; `answered` whether a worker said how far the batch is;
-    `heartbeat` whether one gave a sign of life for it just now; `open_pages` counts pages being enriched.
+    `running`: a run of its workflow is open; `answered`: a worker answered how far the batch is;
+    `heartbeat`: one gave a sign of life for it just now; `open_pages` counts pages being enriched.
     `generation` is 2 or more where this is the state of a retry of a batch's fallback rows. `document` is the newest
     manifest and `manifest` its path; `lost_manifest` is where one was written that is not there any more.
     """
@@ -84,11 +86,11 @@ class BatchView:
     @property
     def suffix(self) -> str:
         """What follows the batch's workflow ID in that of a retry."""
-        return f"-g{self.generation}" if self.generation > 1 else ""
+        return retry_suffix(self.generation)
 
     @property
     def name(self) -> str:
-        """The batch, or the retry of it, in words."""
+        """The batch, or the retry of it, as messages name it."""
         return f"{self.id} (retry, generation {self.generation})" if self.generation > 1 else self.id
 
     @property
@@ -115,6 +117,11 @@ class BatchView:
         """Seconds left at this speed; None unless it runs."""
         elapsed_s = seconds_between(self.started_at, self.finished_at) if self.state == "running" else None
         return round(elapsed_s * (1 - self.progress) / self.progress, 1) if elapsed_s and self.progress else None
+
+
+def retry_suffix(generation: int) -> str:
+    """Return how the workflow ID of the retry that makes a generation ends; nothing for the first."""
+    return f"-g{generation}" if generation > 1 else ""
 
 
 def merged(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from activities.disk.directory import Directory
 from activities.manifest.reader import newest_generation, read_manifest
@@ -12,17 +13,19 @@ from activities.output.names import manifest_name
 from activities.output.output_folder import OutputFolder
 from activities.output.page_journal import entries
 from activities.registry.receipts import Receipt
-from daemon.batchctl.state.batch_view import NOT_STARTED, BatchView
+from daemon.batchctl.state.batch_view import ENDED, NOT_STARTED, BatchView
 from workflows.errors import BatchdError, OutputRefused, TransientError
 from workflows.models import ControlState, Counts, Outcome, State
-from workflows.state import Waiting
+
+if TYPE_CHECKING:
+    from workflows.state import Waiting
 
 OUTCOMES: dict[str, Outcome] = {"cancelled": "cancelled", "partial": "failed"}
 """How a batch ended by the status of its manifest: with every record rejected, it has failed. Any other: completed."""
 
 
 def from_registry(receipt: Receipt | None, control: ControlState | None = None) -> BatchView | None:
-    """Return what the state folder says; `control` is what stands there of a batch that Temporal does not tell of."""
+    """Return what the state folder says; `control` is what is kept there of a batch that Temporal does not know."""
     if receipt is None:
         return BatchView(id="", paused=control.pause) if control and control.pause and not control.cancel else None
     state: State = "waiting" if receipt.state == "claimed" else receipt.state
@@ -34,13 +37,19 @@ def from_registry(receipt: Receipt | None, control: ControlState | None = None) 
         mode=receipt.mode,
         source={"name": source.name, "bytes": source.size_bytes, "sha256": source.sha256},
         counts=receipt.counts or Counts(),
-        waiting=Waiting(on=NOT_STARTED, since=receipt.claimed_at, detail=reason) if reason else None,
+        waiting=_start(receipt) if reason and state not in ENDED else None,
         paused=control.pause if control and not control.cancel else None,
         started_at=receipt.started_at or None,
         finished_at=receipt.finished_at or None,
         lost_manifest=receipt.manifest,
         error=reason or None,
     )
+
+
+def _start(receipt: Receipt) -> Waiting:
+    from workflows.state import Waiting  # noqa: PLC0415 - loads Temporal's SDK
+
+    return Waiting(on=NOT_STARTED, since=receipt.claimed_at, detail=receipt.reason)
 
 
 def from_output(output_dir: Path) -> BatchView | None:

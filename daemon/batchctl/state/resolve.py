@@ -11,11 +11,10 @@ import re
 
 from daemon.batchctl.exit_codes import NoSuchBatch
 from daemon.batchctl.state.session import Session
-from daemon.temporal.outside_server import outside_server
 from workflows.errors import InvalidBatchId, TemporalUnreachable, shortened
 from workflows.ids import checked_id, workflow_id
 
-SHOWN_CANDIDATES = 10
+MAX_CANDIDATES = 10
 PREFIX = "batch-"
 _BEGINNING = re.compile(r"[a-z0-9-]{1,80}")
 
@@ -36,6 +35,8 @@ async def resolved(session: Session, name: str) -> str:
     try:
         return _only_one(session, name, await _known_to_temporal(session, name, beginning))
     except TemporalUnreachable as error:
+        from daemon.temporal.outside_server import outside_server  # noqa: PLC0415 - loads Temporal's SDK
+
         if outside_server() is None:
             # The embedded server knows no batch that has no receipt here.
             raise no_such_batch(session, name) from error
@@ -47,7 +48,7 @@ async def _known_to_temporal(session: Session, name: str, beginning: str) -> lis
     identity = full_id(name)
     if identity:
         return [identity] if await live.run_of(identity) else []
-    return await live.ids_beginning_with(PREFIX + beginning, SHOWN_CANDIDATES + 1)
+    return await live.ids_beginning_with(PREFIX + beginning, MAX_CANDIDATES + 1)
 
 
 def resolved_here(session: Session, name: str) -> str | None:
@@ -56,7 +57,7 @@ def resolved_here(session: Session, name: str) -> str | None:
     Raises:
         NoSuchBatch: more than one is meant.
     """
-    found = session.receipts.candidates(name, most=SHOWN_CANDIDATES + 1)
+    found = session.receipts.candidates(name, most=MAX_CANDIDATES + 1)
     if found:
         return _only_one(session, name, [each.id for each in found])
     identity = full_id(name)
@@ -87,14 +88,14 @@ def full_id(name: str) -> str | None:
 
 def no_such_batch(session: Session, name: str) -> NoSuchBatch:
     """Return the error that says where a batch was looked for, and what to try."""
-    shown = shortened(ascii(name), 120)
+    quoted = shortened(ascii(name), 120)
     state_dir = session.settings.state_dir.absolute()
     if not state_dir.is_dir():
         return NoSuchBatch(
-            f"no batch {shown}: no batchd has ever run here, there is no state folder {state_dir}; go to the folder of "
-            "batchd, or set BATCH_STATE_DIR"
+            f"no batch {quoted}: no batchd has ever run here, there is no state folder {state_dir}; go to the folder "
+            "of batchd, or set BATCH_STATE_DIR"
         )
-    return NoSuchBatch(f"no batch {shown}; 'batchctl list --all' shows what there is, 'batchctl explain FILE' why")
+    return NoSuchBatch(f"no batch {quoted}; 'batchctl list --all' shows what there is, 'batchctl explain FILE' why")
 
 
 def _only_one(session: Session, name: str, ids: list[str]) -> str:
@@ -102,5 +103,5 @@ def _only_one(session: Session, name: str, ids: list[str]) -> str:
         return ids[0]
     if not ids:
         raise no_such_batch(session, name)
-    shown = ", ".join(ids[:SHOWN_CANDIDATES]) + (" and more" if len(ids) > SHOWN_CANDIDATES else "")
-    raise NoSuchBatch(f"{shortened(ascii(name), 120)} could be {shown}; give more of it")
+    candidates = ", ".join(ids[:MAX_CANDIDATES]) + (" and more" if len(ids) > MAX_CANDIDATES else "")
+    raise NoSuchBatch(f"{shortened(ascii(name), 120)} could be {candidates}; give more of it")

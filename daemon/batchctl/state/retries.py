@@ -8,9 +8,9 @@ from dataclasses import replace
 from activities.output.output_folder import OutputFolder
 from activities.output.page_journal import entries
 from daemon.batchctl.console.printing import say
-from daemon.batchctl.state.awaited import LOOK_S, Deadline
-from daemon.batchctl.state.batch_view import ENDED, BatchView, merged
+from daemon.batchctl.state.batch_view import ENDED, BatchView, merged, retry_suffix
 from daemon.batchctl.state.session import Session
+from daemon.batchctl.state.waiting import POLL_S, Deadline
 from workflows.errors import BatchdError, TemporalUnreachable
 from workflows.models import Counts
 
@@ -26,7 +26,7 @@ async def running_retry(session: Session, view: BatchView) -> BatchView | None:
     if view.state not in ENDED or not (view.document and view.document["counts"]["fallback"]):
         return None
     generation = view.document["generation"] + 1
-    suffix = BatchView(id=view.id, generation=generation).suffix
+    suffix = retry_suffix(generation)
     live = await session.live()
     server = await live.run_of(view.id, suffix=suffix)
     if server is None or not server.running:
@@ -43,7 +43,7 @@ async def steered(session: Session, identity: str) -> BatchView:
     """Return the state of what a command on this batch means: the batch, or where it has ended, its running retry.
 
     Raises:
-        TemporalUnreachable: it does not answer; where the batch has ended, that is said.
+        TemporalUnreachable: it does not answer; where the batch has ended, a message says so.
     """
     view = await session.view(identity)
     try:
@@ -53,12 +53,16 @@ async def steered(session: Session, identity: str) -> BatchView:
         raise
 
 
-async def end_of_retry(session: Session, retry: BatchView) -> bool:
-    """Wait until a retry does not run any more and tell whether it ended well, cancelled or not."""
+async def end_of_retry(session: Session, batch_id: str, suffix: str, deadline: Deadline) -> BatchView | None:
+    """Return the run of a retry once it has ended; None where Temporal has lost it.
+
+    Raises:
+        TimedOut: it has not ended in time.
+    """
     live = await session.live()
-    while (run := await live.run_of(retry.id, suffix=retry.suffix)) is not None and run.running:
-        await Deadline(None).pause(LOOK_S, f"{retry.name} has not ended")
-    return run is not None and run.state != "failed"
+    while (run := await live.run_of(batch_id, suffix=suffix)) is not None and run.running:
+        await deadline.pause(POLL_S, f"the retry of {batch_id} has not ended")
+    return run
 
 
 def say_unknown(view: BatchView) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from activities.registry.control_states import ControlStates
 from activities.registry.receipts import Receipt, Receipts
 from daemon.batchctl.state.batch_view import ENDED, BatchView, merged
-from daemon.batchctl.state.live import LiveBatches
 from daemon.batchctl.state.loaders import from_chunks, from_output, from_registry
-from daemon.batchctl.state.unwatched import UnwatchedInbox
 from daemon.config.settings import Settings
 from workflows.errors import SettingsError, TemporalUnreachable
 from workflows.ids import workflow_id
+
+if TYPE_CHECKING:
+    from daemon.batchctl.state.live import LiveBatches
+
+ASKED_AT_ONCE = 8
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 class Session:
@@ -21,7 +30,6 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.receipts = Receipts(settings.state_dir)
-        self.unwatched = UnwatchedInbox(settings)
         self.control_states = ControlStates(settings.state_dir)
         self._live: LiveBatches | None = None
 
@@ -31,6 +39,8 @@ class Session:
         Raises:
             TemporalUnreachable: nobody answers.
         """
+        from daemon.batchctl.state.live import LiveBatches  # noqa: PLC0415 - loads Temporal's SDK, where it is asked
+
         if self._live is None:
             self._live = await LiveBatches.connected(self.settings)
         return self._live
@@ -81,7 +91,7 @@ class Session:
     ) -> BatchView:
         """Return the state of a batch without Temporal; `no_server` where that was asked in vain.
 
-        The saved chunks are looked at only where neither receipt nor manifest says it all: a list must stay cheap.
+        The saved chunks are read only where neither receipt nor manifest has it all: a list must stay cheap.
         """
         output_dir = self.output_dir(receipt.id, receipt)
         says_all = manifest or (receipt.state == "completed" and receipt.counts)
@@ -118,3 +128,14 @@ class Session:
                 "chunks": None if manifest or workflow else from_chunks(output_dir),
             },
         )
+
+
+async def ask_each(ask: Callable[[Item], Awaitable[Answer]], items: Iterable[Item]) -> list[Answer]:
+    """Return what `ask` answers for each item, in their order; a few are asked at a time."""
+    room = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def answer(item: Item) -> Answer:
+        async with room:
+            return await ask(item)
+
+    return await asyncio.gather(*(answer(each) for each in items))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from daemon.batchctl.state.batch_view import BatchView
 from workflows.ids import workflow_id
 from workflows.models import Pause
-from workflows.state import Waiting
+
+if TYPE_CHECKING:
+    from workflows.state import Waiting
 
 
 def document_of(view: BatchView) -> dict[str, Any]:
@@ -68,4 +70,5 @@ def _wait(waiting_on: str | None, waiting: Waiting | None) -> dict[str, str | No
     if waiting_on is None:
         return None
     on, _, detail = waiting_on.partition(": ")
-    return {key: value or None for key, value in asdict(waiting or Waiting(on=on, since="", detail=detail)).items()}
+    parts = asdict(waiting) if waiting else {"on": on, "since": "", "until": "", "detail": detail}
+    return {key: value or None for key, value in parts.items()}

@@ -1,7 +1,7 @@
-"""Taking a file out of the inbox: the one that was judged, with its ready marker, or none.
+"""Taking a file out of the inbox: the one that was checked, with its ready marker, or none.
 
-A sender may put another file under the name between the look and the rename. So the file goes to a folder that is ours
-alone and is looked at there; one that was not judged goes back, and where its name is taken by a still newer one, it
+A sender may put another file under the name between the check and the rename. So the file goes to a folder that is ours
+alone and is compared there; one that was not checked goes back, and where its name is taken by a still newer one, it
 stays in that folder, where the next scan finds it.
 """
 
@@ -19,14 +19,14 @@ from activities.disk.fingerprint import Fingerprint
 from activities.disk.moves import rename_where_free
 from activities.source.inbox import make_in
 from activities.workspace import PROCESSING
-from daemon.intake.observe.entries import Dropped, look_at
+from daemon.intake.observe.entries import Dropped, entry_at
 from daemon.intake.observe.names import Names
 
 SET_ASIDE = "set-aside-"
 """How folders in `.processing/` begin that hold a file on its way to `duplicates/` or `failed/`."""
 
 
-class JudgedMoves:
+class CheckedMoves:
     """Moves files of one inbox. Blocking, safe to use from many threads and processes at once."""
 
     def __init__(self, names: Names) -> None:
@@ -35,7 +35,7 @@ class JudgedMoves:
     def into(self, dropped: Dropped, folder: Path) -> bool:
         """Rename a file, and its ready marker before it, into a folder that is made for it.
 
-        False where it is not there any more as it was judged, or where somebody else uses the folder.
+        False where it is not there any more as it was checked, or where somebody else uses the folder.
 
         Raises:
             OSError: the folder cannot be made.
@@ -44,7 +44,7 @@ class JudgedMoves:
             return False
         failpoint("claim.folder_made")
         self._move_marker(dropped, folder)
-        now = look_at(dropped.path)
+        now = entry_at(dropped.path)
         moved = now is not None and now.fingerprint == dropped.fingerprint and _renamed(dropped, folder)
         if not moved:
             if not os.path.lexists(folder / dropped.path.name):
@@ -103,7 +103,7 @@ def _renamed(dropped: Dropped, folder: Path) -> bool:
     except FileNotFoundError:
         return False
     failpoint("claim.renamed")
-    there = look_at(target)
+    there = entry_at(target)
     if there is not None and there.fingerprint.same_but_moved(dropped.fingerprint):
         return True
     with contextlib.suppress(FileExistsError, FileNotFoundError):

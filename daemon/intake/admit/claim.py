@@ -12,17 +12,17 @@ import os
 import threading
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from activities.disk.failpoints import failpoint
 from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
-from daemon.intake.admit.checked_moves import JudgedMoves, set_aside_id
+from daemon.intake.admit.checked_moves import CheckedMoves, set_aside_id
 from daemon.intake.admit.identify import Identified
 from daemon.intake.admit.identities import Identities
-from daemon.intake.observe.entries import Dropped, look_at
+from daemon.intake.observe.entries import Dropped, entry_at
 from daemon.intake.observe.names import Names
 from workflows.ids import displayed, workflow_id
 from workflows.models import Identity, Source
@@ -49,7 +49,7 @@ class Claims:
         self._settings = settings
         self._receipts = receipts
         self._inbox = settings.inbox.absolute()
-        self._moves = JudgedMoves(Names(settings))
+        self._moves = CheckedMoves(Names(settings))
         self._identities = Identities(settings, receipts)
         self._being_claimed: set[str] = set()
         self._lock = threading.Lock()
@@ -93,7 +93,7 @@ class Claims:
     def set_aside(self, dropped: Dropped) -> Iterator[Dropped | None]:
         """Hold a file that becomes no batch in a folder of its own while it is moved on; its marker is there too.
 
-        None where it is not the file any more that was judged, or is just being taken elsewhere. What is left in the
+        None where it is not the file any more that was checked, or is just being taken elsewhere. What is left in the
         folder at the end is taken from there by the next scan.
 
         Raises:
@@ -104,16 +104,16 @@ class Claims:
         folder = self._inbox / PROCESSING / name
         with self._alone_with(name) as alone:
             ours = alone and (not is_in_inbox or self._moves.into(dropped, folder))
-            there = look_at(folder / dropped.path.name) if ours else None
+            there = entry_at(folder / dropped.path.name) if ours else None
             if there is None or not there.fingerprint.same_but_moved(dropped.fingerprint):
                 yield None
                 return
-            yield replace(dropped, folder=folder, fingerprint=there.fingerprint)
+            yield dropped._replace(folder=folder, fingerprint=there.fingerprint)
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
     def _was_never_claimed(self, receipt: Receipt) -> bool:
-        """Tell whether a power cut kept the receipt and lost the rename that came before it."""
+        """True if a power cut kept the receipt and lost the rename that came before it."""
         return receipt.state == "claimed" and not (self._inbox / PROCESSING / receipt.id).exists()
 
     @contextlib.contextmanager
@@ -141,7 +141,7 @@ class Claims:
                 mtime_ns=fingerprint.mtime_ns,
                 inode=fingerprint.inode,
                 sha256=identified.sha256,
-                modified_at=_told_time(fingerprint.mtime_ns),
+                modified_at=_time_text(fingerprint.mtime_ns),
                 first_seen_at=dropped.first_seen_at or now,
                 stable_at=dropped.stable_at or now,
                 claimed_at=now,
@@ -155,7 +155,7 @@ class Claims:
         )
 
 
-def _told_time(mtime_ns: int) -> str:
+def _time_text(mtime_ns: int) -> str:
     """Return a time of change as text, empty for one that no calendar has: senders can set it to anything."""
     try:
         return _iso(datetime.fromtimestamp(mtime_ns / 1e9, tz=UTC))

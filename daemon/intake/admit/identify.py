@@ -16,15 +16,13 @@ from activities.disk.failpoints import failpoint
 from activities.disk.fingerprint import Fingerprint
 from activities.disk.hashing import BLOCK_BYTES, HashedBlocks
 from activities.source.dialect import find_dialect
-from activities.source.encoding import Utf8Scan, guessed_by_sample
+from activities.source.encoding import SAMPLE_BYTES, Utf8Scan, encoding_of, guessed_by_sample
 from activities.source.pinned_file import PinnedFile
 from daemon.config.settings import Settings
-from daemon.intake.admit.refusals import SAMPLED_BYTES, content_refusal, dialect_refusal
+from daemon.intake.admit.refusals import Obstacle, unreadable
 from daemon.intake.observe.entries import Dropped
-from daemon.intake.observe.refusal import Refusal, unreadable
 from workflows.errors import InvalidCsv, SourceChanged
-from workflows.models import Mode, PinnedDialect
-from workflows.policies import MAX_PAGES_AT_ONCE
+from workflows.models import MAX_PAGES_AT_ONCE, Mode, PinnedDialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Identified:
     dialect: PinnedDialect | None = None
 
 
-def identify(dropped: Dropped, settings: Settings, stopping: threading.Event) -> Identified | Refusal | None:
+def identify(dropped: Dropped, settings: Settings, stopping: threading.Event) -> Identified | Obstacle | None:
     """Read a file once. None where it changed, vanished, or `stopping` was set: look at it again later.
 
     Blocking; as long as the file is, in memory for one block.
@@ -56,7 +54,7 @@ def identify(dropped: Dropped, settings: Settings, stopping: threading.Event) ->
         os.close(fd)
 
 
-def header_refusal(dropped: Dropped, settings: Settings) -> Refusal | None:
+def header_obstacle(dropped: Dropped, settings: Settings) -> Obstacle | None:
     """Return why a file will be refused by its beginning alone: the header and the first records. Blocking, but short.
 
     None where it is good, and where it cannot be looked at.
@@ -66,12 +64,12 @@ def header_refusal(dropped: Dropped, settings: Settings) -> Refusal | None:
     except OSError:
         return None
     try:
-        sample = os.pread(fd, SAMPLED_BYTES, 0)
+        sample = os.pread(fd, SAMPLE_BYTES, 0)
         guessed = guessed_by_sample(sample, whole=False)
-        found = content_refusal(sample, settings) or _dialect(fd, dropped, settings, guessed)
+        found = _wrong_text(sample, settings) or _dialect(fd, dropped, settings, guessed)
     finally:
         os.close(fd)
-    return found if isinstance(found, Refusal) else None
+    return found if isinstance(found, Obstacle) else None
 
 
 def mode_of(size_bytes: int, lines: int, settings: Settings) -> Mode:
@@ -84,13 +82,13 @@ def _opened(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _read(fd: int, dropped: Dropped, settings: Settings, stopping: threading.Event) -> Identified | Refusal | None:
+def _read(fd: int, dropped: Dropped, settings: Settings, stopping: threading.Event) -> Identified | Obstacle | None:
     hashed, scan, lines = HashedBlocks(_blocks(fd)), Utf8Scan(), 0
     for block in hashed:
         if hashed.size_bytes == len(block):
-            refusal = content_refusal(block[:SAMPLED_BYTES], settings)
-            if refusal:
-                return refusal if _unchanged(fd, dropped) else None
+            obstacle = _wrong_text(block[:SAMPLE_BYTES], settings)
+            if obstacle:
+                return obstacle if _unchanged(fd, dropped) else None
             lines = _line_breaks(block)  # all of them wherever they count: an in-memory file is one block
         if stopping.is_set():
             return None
@@ -100,9 +98,18 @@ def _read(fd: int, dropped: Dropped, settings: Settings, stopping: threading.Eve
     found = _dialect(fd, dropped, settings, scan.encoding())
     if not _unchanged(fd, dropped):
         return None
-    if isinstance(found, Refusal):
+    if isinstance(found, Obstacle):
         return found
     return Identified(hashed.sha256(), mode_of(hashed.size_bytes, lines, settings), found)
+
+
+def _wrong_text(sample: bytes, settings: Settings) -> Obstacle | None:
+    """Return why a file is no CSV text, by its first `SAMPLE_BYTES` bytes."""
+    try:
+        encoding_of(sample, settings.encoding)
+    except InvalidCsv as error:
+        return Obstacle(str(error), "save it as CSV text in UTF-8 and drop it again", "refused")
+    return None
 
 
 def _blocks(fd: int) -> Iterator[bytes]:
@@ -112,14 +119,15 @@ def _blocks(fd: int) -> Iterator[bytes]:
         offset += len(block)
 
 
-def _dialect(fd: int, dropped: Dropped, settings: Settings, guessed: str) -> PinnedDialect | Refusal | None:
+def _dialect(fd: int, dropped: Dropped, settings: Settings, guessed: str) -> PinnedDialect | Obstacle | None:
     options = settings.shape().csv
     if options.encoding == "auto":
         options = replace(options, encoding=guessed)  # of all bytes, so that they are read but once
     try:
         return find_dialect(PinnedFile.of(fd, dropped.path), options).pinned()
     except InvalidCsv as error:
-        return dialect_refusal(error)
+        what, _, todo = str(error).rpartition("; ")
+        return Obstacle(what or todo, todo if what else "correct the file and drop it again", "refused")
     except SourceChanged:
         return None
 

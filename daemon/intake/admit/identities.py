@@ -81,7 +81,7 @@ class Identities:
         return found if noted in {None, found.id} else self.identified(name, sha256)
 
     def _is_of(self, receipt: Receipt, key: str) -> bool:
-        """Tell whether a receipt is of this identity. One made up for a lost one holds none, but names its source."""
+        """True if a receipt is of this identity. One made up for a lost one holds none, but names its source."""
         if receipt.identity.key:
             return receipt.identity.key == key
         name = os.fsencode(receipt.source.file)

@@ -1,4 +1,4 @@
-"""Files that are not taken, and why.
+"""What stands in the way of a file, and how one that is refused is moved out of it.
 
 What must not be opened or moved (a link, a FIFO, a folder, a file that may not be read) is left where it is. What is
 simply the wrong file is moved to `failed/refused-<slug>-<hex>/` with its reason, so that the inbox stays clean and the
@@ -8,54 +8,49 @@ sender can be told.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from activities.disk.atomic_files import sweep, sync_folder
 from activities.disk.failpoints import failpoint
 from activities.disk.moves import move_into
 from activities.file_source import FAILED
 from activities.registry.reasons import Reason, write_reason
-from activities.source.encoding import SAMPLE_BYTES, encoding_of
 from activities.source.inbox import make_in
-from daemon.config.settings import Settings
 from daemon.intake.admit.checked_moves import digest_of
 from daemon.intake.observe.entries import Dropped
-from daemon.intake.observe.refusal import Refusal
-from workflows.errors import InvalidCsv
 from workflows.ids import displayed, slug
 
-SAMPLED_BYTES = SAMPLE_BYTES
 REFUSED = "refused-"
 
-
-def size_refusal(size_bytes: int, settings: Settings) -> Refusal | None:
-    """Refuse an empty file, and one over `BATCH_MAX_FILE_BYTES`."""
-    if size_bytes == 0:
-        return Refusal(
-            rule="not empty", what="the file is empty", mend="drop it again with its content; a CSV file has a header"
-        )
-    if size_bytes > settings.max_file_bytes:
-        what = f"{size_bytes} bytes, and BATCH_MAX_FILE_BYTES allows {settings.max_file_bytes}"
-        return Refusal(rule="size", what=what, mend="split the file, or raise BATCH_MAX_FILE_BYTES and drop it again")
-    return None
+FileState = Literal["ignored", "left", "settling", "held", "refused", "duplicate", "waiting"]
+"""How a file stands that breaks a rule, until something changes."""
 
 
-def content_refusal(sample: bytes, settings: Settings) -> Refusal | None:
-    """Refuse what is no CSV text by its first `SAMPLED_BYTES` bytes."""
-    try:
-        encoding_of(sample, settings.encoding)
-    except InvalidCsv as error:
-        return Refusal(rule="content", what=str(error), mend="save it as CSV text in UTF-8 and drop it again")
-    return None
+class Obstacle(NamedTuple):
+    """What stands in the way of a file: what is wrong, what would end it, and how the file stands until then.
+
+    `wait_s` is for how many seconds it will last if nothing changes; it is not `certain` where it cannot be seen from
+    here. `logged_why` and `logged_todo` are what the log says where that is something else.
+    """
+
+    why: str
+    todo: str = ""
+    leads_to: FileState = "waiting"
+    wait_s: float | None = None
+    certain: bool = True
+    logged_why: str = ""
+    logged_todo: str = ""
 
 
-def dialect_refusal(error: InvalidCsv) -> Refusal:
-    """Refuse what is CSV text by its beginning, but cannot be read: most often for its header."""
-    what, _, mend = str(error).rpartition("; ")
-    return Refusal(rule="content", what=what or mend, mend=mend if what else "correct the file and drop it again")
+def unreadable(error: OSError) -> Obstacle:
+    """Return that a file may not be read. It is left where it is: a change of its mode is enough."""
+    return Obstacle(f"it cannot be read: {error.strerror or error}", "let the user of the service read it", "left")
 
 
-def refuse(inbox: Path, dropped: Dropped, refusal: Refusal) -> Path:
-    """Move a file to `failed/` with its reason beside it and return where it lies now. Safe to repeat after a kill.
+def refuse(inbox: Path, dropped: Dropped, rule: str, obstacle: Obstacle) -> Path:
+    """Move a file to `failed/` with its reason beside it, for the rule that it breaks; return where it lies now.
+
+    Safe to repeat after a kill.
 
     Raises:
         FileNotFoundError: the file has been taken away.
@@ -67,9 +62,9 @@ def refuse(inbox: Path, dropped: Dropped, refusal: Refusal) -> Path:
         Reason(
             file=displayed(dropped.name),
             outcome="refused",
-            what=refusal.what,
-            mend=refusal.mend[:1].upper() + refusal.mend[1:] + ".",
-            error_type=refusal.rule,
+            what=obstacle.why,
+            mend=obstacle.todo[:1].upper() + obstacle.todo[1:] + ".",
+            error_type=rule,
             size_bytes=dropped.fingerprint.size_bytes,
         ),
     )

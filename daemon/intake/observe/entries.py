@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from activities.disk.fingerprint import Fingerprint
 
@@ -22,17 +21,15 @@ _KINDS: dict[int, Kind] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One name with what stands there."""
+class Entry(NamedTuple):
+    """One name with what stands there. A tuple, as `Dropped` is: a scan makes thousands of them."""
 
     name: bytes
     kind: Kind
     fingerprint: Fingerprint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dropped:
+class Dropped(NamedTuple):
     """A settled file on its way to become a batch; `folder` is the inbox, or where an interrupted claim left it."""
 
     name: bytes
@@ -74,7 +71,7 @@ def kind_of(mode: int) -> Kind:
     return _KINDS.get(stat.S_IFMT(mode), "device")
 
 
-def look_at(path: Path) -> Entry | None:
+def entry_at(path: Path) -> Entry | None:
     """Return what stands at `path`, not followed; None where there is nothing."""
     try:
         status = path.lstat()

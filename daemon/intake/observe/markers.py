@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.source.source_file import SourceFile
-from daemon.intake.observe.refusal import Refusal
 from workflows.models import CsvOptions, Cursor
 
 MAX_MARKER_BYTES = 4_096
@@ -52,17 +51,17 @@ def promise_in(marker: Path) -> Promise:
     )
 
 
-def broken_promise(promise: Promise, *, size_bytes: int, sha256: str, path: Path, csv: CsvOptions) -> Refusal | None:
-    """Refuse a file that is not what its marker says. Rows are counted only where the marker names a number."""
+def broken_promise(promise: Promise, *, size_bytes: int, sha256: str, path: Path, csv: CsvOptions) -> str:
+    """Return what a file is not that its marker says, or nothing. Rows are counted only where a number is named."""
     if promise.size_bytes not in {None, size_bytes}:
-        return _refusal(f"its ready marker says {promise.size_bytes} bytes, the file has {size_bytes}")
+        return f"its ready marker says {promise.size_bytes} bytes, the file has {size_bytes}"
     if promise.sha256 not in {None, sha256}:
-        return _refusal(f"its ready marker says sha256 {promise.sha256}, the file has {sha256}")
+        return f"its ready marker says sha256 {promise.sha256}, the file has {sha256}"
     if promise.rows is not None:
         rows = _rows(path, csv)
         if rows != promise.rows:
-            return _refusal(f"its ready marker says {promise.rows} rows, the file has {rows}")
-    return None
+            return f"its ready marker says {promise.rows} rows, the file has {rows}"
+    return ""
 
 
 def _facts(text: str) -> dict[str, str]:
@@ -76,10 +75,6 @@ def _facts(text: str) -> dict[str, str]:
     facts = {_NAMES.get(key, key): value for key, value in plain.items()}
     bare = _SHA256SUM.search(text)
     return facts if "sha256" in facts or not bare else {**facts, "sha256": bare[1].lower()}
-
-
-def _refusal(what: str) -> Refusal:
-    return Refusal(rule="marker", what=what, mend="drop the whole file and its marker again")
 
 
 def _rows(path: Path, csv: CsvOptions) -> int:

@@ -1,4 +1,4 @@
-"""Whether a file has stopped changing: equal looks over a quiet time, by our own monotonic clock.
+"""Whether a file has stopped changing: found unchanged over a quiet time, by our own monotonic clock.
 
 Times written in the file system are compared with each other only, never with now: `cp -p` sets them back, other hosts'
 clocks are off, and a clock may jump.
@@ -25,7 +25,7 @@ class _Watched:
 
 
 class Settling:
-    """What was seen of the files that are not yet taken. One look at a file per scan."""
+    """What was seen of the files that are not yet taken."""
 
     def __init__(self, settle_s: float) -> None:
         self._settle_s = settle_s
@@ -34,10 +34,10 @@ class Settling:
     def __len__(self) -> int:
         return len(self._watched)
 
-    def look(self, entry: Entry, now_s: float, now_at: str = "") -> float:
-        """Note what a file looks like now; return the seconds it must still stay so, 0 where it has settled.
+    def remaining_s(self, entry: Entry, now_s: float, now_at: str = "") -> float:
+        """Note how a file is now; return for how many seconds it must stay so, 0 where it has settled.
 
-        `now_s` is the monotonic time; `now_at` the time of day, to be told and never compared.
+        `now_s` is the monotonic time; `now_at` the time of day, to be recorded and never compared.
         """
         watched = self._watched.get(entry.name)
         if watched is None or watched.fingerprint.inode != entry.fingerprint.inode:
@@ -46,7 +46,7 @@ class Settling:
         elif watched.fingerprint != entry.fingerprint:
             watched.fingerprint = entry.fingerprint
             watched.quiet_since_s = now_s
-        wanted_s = self._settle_s if entry.fingerprint.size_bytes else max(self._settle_s, EMPTY_PATIENCE_S)
+        wanted_s = quiet_time_s(entry.fingerprint.size_bytes, self._settle_s)
         return max(0.0, watched.quiet_since_s + wanted_s - now_s)
 
     def first_seen(self, name: bytes) -> tuple[float, str]:
@@ -62,3 +62,8 @@ class Settling:
     def clear(self) -> None:
         """Forget everything."""
         self._watched.clear()
+
+
+def quiet_time_s(size_bytes: int, settle_s: float) -> float:
+    """Return for how many seconds a file must not change before it is taken."""
+    return settle_s if size_bytes else max(settle_s, EMPTY_PATIENCE_S)

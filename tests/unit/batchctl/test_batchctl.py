@@ -13,13 +13,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from batchctl_desk import Desk
+from batchctl_runner import BatchctlRunner
 from finished_work import FinishedWork
 from installation import eventually
 from repository import ROOT
 
 from activities.registry.receipts import Receipt
-from daemon.batchctl.console.printing import shown_bytes, shown_duration
+from daemon.batchctl.console.printing import format_bytes, format_duration
 from daemon.intake.leader import Leadership
 from workflows.ids import batch_id, identity_key, workflow_id
 from workflows.models import Source
@@ -32,24 +32,16 @@ STATUS_FIELDS = (
 )
 
 
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
-    made = Desk(tmp_path, monkeypatch, capsys)
-    made.give_up_soon()
-    return made
-
-
-def finished(desk: Desk) -> FinishedWork:
+def finished(runner: BatchctlRunner) -> FinishedWork:
     """Put a real result where the output of a batch goes, with its receipt."""
-    work = FinishedWork(desk.output_root.parent)
+    work = FinishedWork(runner.output_root.parent)
     work.run()
-    desk.completed(id=work.batch.id, source=work.batch.source)
+    runner.completed(id=work.batch.id, source=work.batch.source)
     return work
 
 
-def test_without_arguments_help_is_shown_with_exit_code_2(desk: Desk) -> None:
-    answer = desk.batchctl()
+def test_without_arguments_help_is_shown_with_exit_code_2(runner: BatchctlRunner) -> None:
+    answer = runner.run()
     assert (answer.code, answer.out) == (2, "")
     assert "usage: batchctl" in answer.err
 
@@ -74,57 +66,57 @@ def test_without_arguments_help_is_shown_with_exit_code_2(desk: Desk) -> None:
         (["rerun", "x"], "--reason"),
     ],
 )
-def test_a_usage_error_is_exit_code_2(desk: Desk, arguments: list[str], word: str) -> None:
-    answer = desk.batchctl(*arguments)
+def test_a_usage_error_is_exit_code_2(runner: BatchctlRunner, arguments: list[str], word: str) -> None:
+    answer = runner.run(*arguments)
     assert (answer.code, word in answer.err) == (2, True), answer.err
 
 
-def test_a_wrong_setting_is_exit_code_2_and_names_the_right_one(desk: Desk) -> None:
-    desk.set(BATCH_PAGE_ROW=5)
-    answer = desk.batchctl("list")
+def test_a_wrong_setting_is_exit_code_2_and_names_the_right_one(runner: BatchctlRunner) -> None:
+    runner.set(BATCH_PAGE_ROW=5)
+    answer = runner.run("list")
     assert (answer.code, "did you mean BATCH_PAGE_ROWS?" in answer.err) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["{id}", "batch-{id}", "users-5", "batch-users-5", "users.csv"])
-def test_a_batch_is_found_by_id_workflow_id_beginning_or_file_name(desk: Desk, name: str) -> None:
-    receipt = desk.completed(id="users-555555555555")
-    desk.completed("orders.csv", id="orders-555555555555")
-    answer = desk.batchctl("status", name.format(id=receipt.id), "--json")
+def test_a_batch_is_found_by_id_workflow_id_beginning_or_file_name(runner: BatchctlRunner, name: str) -> None:
+    receipt = runner.completed(id="users-555555555555")
+    runner.completed("orders.csv", id="orders-555555555555")
+    answer = runner.run("status", name.format(id=receipt.id), "--json")
     assert answer.json()["id"] == receipt.id
 
 
-def test_a_file_name_means_its_latest_batch(desk: Desk) -> None:
-    desk.completed(id="users-111111111111", claimed_at="2026-01-01T10:00:00+00:00")
-    desk.completed(id="users-222222222222", claimed_at="2026-01-02T10:00:00+00:00")
-    assert desk.batchctl("status", "users.csv", "--json").json()["id"] == "users-222222222222"
+def test_a_file_name_means_its_latest_batch(runner: BatchctlRunner) -> None:
+    runner.completed(id="users-111111111111", claimed_at="2026-01-01T10:00:00+00:00")
+    runner.completed(id="users-222222222222", claimed_at="2026-01-02T10:00:00+00:00")
+    assert runner.run("status", "users.csv", "--json").json()["id"] == "users-222222222222"
 
 
-def test_an_ambiguous_beginning_is_exit_code_4_and_lists_the_candidates(desk: Desk) -> None:
+def test_an_ambiguous_beginning_is_exit_code_4_and_lists_the_candidates(runner: BatchctlRunner) -> None:
     for each in ("users-111111111111", "users-112222222222"):
-        desk.completed(id=each)
-    answer = desk.batchctl("status", "users-11")
+        runner.completed(id=each)
+    answer = runner.run("status", "users-11")
     assert answer.code == 4
     assert "users-111111111111" in answer.err
     assert "users-112222222222" in answer.err
 
 
 @pytest.mark.parametrize("name", ["nobody.csv", "nobody", "users-ffffffffffff", "\x1b[31m", "../../etc"])
-def test_an_unknown_batch_is_exit_code_4_without_a_server(desk: Desk, name: str) -> None:
-    answer = desk.batchctl("status", name)
+def test_an_unknown_batch_is_exit_code_4_without_a_server(runner: BatchctlRunner, name: str) -> None:
+    answer = runner.run("status", name)
     assert answer.code == 4
     assert "\x1b" not in answer.err
 
 
 @pytest.mark.parametrize("command", ["pause", "resume", "cancel", "wait", "watch", "verify", "retry-failed"])
-def test_every_command_that_takes_a_batch_tells_of_an_unknown_one_alike(desk: Desk, command: str) -> None:
-    answer = desk.batchctl(command, "nobody.csv")
+def test_every_command_that_takes_a_batch_tells_of_an_unknown_one_alike(runner: BatchctlRunner, command: str) -> None:
+    answer = runner.run(command, "nobody.csv")
     assert (answer.code, "no batch 'nobody.csv'" in answer.err) == (4, True)
 
 
-def test_a_finished_batch_is_answered_from_its_receipt_with_temporal_unreachable(desk: Desk) -> None:
-    desk.set(TEMPORAL_ADDRESS="127.0.0.1:1")
-    receipt = desk.completed()
-    answer = desk.batchctl("status", "users.csv", "--json")
+def test_a_finished_batch_is_answered_from_its_receipt_with_temporal_unreachable(runner: BatchctlRunner) -> None:
+    runner.set(TEMPORAL_ADDRESS="127.0.0.1:1")
+    receipt = runner.completed()
+    answer = runner.run("status", "users.csv", "--json")
     assert answer.code == 0
     status = answer.json()
     assert list(status) == STATUS_FIELDS.split()
@@ -151,113 +143,115 @@ def test_a_finished_batch_is_answered_from_its_receipt_with_temporal_unreachable
     }
 
 
-def test_a_running_batch_with_temporal_unreachable_is_exit_code_3_with_what_is_known(desk: Desk) -> None:
-    desk.set(TEMPORAL_ADDRESS="127.0.0.1:1")
-    receipt = desk.receipt(state="running")
-    answer = desk.batchctl("status", receipt.id)
+def test_a_running_batch_with_temporal_unreachable_is_exit_code_3_with_what_is_known(runner: BatchctlRunner) -> None:
+    runner.set(TEMPORAL_ADDRESS="127.0.0.1:1")
+    receipt = runner.receipt(state="running")
+    answer = runner.run("status", receipt.id)
     assert answer.code == 3
     assert f"{receipt.id} (users.csv) was running when last heard of" in answer.err
     assert "no Temporal server answers at 127.0.0.1:1" in answer.err
 
 
-def test_a_manifest_answers_for_a_batch_that_everybody_else_has_forgotten(desk: Desk) -> None:
-    work = FinishedWork(desk.output_root.parent)
+def test_a_manifest_answers_for_a_batch_that_everybody_else_has_forgotten(runner: BatchctlRunner) -> None:
+    work = FinishedWork(runner.output_root.parent)
     work.run()
-    status = desk.batchctl("status", work.batch.id, "--json").json()
+    status = runner.run("status", work.batch.id, "--json").json()
     assert (status["state"], status["rows"]["done"], status["source"]["name"]) == ("completed", 7, "users.csv")
     assert status["manifest"] == str(work.directory / "manifest.json")
 
 
-def test_a_failed_batch_tells_its_reason_and_wait_gives_exit_code_1(desk: Desk) -> None:
-    receipt = desk.completed(state="failed", reason="users.csv line 3: an unclosed quote", counts=None)
-    assert desk.batchctl("status", receipt.id, "--json").json()["error"] == "users.csv line 3: an unclosed quote"
-    waited = desk.batchctl("wait", receipt.id)
+def test_a_failed_batch_tells_its_reason_and_wait_gives_exit_code_1(runner: BatchctlRunner) -> None:
+    receipt = runner.completed(state="failed", reason="users.csv line 3: an unclosed quote", counts=None)
+    assert runner.run("status", receipt.id, "--json").json()["error"] == "users.csv line 3: an unclosed quote"
+    waited = runner.run("wait", receipt.id)
     assert (waited.code, "is failed: users.csv line 3" in waited.err) == (1, True)
 
 
 @pytest.mark.parametrize("command", ["pause", "resume", "cancel"])
-def test_what_has_ended_cannot_be_steered_and_says_so(desk: Desk, command: str) -> None:
-    receipt = desk.completed()
-    answer = desk.batchctl(command, receipt.id)
+def test_what_has_ended_cannot_be_steered_and_says_so(runner: BatchctlRunner, command: str) -> None:
+    receipt = runner.completed()
+    answer = runner.run(command, receipt.id)
     assert (answer.code, f"{receipt.id} is completed and cannot be" in answer.err) == (1, True)
 
 
-def test_set_all_says_that_no_batch_is_running(desk: Desk) -> None:
-    desk.completed()
-    answer = desk.batchctl("set", "--all", "rate=5")
+def test_set_all_says_that_no_batch_is_running(runner: BatchctlRunner) -> None:
+    runner.completed()
+    answer = runner.run("set", "--all", "rate=5")
     assert (answer.code, answer.err) == (0, "batchctl: no batch is running\n")
 
 
-def test_list_shows_the_newest_first_and_can_be_narrowed(desk: Desk) -> None:
-    desk.completed(id="a-111111111111", claimed_at="2026-01-01T10:00:00+00:00")
-    desk.completed(id="b-222222222222", claimed_at="2026-01-03T10:00:00+00:00", state="failed")
-    desk.completed(id="c-333333333333", claimed_at="2026-01-02T10:00:00+00:00")
-    listed = desk.batchctl("list", "--json").json()["batches"]
+def test_list_shows_the_newest_first_and_can_be_narrowed(runner: BatchctlRunner) -> None:
+    runner.completed(id="a-111111111111", claimed_at="2026-01-01T10:00:00+00:00")
+    runner.completed(id="b-222222222222", claimed_at="2026-01-03T10:00:00+00:00", state="failed")
+    runner.completed(id="c-333333333333", claimed_at="2026-01-02T10:00:00+00:00")
+    listed = runner.run("list", "--json").json()["batches"]
     assert [each["id"][0] for each in listed] == ["b", "c", "a"]
-    assert [each["id"][0] for each in desk.batchctl("list", "--limit", "1", "--json").json()["batches"]] == ["b"]
-    completed = desk.batchctl("list", "--state", "completed", "--json").json()["batches"]
+    assert [each["id"][0] for each in runner.run("list", "--limit", "1", "--json").json()["batches"]] == ["b"]
+    completed = runner.run("list", "--state", "completed", "--json").json()["batches"]
     assert [each["id"][0] for each in completed] == ["c", "a"]
 
 
-def test_a_name_cannot_steer_the_terminal(desk: Desk) -> None:
+def test_a_name_cannot_steer_the_terminal(runner: BatchctlRunner) -> None:
     name = "\x1b[2Jusers\n.csv"
-    desk.completed(name, id="users-111111111111")
+    runner.completed(name, id="users-111111111111")
     for command in (["list"], ["status", "users-1"]):
-        answer = desk.batchctl(*command)
+        answer = runner.run(*command)
         assert "\x1b" not in answer.out
         assert "\\x1b[2Jusers\\n.csv" in answer.out
 
 
-def test_list_shows_what_is_known_of_running_batches_when_temporal_is_away(desk: Desk) -> None:
-    desk.receipt(state="running")
-    answer = desk.batchctl("list")
+def test_list_shows_what_is_known_of_running_batches_when_temporal_is_away(runner: BatchctlRunner) -> None:
+    runner.receipt(state="running")
+    answer = runner.run("list")
     assert answer.code == 3
     assert "users.csv" in answer.out
 
 
-def test_submit_puts_the_whole_file_into_the_inbox_and_leaves_nothing_else(desk: Desk, tmp_path: Path) -> None:
+def test_submit_puts_the_whole_file_into_the_inbox_and_leaves_nothing_else(
+    runner: BatchctlRunner, tmp_path: Path
+) -> None:
     source = tmp_path / "users.csv"
     source.write_text(USERS)
-    answer = desk.batchctl("submit", str(source))
+    answer = runner.run("submit", str(source))
     assert (answer.code, answer.out) == (0, "users.csv\n")
-    assert (desk.inbox / "users.csv").read_text() == USERS
-    assert [each.name for each in desk.inbox.iterdir()] == ["users.csv"]
+    assert (runner.inbox / "users.csv").read_text() == USERS
+    assert [each.name for each in runner.inbox.iterdir()] == ["users.csv"]
 
 
 @pytest.mark.parametrize(
     ("mode", "copied"), [(0o600, 0o600), (0o640, 0o640), (0o644, 0o644), (0o400, 0o400), (0o4777, 0o644)]
 )
 def test_submit_keeps_the_mode_of_the_source_and_never_widens_it(
-    desk: Desk, tmp_path: Path, mode: int, copied: int
+    runner: BatchctlRunner, tmp_path: Path, mode: int, copied: int
 ) -> None:
     source = tmp_path / "users.csv"
     source.write_text(USERS)
     source.chmod(mode)
     before = os.umask(0)
     try:
-        assert desk.batchctl("submit", str(source)).code == 0
+        assert runner.run("submit", str(source)).code == 0
     finally:
         os.umask(before)
-    assert stat.S_IMODE((desk.inbox / "users.csv").stat().st_mode) == copied
+    assert stat.S_IMODE((runner.inbox / "users.csv").stat().st_mode) == copied
 
 
 def test_submit_refuses_a_file_whose_copy_the_daemon_could_not_read(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runner: BatchctlRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tmp_path / "users.csv"
     source.write_text(USERS)
     source.chmod(0o600)
     monkeypatch.setattr("daemon.batchctl.commands.submit._user_of_daemon", lambda _: 4_242)
     monkeypatch.setattr("os.geteuid", lambda: 1_000)
-    answer = desk.batchctl("submit", str(source))
+    answer = runner.run("submit", str(source))
     assert (answer.code, "batchd (user 4242) could not read; let its group read it" in answer.err) == (1, True)
-    assert list(desk.inbox.iterdir()) == []
+    assert list(runner.inbox.iterdir()) == []
     source.chmod(0o604)
-    assert desk.batchctl("submit", str(source)).code == 0
+    assert runner.run("submit", str(source)).code == 0
 
 
 def test_submit_by_root_gives_the_copy_to_the_user_of_the_daemon(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runner: BatchctlRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tmp_path / "users.csv"
     source.write_text(USERS)
@@ -266,178 +260,178 @@ def test_submit_by_root_gives_the_copy_to_the_user_of_the_daemon(
     monkeypatch.setattr("daemon.batchctl.commands.submit._user_of_daemon", lambda _: 4_242)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr("os.fchown", lambda _, user, __: given.append(user))
-    assert desk.batchctl("submit", str(source)).code == 0
+    assert runner.run("submit", str(source)).code == 0
     assert given == [4_242]
 
 
-def test_submit_never_replaces_a_file_that_waits(desk: Desk, tmp_path: Path) -> None:
-    (desk.inbox / "users.csv").write_text("first")
+def test_submit_never_replaces_a_file_that_waits(runner: BatchctlRunner, tmp_path: Path) -> None:
+    (runner.inbox / "users.csv").write_text("first")
     source = tmp_path / "users.csv"
     source.write_text(USERS)
-    answer = desk.batchctl("submit", str(source))
+    answer = runner.run("submit", str(source))
     assert (answer.code, "already waits in the inbox" in answer.err) == (1, True)
-    assert (desk.inbox / "users.csv").read_text() == "first"
-    assert desk.batchctl("submit", str(source), "--name", "more.csv").code == 0
+    assert (runner.inbox / "users.csv").read_text() == "first"
+    assert runner.run("submit", str(source), "--name", "more.csv").code == 0
 
 
 @pytest.mark.parametrize("name", ["users.txt", ".users.csv", "a/b.csv", "../users.csv"])
-def test_submit_refuses_a_name_that_would_never_be_taken(desk: Desk, tmp_path: Path, name: str) -> None:
+def test_submit_refuses_a_name_that_would_never_be_taken(runner: BatchctlRunner, tmp_path: Path, name: str) -> None:
     source = tmp_path / "users.csv"
     source.write_text(USERS)
-    assert desk.batchctl("submit", str(source), "--name", name).code == 2
-    assert list(desk.inbox.iterdir()) == []
+    assert runner.run("submit", str(source), "--name", name).code == 2
+    assert list(runner.inbox.iterdir()) == []
 
 
-def test_submit_takes_plain_files_only(desk: Desk, tmp_path: Path) -> None:
+def test_submit_takes_plain_files_only(runner: BatchctlRunner, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "folder").mkdir()
-    assert "is a folder; submit the files in it" in desk.batchctl("submit", str(tmp_path / "folder")).err
+    assert "is a folder; submit the files in it" in runner.run("submit", str(tmp_path / "folder")).err
     for name in ("pipe.csv", "folder.csv", "folder", "missing.csv"):
-        answer = desk.batchctl("submit", str(tmp_path / name))
+        answer = runner.run("submit", str(tmp_path / name))
         assert answer.code == 1
         assert "Traceback" not in answer.err
-    assert list(desk.inbox.iterdir()) == []
+    assert list(runner.inbox.iterdir()) == []
 
 
-def test_submit_wait_follows_the_batch_of_its_own_content(desk: Desk, tmp_path: Path) -> None:
-    desk.completed(id="users-111111111111", state="failed")
+def test_submit_wait_follows_the_batch_of_its_own_content(runner: BatchctlRunner, tmp_path: Path) -> None:
+    runner.completed(id="users-111111111111", state="failed")
     source = tmp_path / "users.csv"
     source.write_text(USERS)
     key = identity_key("name+content", name=b"users.csv", sha256=hashlib.sha256(USERS.encode()).hexdigest())
 
     def take() -> None:
-        eventually((desk.inbox / "users.csv").exists, "the file is in the inbox")
-        desk.completed(id=batch_id(b"users.csv", key))
-        (desk.inbox / "users.csv").unlink()
+        eventually((runner.inbox / "users.csv").exists, "the file is in the inbox")
+        runner.completed(id=batch_id(b"users.csv", key))
+        (runner.inbox / "users.csv").unlink()
 
     taking = threading.Thread(target=take)
     taking.start()
-    answer = desk.batchctl("submit", str(source), "--wait", "--timeout", "20")
+    answer = runner.run("submit", str(source), "--wait", "--timeout", "20")
     taking.join()
     assert answer.code == 0, answer.err
 
 
-def test_wait_for_a_file_in_the_inbox_waits_until_it_is_a_batch(desk: Desk) -> None:
-    (desk.inbox / "users.csv").write_text(USERS)
-    timed_out = desk.batchctl("wait", "users.csv", "--timeout", "0.3")
+def test_wait_for_a_file_in_the_inbox_waits_until_it_is_a_batch(runner: BatchctlRunner) -> None:
+    (runner.inbox / "users.csv").write_text(USERS)
+    timed_out = runner.run("wait", "users.csv", "--timeout", "0.3")
     assert (timed_out.code, "has not become a batch within 0.3 s" in timed_out.err) == (5, True)
 
     def take() -> None:
-        desk.completed()
-        (desk.inbox / "users.csv").unlink()
+        runner.completed()
+        (runner.inbox / "users.csv").unlink()
 
     taking = threading.Timer(0.3, take)
     taking.start()
-    assert desk.batchctl("wait", "users.csv", "--timeout", "20").code == 0
+    assert runner.run("wait", "users.csv", "--timeout", "20").code == 0
     taking.join()
 
 
-def test_verify_shows_every_check_and_says_that_the_proof_holds(desk: Desk) -> None:
-    work = finished(desk)
+def test_verify_shows_every_check_and_says_that_the_proof_holds(runner: BatchctlRunner) -> None:
+    work = finished(runner)
     for name in (work.batch.id, str(work.directory)):
-        answer = desk.batchctl("verify", name, "--source", str(work.source))
+        answer = runner.run("verify", name, "--source", str(work.source))
         assert answer.code == 0, answer.out
         assert answer.out.splitlines()[-1].startswith("VERIFIED: 7 records")
-    assert desk.batchctl("verify", work.batch.id, "--json").json()["ok"] is True
+    assert runner.run("verify", work.batch.id, "--json").json()["ok"] is True
 
 
-def test_verify_names_the_flipped_file_with_exit_code_1(desk: Desk) -> None:
-    work = finished(desk)
+def test_verify_names_the_flipped_file_with_exit_code_1(runner: BatchctlRunner) -> None:
+    work = finished(runner)
     chunk = work.directory / "chunk-000001.json"
     chunk.write_bytes(chunk.read_bytes().replace(b"Anna", b"Anne"))
-    answer = desk.batchctl("verify", work.batch.id)
+    answer = runner.run("verify", work.batch.id)
     assert answer.code == 1
     assert "chunk-000001.json" in answer.out
     assert "NOT VERIFIED" in answer.out
 
 
-def test_export_writes_every_row_in_source_order(desk: Desk, tmp_path: Path) -> None:
-    work = finished(desk)
+def test_export_writes_every_row_in_source_order(runner: BatchctlRunner, tmp_path: Path) -> None:
+    work = finished(runner)
     table = tmp_path / "users-enriched.csv"
-    assert desk.batchctl("export", work.batch.id, "--csv", "--formula-safe", "--output", str(table)).code == 0
+    assert runner.run("export", work.batch.id, "--csv", "--formula-safe", "--output", str(table)).code == 0
     assert table.read_text().splitlines()[0].startswith("id,name,country,_row,enriched")
     assert "'=1+2" in table.read_text()
     lines = subprocess.run([BATCHCTL, "export", work.batch.id, "--jsonl"], capture_output=True, check=True).stdout
     assert [json.loads(each)["_row"] for each in lines.splitlines()] == [1, 2, 4, 5, 6, 7]
 
 
-def test_export_of_an_unfinished_batch_leaves_no_file(desk: Desk, tmp_path: Path) -> None:
-    receipt = desk.completed()
+def test_export_of_an_unfinished_batch_leaves_no_file(runner: BatchctlRunner, tmp_path: Path) -> None:
+    receipt = runner.completed()
     table = tmp_path / "users.csv"
-    assert desk.batchctl("export", receipt.id, "--csv", "--output", str(table)).code == 1
+    assert runner.run("export", receipt.id, "--csv", "--output", str(table)).code == 1
     assert sorted(each.name for each in tmp_path.iterdir()) == ["inbox", "out", "state"]
 
 
-def test_retry_failed_has_nothing_to_do_where_every_row_is_enriched(desk: Desk) -> None:
-    work = finished(desk)
+def test_retry_failed_has_nothing_to_do_where_every_row_is_enriched(runner: BatchctlRunner) -> None:
+    work = finished(runner)
     work.retry()
-    answer = desk.batchctl("retry-failed", work.batch.id)
+    answer = runner.run("retry-failed", work.batch.id)
     assert (answer.code, "has no fallback rows" in answer.err) == (0, True)
 
 
-def archived(desk: Desk, content: str = USERS) -> Receipt:
+def archived(runner: BatchctlRunner, content: str = USERS) -> Receipt:
     sha256 = hashlib.sha256(content.encode()).hexdigest()
     source = Source(file="users.csv", name="users.csv", size_bytes=len(content), mtime_ns=1, inode=1, sha256=sha256)
-    receipt = desk.completed(sha256=sha256, source=source)
-    folder = desk.inbox / "archive" / receipt.id
+    receipt = runner.completed(sha256=sha256, source=source)
+    folder = runner.inbox / "archive" / receipt.id
     folder.mkdir(parents=True)
     (folder / "users.csv").write_text(content)
     return receipt
 
 
-def test_rerun_lays_a_copy_ready_under_a_new_identity_and_keeps_the_old_result(desk: Desk) -> None:
-    old = archived(desk)
-    answer = desk.batchctl("rerun", old.id, "--reason", "the API was mended")
+def test_rerun_lays_a_copy_ready_under_a_new_identity_and_keeps_the_old_result(runner: BatchctlRunner) -> None:
+    old = archived(runner)
+    answer = runner.run("rerun", old.id, "--reason", "the API was mended")
     assert answer.code == 0, answer.err
-    new = desk.receipts.read(answer.out.strip())
+    new = runner.receipts.read(answer.out.strip())
     assert new is not None
     assert (new.state, new.identity.rerun_of, new.identity.reason) == ("claimed", old.id, "the API was mended")
     assert new.id == batch_id(b"users.csv", old.identity.key + "\nrerun:1")
-    claimed = desk.inbox / ".processing" / new.id / "users.csv"
+    claimed = runner.inbox / ".processing" / new.id / "users.csv"
     assert claimed.read_text() == USERS
     facts = claimed.stat()
     assert (facts.st_ino, facts.st_mtime_ns, facts.st_nlink) == (new.source.inode, new.source.mtime_ns, 1)
-    assert (desk.inbox / "archive" / old.id / "users.csv").read_text() == USERS
-    assert desk.receipts.read(old.id) == old
-    assert [each.name for each in (desk.inbox / ".processing").iterdir()] == [new.id]
+    assert (runner.inbox / "archive" / old.id / "users.csv").read_text() == USERS
+    assert runner.receipts.read(old.id) == old
+    assert [each.name for each in (runner.inbox / ".processing").iterdir()] == [new.id]
 
 
-def test_every_rerun_is_a_batch_of_its_own(desk: Desk) -> None:
-    old = archived(desk)
-    first = desk.batchctl("rerun", old.id, "--reason", "one").out.strip()
-    second = desk.batchctl("rerun", old.id, "--reason", "two").out.strip()
+def test_every_rerun_is_a_batch_of_its_own(runner: BatchctlRunner) -> None:
+    old = archived(runner)
+    first = runner.run("rerun", old.id, "--reason", "one").out.strip()
+    second = runner.run("rerun", old.id, "--reason", "two").out.strip()
     assert len({old.id, first, second}) == 3
-    running = desk.batchctl("rerun", first, "--reason", "three")
+    running = runner.run("rerun", first, "--reason", "three")
     assert (running.code, "let it end" in running.err) == (1, True)
 
 
-def test_a_rerun_removes_what_a_killed_one_had_copied(desk: Desk) -> None:
-    old = archived(desk)
-    killed = desk.inbox / ".processing/.rerun-0123456789abcdef"
+def test_a_rerun_removes_what_a_killed_one_had_copied(runner: BatchctlRunner) -> None:
+    old = archived(runner)
+    killed = runner.inbox / ".processing/.rerun-0123456789abcdef"
     killed.mkdir(parents=True)
     (killed / "users.csv").write_text("id\n1\n")
-    new = desk.batchctl("rerun", old.id, "--reason", "again").out.strip()
-    assert [each.name for each in (desk.inbox / ".processing").iterdir()] == [new]
+    new = runner.run("rerun", old.id, "--reason", "again").out.strip()
+    assert [each.name for each in (runner.inbox / ".processing").iterdir()] == [new]
 
 
-def test_a_rerun_of_a_changed_or_missing_source_is_refused(desk: Desk) -> None:
-    old = archived(desk)
-    source = desk.inbox / "archive" / old.id / "users.csv"
+def test_a_rerun_of_a_changed_or_missing_source_is_refused(runner: BatchctlRunner) -> None:
+    old = archived(runner)
+    source = runner.inbox / "archive" / old.id / "users.csv"
     source.write_text("other")
-    changed = desk.batchctl("rerun", old.id, "--reason", "again")
+    changed = runner.run("rerun", old.id, "--reason", "again")
     assert (changed.code, "is not the file any more" in changed.err) == (1, True)
     source.unlink()
-    missing = desk.batchctl("rerun", old.id, "--reason", "again")
+    missing = runner.run("rerun", old.id, "--reason", "again")
     assert (missing.code, "drop it into the inbox again" in missing.err) == (1, True)
-    assert list((desk.inbox / ".processing").iterdir()) == []
+    assert list((runner.inbox / ".processing").iterdir()) == []
 
 
-def test_doctor_names_what_is_wrong_and_leaves_no_file(desk: Desk) -> None:
-    desk.state_dir.chmod(0o700)
-    desk.set(BATCH_API_URL="http://127.0.0.1:1/enrich")
-    desk.inbox.chmod(0o755)  # whatever the umask
-    answer = desk.batchctl("doctor", "--json")
+def test_doctor_names_what_is_wrong_and_leaves_no_file(runner: BatchctlRunner) -> None:
+    runner.state_dir.chmod(0o700)
+    runner.set(BATCH_API_URL="http://127.0.0.1:1/enrich")
+    runner.inbox.chmod(0o755)  # whatever the umask
+    answer = runner.run("doctor", "--json")
     levels = {each["check"]: each["level"] for each in answer.json()["checks"]}
     assert answer.code == 1
     assert levels | {"free space": "", "state space": ""} == {
@@ -457,19 +451,19 @@ def test_doctor_names_what_is_wrong_and_leaves_no_file(desk: Desk) -> None:
         "api": "FAIL",
         "temporal": "FAIL",
     } | ({"cleaner": levels["cleaner"]} if "cleaner" in levels else {})
-    assert list(desk.inbox.iterdir()) == list(desk.output_root.iterdir()) == []
+    assert list(runner.inbox.iterdir()) == list(runner.output_root.iterdir()) == []
 
 
-def test_doctor_says_what_to_do_about_missing_folders(desk: Desk) -> None:
-    desk.set(BATCH_INBOX=desk.inbox / "none", BATCH_OUTPUT_ROOT=desk.inbox / "none")
-    answer = desk.batchctl("doctor")
+def test_doctor_says_what_to_do_about_missing_folders(runner: BatchctlRunner) -> None:
+    runner.set(BATCH_INBOX=runner.inbox / "none", BATCH_OUTPUT_ROOT=runner.inbox / "none")
+    answer = runner.run("doctor")
     assert "set BATCH_INBOX" in answer.out
     assert "set BATCH_OUTPUT_ROOT" in answer.out
 
 
-def test_an_interrupt_is_exit_code_130_and_a_closed_pipe_is_quiet(desk: Desk) -> None:
-    (desk.inbox / "users.csv").write_text(USERS)
-    leadership = Leadership(desk.inbox)
+def test_an_interrupt_is_exit_code_130_and_a_closed_pipe_is_quiet(runner: BatchctlRunner) -> None:
+    (runner.inbox / "users.csv").write_text(USERS)
+    leadership = Leadership(runner.inbox)
     assert leadership.holds(), "a daemon is there"
     waiting = subprocess.Popen([BATCHCTL, "wait", "users.csv"], stderr=subprocess.PIPE, text=True)
     assert waiting.stderr is not None
@@ -481,7 +475,7 @@ def test_an_interrupt_is_exit_code_130_and_a_closed_pipe_is_quiet(desk: Desk) ->
     leadership.release()
 
     for number in range(5):
-        desk.completed(id=f"users-{number:012x}")
+        runner.completed(id=f"users-{number:012x}")
     reading, writing = os.pipe()
     os.close(reading)
     listing = subprocess.run([BATCHCTL, "list"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
@@ -490,19 +484,19 @@ def test_an_interrupt_is_exit_code_130_and_a_closed_pipe_is_quiet(desk: Desk) ->
 
 
 def test_numbers_are_shown_as_people_read_them() -> None:
-    assert [shown_bytes(each) for each in (0, 999, 1_500, 2_000_000, 5e15)] == [
+    assert [format_bytes(each) for each in (0, 999, 1_500, 2_000_000, 5e15)] == [
         "0 B",
         "999 B",
         "1.5 kB",
         "2.0 MB",
         "5000.0 TB",
     ]
-    assert [shown_duration(each) for each in (0.4, 59, 65, 7_500)] == ["0 s", "59 s", "1 min 05 s", "2 h 05 min"]
+    assert [format_duration(each) for each in (0.4, 59, 65, 7_500)] == ["0 s", "59 s", "1 min 05 s", "2 h 05 min"]
 
 
-def test_the_page_of_the_command_names_every_command_field_and_exit_code(desk: Desk) -> None:
+def test_the_page_of_the_command_names_every_command_field_and_exit_code(runner: BatchctlRunner) -> None:
     page = (ROOT / "docs" / "batchctl.md").read_text()
-    usage = desk.batchctl("nonsense").err
+    usage = runner.run("nonsense").err
     for name in usage.partition("choose from ")[2].replace("'", "").rstrip(")\n").split(", "):
         assert f"`batchctl {name}" in page, name
     for field in STATUS_FIELDS.split():

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from batchctl_desk import Desk
+from batchctl_runner import BatchctlRunner
 from configuration_page import configuration_page, kind_of
 from demo import unused_name, what_went_wrong
 from pinned_files import nobody
@@ -21,43 +21,37 @@ from daemon.intake.explain import waiting_files
 from workflows.ids import batch_id, identity_key, workflow_id
 
 
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
-    made = Desk(tmp_path, monkeypatch, capsys)
-    made.give_up_soon()
-    return made
-
-
 @pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["watch"], ["set", "--all", "rate=5"]])
 def test_a_folder_where_no_batchd_ever_ran_is_exit_code_2_and_names_what_was_looked_at(
-    desk: Desk, tmp_path: Path, arguments: list[str]
+    runner: BatchctlRunner, tmp_path: Path, arguments: list[str]
 ) -> None:
-    desk.set(BATCH_STATE_DIR=tmp_path / "elsewhere", BATCH_INBOX=tmp_path / "elsewhere-inbox")
-    answer = desk.batchctl(*arguments)
+    runner.set(BATCH_STATE_DIR=tmp_path / "elsewhere", BATCH_INBOX=tmp_path / "elsewhere-inbox")
+    answer = runner.run(*arguments)
     assert answer.code == 2
     assert "no batchd has ever run here" in answer.err
     assert str(tmp_path / "elsewhere") in answer.err
     assert str(tmp_path / "elsewhere-inbox") in answer.err
 
 
-def test_an_empty_list_names_the_folders_it_looked_at(desk: Desk) -> None:
-    answer = desk.batchctl("list")
+def test_an_empty_list_names_the_folders_it_looked_at(runner: BatchctlRunner) -> None:
+    answer = runner.run("list")
     assert (answer.code, answer.err) == (
         0,
-        f"batchctl: no batches in {desk.state_dir}; drop a file into {desk.inbox}\n",
+        f"batchctl: no batches in {runner.state_dir}; drop a file into {runner.inbox}\n",
     )
-    assert f"no batch in {desk.state_dir} is failed" in desk.batchctl("list", "--state", "failed").err
+    assert f"no batch in {runner.state_dir} is failed" in runner.run("list", "--state", "failed").err
 
 
-def test_a_batch_that_ran_waits_for_temporal_and_not_for_its_start_where_no_server_answers(desk: Desk) -> None:
-    desk.receipt("running.csv", state="running")
-    desk.receipt("claimed.csv")
-    answer = desk.batchctl("list", "--json")
+def test_a_batch_that_ran_waits_for_temporal_and_not_for_its_start_where_no_server_answers(
+    runner: BatchctlRunner,
+) -> None:
+    runner.receipt("running.csv", state="running")
+    runner.receipt("claimed.csv")
+    answer = runner.run("list", "--json")
     waits = {each["source"]["name"]: each["waiting_on"] for each in answer.json()["batches"]}
     assert answer.code == 3
     assert waits == {"running.csv": "temporal: no server answers", "claimed.csv": "start"}
-    assert "waiting (temporal)" in desk.batchctl("list").out
+    assert "waiting (temporal)" in runner.run("list").out
 
 
 def test_the_list_of_files_says_of_an_unreadable_one_that_it_cannot_be_read() -> None:
@@ -80,49 +74,49 @@ def test_the_list_of_files_says_of_an_unreadable_one_that_it_cannot_be_read() ->
     ],
 )
 def test_doctor_says_what_to_do_about_the_cause(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, number: int, todo: str
+    runner: BatchctlRunner, monkeypatch: pytest.MonkeyPatch, number: int, todo: str
 ) -> None:
     def refuse(*_: Any) -> int:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
-    checks = {each["check"]: each for each in desk.batchctl("doctor", "--json").json()["checks"]}
+    checks = {each["check"]: each for each in runner.run("doctor", "--json").json()["checks"]}
     for check in ("output root", "state folder"):
         assert (checks[check]["level"], todo in checks[check]["todo"]) == ("FAIL", True), checks[check]
 
 
 def test_doctor_says_who_else_on_this_host_can_steer_batches_and_read_the_state(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    runner: BatchctlRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database = desk.state_dir / "temporal.db"
+    database = runner.state_dir / "temporal.db"
     database.touch()
-    desk.state_dir.chmod(0o755)
+    runner.state_dir.chmod(0o755)
     database.chmod(0o644)
-    checks = {each["check"]: each for each in desk.batchctl("doctor", "--json").json()["checks"]}
+    checks = {each["check"]: each for each in runner.run("doctor", "--json").json()["checks"]}
     assert checks["state access"]["level"] == "WARN"
-    assert checks["state access"]["todo"] == f"chmod 0700 {desk.state_dir}; chmod 0600 {database}"
+    assert checks["state access"]["todo"] == f"chmod 0700 {runner.state_dir}; chmod 0600 {database}"
     assert checks["server access"]["level"] == "WARN"
     assert "any user of this host can see and steer every batch" in checks["server access"]["found"]
     heading = checks["server access"]["todo"].split("'")[1]
     assert f"## {heading}\n" in (ROOT / "docs" / "operations.md").read_text()
 
-    desk.state_dir.chmod(0o700)
+    runner.state_dir.chmod(0o700)
     database.chmod(0o600)
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
-    checks = {each["check"]: each for each in desk.batchctl("doctor", "--json").json()["checks"]}
+    checks = {each["check"]: each for each in runner.run("doctor", "--json").json()["checks"]}
     assert (checks["state access"]["level"], "server access" in checks) == ("OK", False)
 
 
 def test_a_full_disk_of_the_state_folder_is_named_as_the_cause_of_a_silent_server(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    runner: BatchctlRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    receipt = desk.receipt(state="running")
+    receipt = runner.receipt(state="running")
     real = os.statvfs
     full = SimpleNamespace(f_bavail=0, f_frsize=4_096, f_files=0, f_favail=0)
-    monkeypatch.setattr(os, "statvfs", lambda path: full if Path(path) == desk.state_dir else real(path))
-    answer = desk.batchctl("status", receipt.id)
+    monkeypatch.setattr(os, "statvfs", lambda path: full if Path(path) == runner.state_dir else real(path))
+    answer = runner.run("status", receipt.id)
     assert answer.code == 3
-    assert f"the disk of the state folder {desk.state_dir}, where it keeps its database, is full" in answer.err
+    assert f"the disk of the state folder {runner.state_dir}, where it keeps its database, is full" in answer.err
     assert "start one" not in answer.err
 
 
@@ -135,28 +129,32 @@ def test_a_full_disk_of_the_state_folder_is_named_as_the_cause_of_a_silent_serve
         (["list", "--limit", "many"], "must be a whole number of batches, 1 or more, or 0 for all, it is 'many'"),
     ],
 )
-def test_a_number_that_is_none_is_named_with_its_bounds(desk: Desk, arguments: list[str], word: str) -> None:
-    answer = desk.batchctl(*arguments)
+def test_a_number_that_is_none_is_named_with_its_bounds(
+    runner: BatchctlRunner, arguments: list[str], word: str
+) -> None:
+    answer = runner.run(*arguments)
     assert (answer.code, word in answer.err) == (2, True), answer.err
     assert "_seconds" not in answer.err
 
 
-def test_the_demo_takes_a_name_whose_output_folder_is_nobody_elses(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_takes_a_name_whose_output_folder_is_nobody_elses(
+    runner: BatchctlRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ROOT)
     settings = load_settings()
     assert unused_name(settings) == "users.csv"
     sha256 = "84d94aaa2f945d62c5fd74f2de8977db4e02377e509e8082f7f75a1ba443ec60"
     theirs = batch_id(b"users.csv", identity_key("name+content", name=b"users.csv", sha256=sha256))
-    (desk.output_root / workflow_id(theirs)).mkdir()
+    (runner.output_root / workflow_id(theirs)).mkdir()
     assert unused_name(settings) == "users-2.csv"
 
 
-def test_the_demo_says_why_there_is_no_result(desk: Desk) -> None:
+def test_the_demo_says_why_there_is_no_result(runner: BatchctlRunner) -> None:
     why = "/tmp/batch-x belongs to user 1000"
-    receipt = desk.completed(state="failed", reason=why, archived_as="failed/x/users.csv")
+    receipt = runner.completed(state="failed", reason=why, archived_as="failed/x/users.csv")
     told = what_went_wrong(load_settings(), "users.csv", receipt)
     assert f"is failed: {why}" in told
-    assert f"{desk.inbox}/failed/x/users.csv" in told
+    assert f"{runner.inbox}/failed/x/users.csv" in told
     assert "None" not in told + what_went_wrong(load_settings(), "users.csv", None)
 
 

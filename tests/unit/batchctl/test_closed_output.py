@@ -8,21 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from batchctl_desk import Desk
+from batchctl_runner import BatchctlRunner
 from finished_work import FinishedWork
 
 BATCHCTL = Path(sys.executable).parent / "batchctl"
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
-    return Desk(tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
-def sound(desk: Desk) -> Path:
-    work = FinishedWork(desk.output_root.parent)
+def sound(runner: BatchctlRunner) -> Path:
+    work = FinishedWork(runner.output_root.parent)
     return work.run()
 
 
@@ -68,19 +62,19 @@ def test_a_proof_that_holds_is_exit_code_0_into_a_closed_pipe(sound: Path) -> No
     assert with_closed_pipe("verify", sound) == (0, "")
 
 
-def test_an_error_that_nobody_reads_has_its_exit_code(desk: Desk) -> None:
+def test_an_error_that_nobody_reads_has_its_exit_code(runner: BatchctlRunner) -> None:
     assert with_closed_pipe("status", "nobody", also_stderr=True)[0] == 4
     assert with_closed_pipe("verify", also_stderr=True)[0] == 2
 
 
-def test_a_list_that_could_not_ask_temporal_is_exit_code_3_into_a_closed_pipe(desk: Desk) -> None:
-    desk.receipt(state="running")
-    desk.set(TEMPORAL_ADDRESS="127.0.0.1:1")
+def test_a_list_that_could_not_ask_temporal_is_exit_code_3_into_a_closed_pipe(runner: BatchctlRunner) -> None:
+    runner.receipt(state="running")
+    runner.set(TEMPORAL_ADDRESS="127.0.0.1:1")
     assert with_closed_pipe("list")[0] == 3
 
 
-def test_watching_ends_with_the_code_of_a_batch_that_has_failed(desk: Desk) -> None:
-    receipt = desk.completed(state="failed", reason="an unclosed quote", counts=None)
+def test_watching_ends_with_the_code_of_a_batch_that_has_failed(runner: BatchctlRunner) -> None:
+    receipt = runner.completed(state="failed", reason="an unclosed quote", counts=None)
     code, said = with_closed_pipe("watch", receipt.id)
     assert (code, "is failed" in said) == (1, True)
 

@@ -13,7 +13,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from batchctl_desk import Desk
+from batchctl_runner import BatchctlRunner
 from rich.cells import cell_len
 
 from activities.registry.receipts import Receipt
@@ -23,13 +23,6 @@ from workflows.models import Source
 BATCHCTL = Path(sys.executable).parent / "batchctl"
 LONG = "a-very-long-name-of-a-file-" + "x" * 200 + ".csv"
 STYLES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
-    monkeypatch.delenv("COLUMNS", raising=False)
-    return Desk(tmp_path, monkeypatch, capsys)
 
 
 def in_window(columns: int, *arguments: str) -> tuple[int, list[str], str]:
@@ -58,16 +51,16 @@ def _all_of(fd: int) -> str:
     return found.decode()
 
 
-def long_one(desk: Desk) -> Receipt:
+def long_one(runner: BatchctlRunner) -> Receipt:
     source = Source(file=LONG, name=LONG, size_bytes=1_400_000, mtime_ns=0, inode=1, sha256="5" * 64)
-    return desk.completed(id=f"{'a-very-long-name-of-a-file-xxxxxxxxxxxxxxx'[:40]}-111111111111", source=source)
+    return runner.completed(id=f"{'a-very-long-name-of-a-file-xxxxxxxxxxxxxxx'[:40]}-111111111111", source=source)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
-def test_one_long_name_cuts_no_number_and_no_state_of_any_row(desk: Desk, columns: int) -> None:
-    long_one(desk)
-    desk.completed("users.csv", id="users-222222222222")
-    desk.completed("users.csv", id="users-333333333333", state="failed", reason="torn")
+def test_one_long_name_cuts_no_number_and_no_state_of_any_row(runner: BatchctlRunner, columns: int) -> None:
+    long_one(runner)
+    runner.completed("users.csv", id="users-222222222222")
+    runner.completed("users.csv", id="users-333333333333", state="failed", reason="torn")
     code, lines, _ = in_window(columns, "list")
     assert code == 0
     assert max(map(cell_len, lines)) <= columns
@@ -83,27 +76,27 @@ def test_one_long_name_cuts_no_number_and_no_state_of_any_row(desk: Desk, column
         assert re.search(r"a-.*….*\.csv", rows["111111111111"].partition("111111111111")[2])
 
 
-def test_columns_that_have_no_room_are_named(desk: Desk) -> None:
-    long_one(desk)
+def test_columns_that_have_no_room_are_named(runner: BatchctlRunner) -> None:
+    long_one(runner)
     assert "60 columns have no room for FILE, SIZE, REJECTED, STARTED; widen the window" in in_window(60, "list")[2]
     assert in_window(200, "list")[2] == ""
 
 
-def test_list_says_how_many_batches_it_does_not_show_and_how_to_see_them(desk: Desk) -> None:
+def test_list_says_how_many_batches_it_does_not_show_and_how_to_see_them(runner: BatchctlRunner) -> None:
     for number in range(60):
-        desk.completed(id=f"users-{number:012x}", state="completed" if number % 2 else "failed", reason="torn")
-    answer = desk.batchctl("list")
+        runner.completed(id=f"users-{number:012x}", state="completed" if number % 2 else "failed", reason="torn")
+    answer = runner.run("list")
     assert len(answer.out.splitlines()) == 51
     assert answer.err == "batchctl: 10 of 60 batches are not shown, the oldest; '--limit 0' shows all\n"
-    failed = desk.batchctl("list", "--state", "failed", "--limit", "5", "--json")
+    failed = runner.run("list", "--state", "failed", "--limit", "5", "--json")
     assert "25 of 30 batches are not shown" in failed.err
-    everything = desk.batchctl("list", "--limit", "0")
+    everything = runner.run("list", "--limit", "0")
     assert (len(everything.out.splitlines()), everything.err) == (61, "")
 
 
 @pytest.mark.parametrize("columns", [40, 60, 120])
-def test_watch_never_cuts_the_share_done_nor_the_state(desk: Desk, columns: int) -> None:
-    receipt = long_one(desk)
+def test_watch_never_cuts_the_share_done_nor_the_state(runner: BatchctlRunner, columns: int) -> None:
+    receipt = long_one(runner)
     _, lines, _ = in_window(columns, "watch", receipt.id)
     shown = [each for each in lines if "111111111111" in each]
     assert shown
@@ -111,8 +104,8 @@ def test_watch_never_cuts_the_share_done_nor_the_state(desk: Desk, columns: int)
     assert max(map(cell_len, lines)) <= columns
 
 
-def test_what_to_do_is_wrapped_and_never_cut(desk: Desk) -> None:
-    desk.set(BATCH_INBOX=desk.inbox / "none")
+def test_what_to_do_is_wrapped_and_never_cut(runner: BatchctlRunner) -> None:
+    runner.set(BATCH_INBOX=runner.inbox / "none")
     _, lines, _ = in_window(60, "doctor")
     assert "start batchd here once, or set BATCH_INBOX" in " ".join(" ".join(lines).split())
     assert max(map(cell_len, lines)) <= 60

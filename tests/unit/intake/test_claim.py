@@ -16,7 +16,7 @@ from activities.registry.receipts import Receipts
 from daemon.config.settings import Settings
 from daemon.intake.admit.claim import Claimed, Claims, Duplicate
 from daemon.intake.admit.identify import Identified, identify
-from daemon.intake.observe.entries import Dropped, look_at
+from daemon.intake.observe.entries import Dropped, entry_at
 from workflows.ids import batch_id, checked_id
 from workflows.models import Identity
 
@@ -35,7 +35,7 @@ class Desk:
     def drop(self, name: str = "users.csv", content: bytes = CSV) -> tuple[Dropped, Identified]:
         path = self.inbox / name
         path.write_bytes(content)
-        entry = look_at(path)
+        entry = entry_at(path)
         assert entry
         dropped = Dropped(name=os.fsencode(name), folder=self.inbox, fingerprint=entry.fingerprint)
         identified = identify(dropped, self.settings, threading.Event())
@@ -173,7 +173,7 @@ def test_a_time_of_change_of_any_century_is_no_obstacle(desk: Desk, mtime_ns: in
     path = desk.inbox / "users.csv"
     path.write_bytes(CSV)
     os.utime(path, ns=(mtime_ns, mtime_ns))
-    entry = look_at(path)
+    entry = entry_at(path)
     assert entry
     dropped = Dropped(name=b"users.csv", folder=desk.inbox, fingerprint=entry.fingerprint)
     identified = identify(dropped, desk.settings, threading.Event())

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from batchctl_desk import Desk
+from batchctl_runner import BatchctlRunner
 from intake_site import events
 
 from daemon.config.settings import Settings
@@ -25,13 +25,6 @@ def settings(tmp_path: Path) -> Settings:
     made = Settings(inbox=tmp_path / "inbox", output_root=tmp_path, state_dir=tmp_path / "state")
     made.inbox.mkdir()
     made.inbox.chmod(0o3770)
-    return made
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    made = Desk(tmp_path, monkeypatch, capsys)
-    made.give_up_soon()
     return made
 
 
@@ -103,20 +96,20 @@ def test_an_inbox_with_the_sticky_bit_must_belong_to_the_service(settings: Setti
     assert "files of other users cannot be taken" in problem[0]
 
 
-def test_doctor_names_what_stands_in_the_place_of_a_folder_of_ours(desk: Desk) -> None:
+def test_doctor_names_what_stands_in_the_place_of_a_folder_of_ours(runner: BatchctlRunner) -> None:
     for name in NAMES:
-        (desk.inbox / name).write_text("notes")
-        found = desk.batchctl("doctor", "--json").json()
+        (runner.inbox / name).write_text("notes")
+        found = runner.run("doctor", "--json").json()
         [check] = [each for each in found["checks"] if each["check"] == "inbox folders"]
-        assert (check["level"], f"{desk.inbox / name} is no folder" in check["found"]) == ("FAIL", True)
-        (desk.inbox / name).unlink()
+        assert (check["level"], f"{runner.inbox / name} is no folder" in check["found"]) == ("FAIL", True)
+        (runner.inbox / name).unlink()
 
 
-def test_doctor_warns_of_a_shared_inbox_without_the_sticky_bit(desk: Desk) -> None:
+def test_doctor_warns_of_a_shared_inbox_without_the_sticky_bit(runner: BatchctlRunner) -> None:
     levels = []
     for mode in (0o2770, 0o3770, 0o750):
-        desk.inbox.chmod(mode)
-        found = desk.batchctl("doctor", "--json").json()
+        runner.inbox.chmod(mode)
+        found = runner.run("doctor", "--json").json()
         levels += [each["level"] for each in found["checks"] if each["check"] == "inbox access"]
     assert levels == ["WARN", "OK", "OK"]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from intake_site import CSV, PATIENCE_S, MakeSite, events, until
 
-from daemon.intake import watch
 from daemon.intake.leader import Leadership, is_watched
+from daemon.intake.loop import watch
 
 
 async def test_two_daemons_without_a_lock_never_start_a_file_twice_nor_lose_one(make_site: MakeSite) -> None:

@@ -12,7 +12,7 @@ import pytest
 from intake_site import CSV, SETTLE_S, MakeSite, Site
 
 from activities.disk.fingerprint import Fingerprint
-from daemon.intake.observe.entries import Entry, look_at
+from daemon.intake.observe.entries import Entry, entry_at
 from daemon.intake.observe.settle import EMPTY_PATIENCE_S, Settling
 from daemon.intake.observe.writers import writers_of
 
@@ -40,39 +40,39 @@ def seen(**changed: int) -> Entry:
 
 def test_a_file_has_settled_after_looking_the_same_for_the_settle_time() -> None:
     settling = Settling(2.0)
-    assert settling.look(seen(), 100.0) == 2.0
-    assert settling.look(seen(), 101.5) == 0.5
-    assert settling.look(seen(), 102.0) == 0.0
+    assert settling.remaining_s(seen(), 100.0) == 2.0
+    assert settling.remaining_s(seen(), 101.5) == 0.5
+    assert settling.remaining_s(seen(), 102.0) == 0.0
 
 
 @pytest.mark.parametrize("changed", ["size_bytes", "mtime_ns", "inode", "ctime_ns", "device"])
 def test_any_change_of_its_looks_starts_the_quiet_time_anew(changed: str) -> None:
     settling = Settling(2.0)
-    settling.look(seen(), 100.0)
-    assert settling.look(seen(**{changed: 99}), 101.9) == 2.0
-    assert settling.look(seen(**{changed: 99}), 103.8) == pytest.approx(0.1)
+    settling.remaining_s(seen(), 100.0)
+    assert settling.remaining_s(seen(**{changed: 99}), 101.9) == 2.0
+    assert settling.remaining_s(seen(**{changed: 99}), 103.8) == pytest.approx(0.1)
 
 
 def test_times_of_the_file_system_are_never_held_against_now() -> None:
     for mtime_ns in (-(10**18), 0, 4 * 10**18):
-        assert Settling(2.0).look(seen(mtime_ns=mtime_ns, ctime_ns=mtime_ns), 100.0) == 2.0
+        assert Settling(2.0).remaining_s(seen(mtime_ns=mtime_ns, ctime_ns=mtime_ns), 100.0) == 2.0
 
 
 def test_an_empty_file_gets_longer_because_its_first_bytes_may_be_on_their_way() -> None:
     settling = Settling(0.1)
-    assert settling.look(seen(size_bytes=0), 100.0) == EMPTY_PATIENCE_S
-    assert settling.look(seen(size_bytes=10), 101.0) == pytest.approx(0.1)
+    assert settling.remaining_s(seen(size_bytes=0), 100.0) == EMPTY_PATIENCE_S
+    assert settling.remaining_s(seen(size_bytes=10), 101.0) == pytest.approx(0.1)
 
 
 def test_a_settle_time_of_zero_takes_a_file_at_the_first_look() -> None:
-    assert Settling(0.0).look(seen(), 100.0) == 0.0
+    assert Settling(0.0).remaining_s(seen(), 100.0) == 0.0
 
 
 def test_a_file_that_is_gone_is_forgotten() -> None:
     settling = Settling(2.0)
-    settling.look(seen(), 100.0)
+    settling.remaining_s(seen(), 100.0)
     settling.keep_only(set())
-    assert settling.look(seen(), 200.0) == 2.0
+    assert settling.remaining_s(seen(), 200.0) == 2.0
 
 
 async def test_a_slow_writer_with_pauses_shorter_than_the_settle_time_is_never_cut_off(site: Site) -> None:
@@ -134,7 +134,7 @@ async def test_a_file_deleted_before_its_turn_is_no_error(site: Site) -> None:
 async def test_a_writer_that_keeps_its_descriptor_open_is_waited_for(site: Site) -> None:
     path = site.inbox / "users.csv"
     with writing_to(path) as writer:
-        entry = look_at(path)
+        entry = entry_at(path)
         assert entry
         [found] = writers_of([entry.fingerprint]).values()
         assert found.pid == writer.pid
@@ -149,7 +149,7 @@ async def test_a_writer_that_keeps_its_descriptor_open_is_waited_for(site: Site)
 def test_a_reader_is_no_writer(tmp_path: Path) -> None:
     path = tmp_path / "users.csv"
     path.write_bytes(CSV)
-    entry = look_at(path)
+    entry = entry_at(path)
     assert entry
     with path.open("rb"):
         assert writers_of([entry.fingerprint]) == {}

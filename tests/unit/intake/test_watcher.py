@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from intake_site import CSV, MakeSite, until
 
-from daemon.intake import watch
+from daemon.intake.loop import watch
 from daemon.intake.observe.watcher import Watcher
 
 

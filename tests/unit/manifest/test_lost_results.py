@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from batchctl_desk import Desk
+from batchctl_runner import BatchctlRunner
 from finished_work import FinishedWork
 from page_site import PageSite
 
@@ -16,22 +16,15 @@ from workflows.errors import OutputRefused
 from workflows.requests import EnrichPage
 
 
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    made = Desk(tmp_path, monkeypatch, capsys)
-    made.give_up_soon()
-    return made
-
-
-def test_a_manifest_that_was_deleted_is_said_to_be_gone(desk: Desk, tmp_path: Path) -> None:
+def test_a_manifest_that_was_deleted_is_said_to_be_gone(runner: BatchctlRunner, tmp_path: Path) -> None:
     work = FinishedWork(tmp_path)
     folder = work.run()
-    receipt = desk.completed(id=work.id, output_dir=str(folder), manifest="manifest.json")
-    assert f"manifest  {folder}/manifest.json" in desk.batchctl("status", receipt.id).out
+    receipt = runner.completed(id=work.id, output_dir=str(folder), manifest="manifest.json")
+    assert f"manifest  {folder}/manifest.json" in runner.run("status", receipt.id).out
     shutil.rmtree(folder)
-    told = desk.batchctl("status", receipt.id)
+    told = runner.run("status", receipt.id)
     assert (told.code, f"gone: {folder}/manifest.json was written and is not there any more" in told.out) == (0, True)
-    assert desk.batchctl("status", receipt.id, "--json").json()["manifest"] is None
+    assert runner.run("status", receipt.id, "--json").json()["manifest"] is None
 
 
 def test_a_retry_makes_no_folder_where_that_of_the_result_was_deleted(tmp_path: Path) -> None:
@@ -42,6 +35,6 @@ def test_a_retry_makes_no_folder_where_that_of_the_result_was_deleted(tmp_path: 
     assert not site.part.parent.exists()
 
 
-def test_a_batch_that_ended_without_a_manifest_does_not_seem_to_wait_for_one(desk: Desk) -> None:
-    receipt = desk.receipt(state="failed", reason="the file is gone")
-    assert "none: the batch ended without one" in desk.batchctl("status", receipt.id).out
+def test_a_batch_that_ended_without_a_manifest_does_not_seem_to_wait_for_one(runner: BatchctlRunner) -> None:
+    receipt = runner.receipt(state="failed", reason="the file is gone")
+    assert "none: the batch ended without one" in runner.run("status", receipt.id).out

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from batchctl_desk import Desk
+from batchctl_runner import BatchctlRunner
 
 from activities.registry.reasons import REASON_TXT, Reason, write_reason
 from activities.registry.timestamps import readable_time
@@ -34,15 +34,15 @@ def test_a_moment_is_shown_in_utc_and_says_so() -> None:
 def test_tables_status_and_reason_show_the_same_form(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    desk = Desk(tmp_path, monkeypatch, capsys)
-    receipt = desk.completed(state="failed", reason="torn")
-    assert "2026-01-01 10:00:00Z\n" in desk.batchctl("list").out
-    assert "started   2026-01-01 10:00:00Z\n" in desk.batchctl("status", receipt.id).out
-    assert "  2026-01-01 10:00:10Z  " in desk.batchctl("explain", "users.csv").out
+    runner = BatchctlRunner(tmp_path, monkeypatch, capsys)
+    receipt = runner.completed(state="failed", reason="torn")
+    assert "2026-01-01 10:00:00Z\n" in runner.run("list").out
+    assert "started   2026-01-01 10:00:00Z\n" in runner.run("status", receipt.id).out
+    assert "  2026-01-01 10:00:10Z  " in runner.run("explain", "users.csv").out
     reason = Reason(file="users.csv", outcome="failed", what="torn", mend="mend it", at="2026-01-01T10:00:00.000+00:00")
-    (desk.inbox / "failed").mkdir()
-    write_reason(desk.inbox / "failed", reason)
-    assert "When:   2026-01-01 10:00:00Z\n" in (desk.inbox / "failed" / REASON_TXT).read_text()
+    (runner.inbox / "failed").mkdir()
+    write_reason(runner.inbox / "failed", reason)
+    assert "When:   2026-01-01 10:00:00Z\n" in (runner.inbox / "failed" / REASON_TXT).read_text()
 
 
 def test_a_line_of_the_log_names_its_zone() -> None:

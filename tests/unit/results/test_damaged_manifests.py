@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batchctl_desk import Desk
+from batchctl_runner import BatchctlRunner
 from finished_work import FinishedWork
 from forging import failed, forge
 
@@ -19,17 +19,9 @@ Change = Callable[[dict[str, Any]], object]
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
-    made = Desk(tmp_path, monkeypatch, capsys)
-    made.give_up_soon()
-    return made
-
-
-@pytest.fixture
-def work(desk: Desk) -> FinishedWork:
+def work(runner: BatchctlRunner) -> FinishedWork:
     """A result where the output of a batch goes, which only its folder tells of."""
-    finished = FinishedWork(desk.output_root.parent)
+    finished = FinishedWork(runner.output_root.parent)
     finished.run()
     return finished
 
@@ -110,15 +102,15 @@ COMMANDS = [["status"], ["status", "--json"], ["wait"], ["watch", "--json"], ["e
 @pytest.mark.parametrize("change", DAMAGES)
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_command_that_needs_a_damaged_manifest_names_it_and_what_to_do(
-    desk: Desk, work: FinishedWork, command: list[str], change: Change
+    runner: BatchctlRunner, work: FinishedWork, command: list[str], change: Change
 ) -> None:
     path = write(work, change)
     for receipted in (False, True):
         if receipted:
-            desk.completed(id=work.id, source=work.batch.source)
+            runner.completed(id=work.id, source=work.batch.source)
         elif command == ["wait"]:
             continue  # it asks Temporal first about a batch without a receipt
-        answer = desk.batchctl(command[0], work.id, *command[1:])
+        answer = runner.run(command[0], work.id, *command[1:])
         assert (answer.code, answer.out) == (1, ""), answer.err
         assert f"{path} is damaged: " in answer.err
         assert f"'batchctl verify {work.directory}'" in answer.err
@@ -132,18 +124,18 @@ def test_verify_names_what_is_wrong_with_a_damaged_manifest(work: FinishedWork, 
     assert "manifest.json" in told
 
 
-def test_a_command_does_not_trip_over_keys_it_does_not_know(desk: Desk, work: FinishedWork) -> None:
+def test_a_command_does_not_trip_over_keys_it_does_not_know(runner: BatchctlRunner, work: FinishedWork) -> None:
     write(work, lambda manifest: manifest["counts"].update(skipped=0))
-    answer = desk.batchctl("status", work.id, "--json")
+    answer = runner.run("status", work.id, "--json")
     assert (answer.code, answer.json()["rows"]["done"]) == (0, 7)
     assert "counts" in failed(work)
 
 
-def test_one_damaged_manifest_does_not_hide_the_other_batches(desk: Desk, work: FinishedWork) -> None:
+def test_one_damaged_manifest_does_not_hide_the_other_batches(runner: BatchctlRunner, work: FinishedWork) -> None:
     write(work, lambda _: {})
-    desk.completed(id=work.id, source=work.batch.source)
-    desk.completed(id="others-111111111111")
-    assert len(desk.batchctl("list", "--json").json()["batches"]) == 2
+    runner.completed(id=work.id, source=work.batch.source)
+    runner.completed(id="others-111111111111")
+    assert len(runner.run("list", "--json").json()["batches"]) == 2
 
 
 SPARSE_BYTES = 8_000_000_000
@@ -154,35 +146,35 @@ SPARSE_BYTES = 8_000_000_000
     [("manifest.json", "manifest"), ("manifest.sha256", "sums"), ("chunk-000001.json", "files")],
 )
 def test_a_file_of_many_gigabytes_of_nothing_is_refused_unread(
-    desk: Desk, work: FinishedWork, name: str, check: str
+    runner: BatchctlRunner, work: FinishedWork, name: str, check: str
 ) -> None:
     os.truncate(work.directory / name, SPARSE_BYTES)
-    verified = desk.batchctl("verify", str(work.directory), "--json")
+    verified = runner.run("verify", str(work.directory), "--json")
     assert verified.code == 1
     assert [each for each in verified.json()["checks"] if each["name"] == check and not each["ok"]], verified.out
     assert name in verified.out
-    exported = desk.batchctl("export", str(work.directory), "--csv")
+    exported = runner.run("export", str(work.directory), "--csv")
     assert exported.code == (0 if check == "sums" else 1)
     assert "Traceback" not in verified.err + exported.err
 
 
 @pytest.mark.parametrize("command", ["status", "retry-failed", "cancel"])
 def test_a_manifest_of_many_gigabytes_of_nothing_is_named_by_every_command(
-    desk: Desk, work: FinishedWork, command: str
+    runner: BatchctlRunner, work: FinishedWork, command: str
 ) -> None:
     os.truncate(work.directory / "manifest.json", SPARSE_BYTES)
-    answer = desk.batchctl(command, work.batch.id)
+    answer = runner.run(command, work.batch.id)
     assert (answer.code, "manifest.json is damaged: it has 8,000,000,000 bytes" in answer.err) == (1, True)
     assert "Traceback" not in answer.err
 
 
 def test_too_little_memory_is_said_without_a_traceback(
-    desk: Desk, work: FinishedWork, monkeypatch: pytest.MonkeyPatch
+    runner: BatchctlRunner, work: FinishedWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise MemoryError
 
     monkeypatch.setattr("daemon.batchctl.commands.proof.verify", refuse)
-    answer = desk.batchctl("verify", str(work.directory))
+    answer = runner.run("verify", str(work.directory))
     assert (answer.code, "the memory of this host does not suffice" in answer.err) == (1, True)
     assert "Traceback" not in answer.err

@@ -6,25 +6,20 @@ import os
 from pathlib import Path
 
 import pytest
-from batchctl_desk import Desk
+from batchctl_runner import BatchctlRunner
 from finished_work import CSV, FinishedWork
 from forging import failed, forge
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return Desk(tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
-def work(desk: Desk) -> FinishedWork:
-    finished = FinishedWork(desk.output_root.parent)
+def work(runner: BatchctlRunner) -> FinishedWork:
+    finished = FinishedWork(runner.output_root.parent)
     finished.run()
     return finished
 
 
-def test_a_source_that_is_not_there_is_said_not_to_exist(desk: Desk, work: FinishedWork) -> None:
-    answer = desk.batchctl("verify", str(work.directory), "--source", "missing.csv")
+def test_a_source_that_is_not_there_is_said_not_to_exist(runner: BatchctlRunner, work: FinishedWork) -> None:
+    answer = runner.run("verify", str(work.directory), "--source", "missing.csv")
     assert answer.code == 1
     assert "FAIL  source: missing.csv does not exist\n" in answer.out
     assert "drop" not in answer.out
@@ -63,16 +58,16 @@ def test_a_header_that_cannot_be_read_as_the_manifest_says_is_told(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["/no/such/dir", "no/such/dir", "./users.csv", "", "x" * 300])
-def test_a_folder_that_is_not_there_is_no_batch(desk: Desk, work: FinishedWork, name: str) -> None:
+def test_a_folder_that_is_not_there_is_no_batch(runner: BatchctlRunner, work: FinishedWork, name: str) -> None:
     for command in (["verify"], ["export", "--csv"]):
-        answer = desk.batchctl(command[0], name, *command[1:])
+        answer = runner.run(command[0], name, *command[1:])
         assert (answer.code, answer.out) == (4, ""), answer.err
         assert "no batch" in answer.err
 
 
 def test_a_folder_may_be_named_with_and_without_a_slash(
-    desk: Desk, work: FinishedWork, monkeypatch: pytest.MonkeyPatch
+    runner: BatchctlRunner, work: FinishedWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(work.out)
     for name in (f"batch-{work.id}", f"./batch-{work.id}", f"batch-{work.id}/"):
-        assert desk.batchctl("verify", name).code == 0
+        assert runner.run("verify", name).code == 0

@@ -28,8 +28,8 @@ class Answer:
         return json.loads(self.out)
 
 
-class Desk:
-    """What an operator has: folders and the command."""
+class BatchctlRunner:
+    """Runs batchctl as an operator does, with folders of its own."""
 
     def __init__(self, root: Path, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
         self.inbox, self.output_root, self.state_dir = root / "inbox", root / "out", root / "state"
@@ -48,15 +48,15 @@ class Desk:
         for name, value in settings.items():
             self._patch.setenv(name, str(value))
 
-    def batchctl(self, *arguments: str) -> Answer:
+    def run(self, *arguments: str) -> Answer:
         self._capture.readouterr()
         code = run(arguments)
         out, err = self._capture.readouterr()
         return Answer(code, out, err)
 
-    async def ask(self, *arguments: str) -> Answer:
+    async def run_in_thread(self, *arguments: str) -> Answer:
         """Run the command beside this event loop."""
-        return await asyncio.to_thread(self.batchctl, *arguments)
+        return await asyncio.to_thread(self.run, *arguments)
 
     def receipt(self, name: str = "users.csv", sha256: str = SHA256, **facts: Any) -> Receipt:
         """Write the receipt of a batch."""

@@ -14,13 +14,16 @@ from daemon.batchctl.exit_codes import DONE, FAILED, NoSuchBatch, NotPossible, T
 from daemon.batchctl.state.batch_view import BatchView
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.session import Session
+from daemon.config.settings import Settings
 from daemon.intake.admit.identities import Identities
 from daemon.intake.explain import explain
+from daemon.intake.sign_of_life import watch_of
 from workflows.errors import InvalidBatchId, TemporalUnreachable
 from workflows.ids import printable
 
-LOOK_S = 0.2
-SLOW_LOOK_S = 1.0
+POLL_S = 0.2
+SLOW_POLL_S = 1.0
+INBOX_POLL_S = 1.0
 VANISHED_S = 5.0
 """A file leaves the inbox a moment before its receipt is written."""
 
@@ -29,11 +32,17 @@ OUTAGE_S = 60.0
 
 
 class Deadline:
-    """When to give up; never, where no time is given."""
+    """When to give up; never, where no time is given.
 
-    def __init__(self, timeout_s: float | None) -> None:
+    With `settings`, each pause also reports, once on standard error, that no daemon works their inbox, or does again.
+    """
+
+    def __init__(self, timeout_s: float | None, settings: Settings | None = None) -> None:
         self._timeout_s = timeout_s
         self._end = None if timeout_s is None else time.monotonic() + timeout_s
+        self._settings = settings
+        self._inbox_checked_s = float("-inf")
+        self._reported = ""
 
     async def pause(self, wanted_s: float, what: str) -> None:
         """Sleep for `wanted_s` seconds, or less where less is left.
@@ -41,6 +50,8 @@ class Deadline:
         Raises:
             TimedOut: nothing is left; `what` did not happen.
         """
+        if self._settings and time.monotonic() - self._inbox_checked_s >= INBOX_POLL_S:
+            self._report_inbox(self._settings)
         if self._end is None:
             await asyncio.sleep(wanted_s)
             return
@@ -48,6 +59,16 @@ class Deadline:
         if left_s <= 0:
             raise TimedOut(f"{what} within {self._timeout_s:g} s")
         await asyncio.sleep(min(wanted_s, left_s))
+
+    def _report_inbox(self, settings: Settings) -> None:
+        self._inbox_checked_s = time.monotonic()
+        watch = watch_of(settings)
+        if watch.trouble and watch.attendance != self._reported:
+            say(watch.trouble)
+            self._reported = watch.attendance
+        elif self._reported and watch.attendance == "watched":
+            say(watch.why)
+            self._reported = ""
 
 
 async def batch_of(session: Session, name: str, deadline: Deadline) -> str:
@@ -73,8 +94,7 @@ async def batch_of(session: Session, name: str, deadline: Deadline) -> str:
                     if identity is None:
                         raise
                     return identity
-        session.unwatched.say_news()
-        await deadline.pause(LOOK_S, f"{name} has not become a batch")
+        await deadline.pause(POLL_S, f"{name} has not become a batch")
 
 
 async def submitted_batch(session: Session, name: str, sha256: str, deadline: Deadline) -> str:
@@ -98,8 +118,7 @@ async def submitted_batch(session: Session, name: str, sha256: str, deadline: De
                 if identity is None:
                     raise NotPossible(f"{name} is gone from the inbox, and nobody here knows where to")
                 return identity
-        session.unwatched.say_news()
-        await deadline.pause(LOOK_S, f"{name} has not become a batch")
+        await deadline.pause(POLL_S, f"{name} has not become a batch")
 
 
 def became(session: Session, name: str) -> str | None:
@@ -126,7 +145,7 @@ def _receipted(session: Session, name: str, sha256: str) -> str | None:
 
 
 def is_pending(session: Session, name: str) -> bool:
-    """Tell whether a file of that name waits in the inbox, or is claimed and has no receipt yet."""
+    """Return whether a file of that name waits in the inbox, or is claimed and has no receipt yet."""
     if "/" in name or name in {"", ".", ".."}:
         return False
     inbox = session.settings.inbox
@@ -143,7 +162,7 @@ async def end_of(session: Session, identity: str, deadline: Deadline) -> BatchVi
         TemporalUnreachable: Temporal has been silent for a minute, or is from the start.
     """
     answered_at: float | None = None
-    look_s = LOOK_S
+    poll_s = POLL_S
     while True:
         try:
             if await _may_have_ended(session, identity):
@@ -154,9 +173,8 @@ async def end_of(session: Session, identity: str, deadline: Deadline) -> BatchVi
         except TemporalUnreachable:
             if answered_at is None or time.monotonic() - answered_at > OUTAGE_S:
                 raise
-        session.unwatched.say_news()
-        await deadline.pause(look_s, f"{printable(identity)} has not ended")
-        look_s = min(look_s * 1.2, SLOW_LOOK_S)
+        await deadline.pause(poll_s, f"{printable(identity)} has not ended")
+        poll_s = min(poll_s * 1.2, SLOW_POLL_S)
 
 
 def say_end(view: BatchView) -> int:

@@ -1,0 +1,75 @@
+"""Which folder stands at the path of the inbox, and whether it can be worked: each change is logged once."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from activities.source.inbox import blocked_folder, in_the_way
+from daemon.config.settings import Settings
+from daemon.intake.observe.inbox_access import check_own_folders
+from daemon.intake.observe.names import FOLDERS
+from daemon.intake.sign_of_life import check_inbox
+
+logger = logging.getLogger(__name__)
+
+
+class Presence:
+    """What is known of the inbox as a folder. One call at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.inbox_id: tuple[int, int] | None = None
+        self._lost: str | None = None
+        self._lost_scans = 0
+        self._blocked: Path | None = None
+
+    def note_folder(self) -> bool:
+        """Note which folder stands there now; True where it is another one than last time. Blocking.
+
+        Raises:
+            OSError: none does, or only the point where it was mounted.
+        """
+        check_inbox(self._settings)
+        status = os.stat(self._settings.inbox)  # noqa: PTH116 - with the mode beside it
+        inbox_id = (status.st_dev, status.st_ino)
+        if inbox_id == self.inbox_id:
+            return False
+        if self.inbox_id is not None:
+            why = "another folder stands there now; it is watched from here on"
+            logger.warning("inbox.replaced", extra={"fields": {"inbox": str(self._settings.inbox), "why": why}})
+        self.inbox_id = inbox_id
+        return True
+
+    def check_folders(self) -> None:
+        """Check batchd's own folders in the inbox. Blocking.
+
+        One that is in the way only keeps files from being filed or set aside; that goes on by itself later.
+
+        Raises:
+            OSError: one of them is somebody else's, or the inbox is gone.
+        """
+        inbox = self._settings.inbox.absolute()
+        check_own_folders(inbox)
+        blocked = blocked_folder(inbox, FOLDERS)
+        if blocked is not None and blocked != self._blocked:
+            logger.error("inbox.blocked", extra={"fields": {"path": str(blocked), "why": in_the_way(blocked)}})
+        self._blocked = blocked
+
+    def note_lost(self, error: OSError) -> str:
+        """Note that a scan found no inbox it could work; return why."""
+        why = f"{error.strerror or error}: {os.fsdecode(error.filename or self._settings.inbox)}"
+        self._lost_scans += 1
+        if self._lost != why:
+            self._lost = why
+            fields = {"inbox": str(self._settings.inbox), "why": why, "todo": "it is looked for at every rescan"}
+            logger.error("inbox.lost", extra={"fields": fields})
+        return why
+
+    def note_found(self) -> None:
+        """Note that a scan has worked."""
+        if self._lost is not None:
+            fields = {"inbox": str(self._settings.inbox), "was": self._lost, "scans_without": self._lost_scans}
+            logger.info("inbox.found", extra={"fields": fields})
+            self._lost, self._lost_scans = None, 0
