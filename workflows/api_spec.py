@@ -6,13 +6,34 @@ configuration, as it finds limits and time-outs. Source of the two languages: RF
 (jmespath.org) for everything else.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
+
+from workflows.errors import SettingsError
 
 Method = Literal["GET", "POST", "PUT", "PATCH"]
 
 Then = Literal["done", "not_found", "retry", "fallback", "pause", "wait"]
 """What an answer rule makes of an answer."""
+
+
+class InvalidSpec(SettingsError):
+    """Something in the section of an API cannot be used. `key` is where it stands there, such as `vars.name`."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key}: {problem}")
+        self.key = key
+
+
+@contextmanager
+def at_key(key: str) -> Iterator[None]:
+    """Say of what is wrong inside that it stands at `key`."""
+    try:
+        yield
+    except SettingsError as error:
+        raise InvalidSpec(key, str(error)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
