@@ -213,6 +213,16 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The batch stands still by itself: `on` names what for (`api`)."""
+
+    on: str
+    since: str
+    until: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """Rows by what became of them, which add up to `records`; on the rows that were not found the API has nothing."""
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from workflows.models import Waiting
 from workflows.requests import EnrichedPage
-from workflows.state import Waiting
 
 SHORTEST_WAIT = timedelta(seconds=1)
 

@@ -30,17 +30,8 @@ from workflows.models import (
     Shape,
     Source,
     State,
+    Waiting,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """The batch stands still by itself: `on` names what for (`api`)."""
-
-    on: str
-    since: str
-    until: str = ""
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,11 @@ class ApiOptions:
 
     `rate` is in calls a second, 0 for no limit; `outage` is what rows do while the API is down: `wait` or `fallback`.
     `concurrency` and `rate` are for the whole service, whose `processes` each take an equal share.
+
+    `headers` go with every call, and stand in for those of the same name that would. `ca_file` is trusted instead of
+    the authorities that the system trusts; `cert_file`, with the key in it or in `key_file`, is shown to an API that
+    asks for it. `proxy` is an address, "" for none, None for what the environment says. `http2` and `gzip` allow the
+    API to answer by them.
     """
 
     url: str
@@ -25,3 +30,10 @@ class ApiOptions:
     outage: str = "wait"
     user_agent: str = "batchd"
     processes: int = 1
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    proxy: str | None = field(default="", repr=False)
+    http2: bool = False
+    gzip: bool = False

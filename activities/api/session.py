@@ -17,7 +17,7 @@ from activities.api.options import ApiOptions
 from activities.api.replies import Meaning, Reply
 from activities.api.retries import RetryBudget
 from activities.api.rows import CallRow, PageOutcome
-from activities.api.transport.pool import HttpCalls
+from activities.api.transport.calls import ApiCalls
 
 CONCLUSIVE_ROWS = 10
 """So many refused in a row, with no good answer between, show that the address is wrong."""
@@ -44,7 +44,7 @@ class Session:
         self.scheduler = CallScheduler(self.concurrency, options.rate / options.processes, clock)
         self.circuit = CircuitBreaker(clock, random)
         self.budget = RetryBudget()
-        self.http = HttpCalls(options)
+        self.http = ApiCalls(options)
         self.refusal_streak = RefusalStreak()
         self.rows_under_way = 0
         self.answered_row: CallRow | None = None

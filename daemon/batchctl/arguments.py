@@ -8,8 +8,6 @@ from importlib import import_module
 from typing import Any
 
 ID_HELP = "batch id, batch-<id>, a unique beginning of either, or a file name (its latest batch)"
-
-
 MOST_SECONDS = 1e9
 """Thirty years, which also keeps NaN and infinity out."""
 
@@ -17,18 +15,18 @@ MOST_SECONDS = 1e9
 class CommandParser(argparse.ArgumentParser):
     """The parser of one command, whose module is imported only when that command is asked for.
 
-    `declared_by` names, as `module:function`, what adds the arguments of the command and, as the default of `run`, the
-    function `(settings, parsed) -> exit code` that runs it.
+    There, `add_<command>(parser)` declares its arguments, and `run_<command>(settings, parsed)` returns the exit code.
     """
 
-    def __init__(self, *, declared_by: str, **settings: Any) -> None:
+    def __init__(self, *, command: str, module: str, **settings: Any) -> None:
         super().__init__(**settings)
-        self._declared_by = declared_by
+        self._function, self._module = command.replace("-", "_"), module
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Declare the arguments, and parse."""
-        module, _, function = self._declared_by.partition(":")
-        getattr(import_module(module), function)(self)
+        module = import_module(f"daemon.batchctl.commands.{self._module}")
+        getattr(module, f"add_{self._function}")(self)
+        self.set_defaults(run=getattr(module, f"run_{self._function}"))
         return super().parse_known_args(args, namespace)
 
 

@@ -22,23 +22,23 @@ from daemon.batchctl.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_co
 from workflows.errors import BatchdError
 
 COMMANDS = {
-    "list": ("listing:add_list", "list the batches, newest first"),
-    "status": ("status:add_status", "show one batch: state, counts, speed, what it waits for, its output"),
-    "wait": ("wait:add_wait", "return when a batch has ended"),
-    "watch": ("wait:add_watch", "show live progress of one batch, or of all, until the end"),
-    "pause": ("control:add_pause", "start no further API call for a batch until 'resume'"),
-    "resume": ("control:add_resume", "let a paused batch go on"),
-    "cancel": ("control:add_cancel", "end a batch: open chunks are finished, a manifest says what is done"),
-    "submit": ("submit:add_submit", "copy a file into the inbox, so that it appears whole"),
-    "retry-failed": ("retry_failed:add_retry_failed", "call the API again for the fallback rows of a batch"),
-    "rerun": ("rerun:add_rerun", "do a finished batch again as a new one; the old is kept"),
-    "explain": ("explain:add_explain", "show every rule of intake for a file, and its fate"),
-    "verify": ("proof:add_verify", "prove a result: every row once, every digest"),
-    "export": ("proof:add_export", "write a whole result in source order"),
-    "set": ("limits:add_set", "change the API limits of one running batch, or of all"),
-    "doctor": ("doctor:add_doctor", "check settings, folders, API, Temporal and workers"),
+    "list": ("listing", "list the batches, newest first"),
+    "status": ("status", "show one batch: state, counts, speed, what it waits for, its output"),
+    "wait": ("wait", "return when a batch has ended"),
+    "watch": ("wait", "show live progress of one batch, or of all, until the end"),
+    "pause": ("control", "start no further API call for a batch until 'resume'"),
+    "resume": ("control", "let a paused batch go on"),
+    "cancel": ("control", "end a batch: open chunks are finished, a manifest says what is done"),
+    "submit": ("submit", "copy a file into the inbox, so that it appears whole"),
+    "retry-failed": ("retry_failed", "call the API again for the fallback rows of a batch"),
+    "rerun": ("rerun", "do a finished batch again as a new one; the old is kept"),
+    "explain": ("explain", "show every rule of intake for a file, and its fate"),
+    "verify": ("proof", "prove a result: every row once, every digest"),
+    "export": ("proof", "write a whole result in source order"),
+    "set": ("limits", "change the API limits of one running batch, or of all"),
+    "doctor": ("doctor", "check settings, folders, API, Temporal and workers"),
 }
-"""Each command, as the help lists them: what declares it in `daemon.batchctl.commands`, and what it does."""
+"""Each command, as the help lists them: its module in `daemon.batchctl.commands`, and what it does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -104,13 +104,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=CommandParser)
-    for name, (declared_by, help_text) in COMMANDS.items():
-        commands.add_parser(
-            name,
-            declared_by=f"daemon.batchctl.commands.{declared_by}",
-            help=help_text,
-            description=help_text[0].upper() + help_text[1:] + ".",
-        )
+    for name, (module, help_text) in COMMANDS.items():
+        description = help_text[0].upper() + help_text[1:] + "."
+        commands.add_parser(name, command=name, module=module, help=help_text, description=description)
     return parser
 
 

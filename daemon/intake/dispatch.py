@@ -17,7 +17,7 @@ from activities.registry.receipts import Receipt, Receipts
 from activities.registry.timestamps import now_text
 from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
-from daemon.intake.postponed import Postponed
+from daemon.intake.attempts import Postponed, Started
 from workflows.errors import BatchdError, StartRefused, TemporalUnreachable
 from workflows.models import Mode
 from workflows.policies import steps_are_local
@@ -29,8 +29,6 @@ MOST_PENDING = 256
 """Claims run ahead of starts by this many; the other files wait in the inbox, where a sender can still see them."""
 
 RETRY_S = 2.0
-NOTE_AFTER_S = 5.0
-"""Most batches are small and end before this, and their receipt is written once less."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +43,7 @@ class Starter(Protocol):
         """Start the workflow of a batch, once for ever; calling again is safe and says `exists`."""
 
     async def outcome(self, batch_id: str) -> Outcome:
-        """Tell what Temporal knows of a batch."""
+        """Return what Temporal knows of a batch."""
 
 
 class Launches:
@@ -61,7 +59,6 @@ class Launches:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._receipts = receipts
         self._control_states = control_states_beside(receipts)
         self._starter = starter
         self._on_room = on_room
@@ -69,8 +66,7 @@ class Launches:
         self._postponed = Postponed(clock)
         self._ids: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._noting: set[asyncio.Task[None]] = set()
-        self._started: dict[str, tuple[float, Receipt]] = {}
+        self._started = Started(receipts)
         self._unreachable = False
 
     def __contains__(self, batch_id: str) -> bool:
@@ -87,10 +83,10 @@ class Launches:
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
         """What is running now."""
-        return self._tasks | self._noting
+        return self._tasks | self._started.tasks
 
     def has_room(self) -> bool:
-        """Tell whether more files may be claimed. Batches that cannot be started for their own fault hold up none."""
+        """True if more files may be claimed. Batches that cannot be started for their own fault hold up none."""
         return len(self._ids) - len(self._postponed) < MOST_PENDING
 
     def add(self, receipt: Receipt) -> None:
@@ -104,10 +100,7 @@ class Launches:
         """Try again what did not work. While Temporal is silent, a single call asks whether it is back."""
         self._pending.extend(self._postponed.take_due())
         self._run_more(probing=True)
-        if self._started and not self._noting:
-            task = asyncio.create_task(self._note_running())
-            self._noting.add(task)
-            task.add_done_callback(self._noting.discard)
+        self._started.note_due()
 
     def _run_more(self, *, probing: bool = False) -> None:
         most = self._settings.starts_in_flight
@@ -159,35 +152,11 @@ class Launches:
         running = replace(
             receipt, state="running", started_at=receipt.started_at or now_text(), reason="", error_type=""
         )
-        self._started[receipt.id] = (asyncio.get_running_loop().time() + NOTE_AFTER_S, running)
+        self._started.add(running)
         if receipt.reason:
-            await self._note([running])
+            await self._started.note([running])
         # "exists" is a start whose reply was lost, or one of ours before a restart: never a failure.
         logger.info("batch.started", extra={"fields": {"id": receipt.id, "mode": receipt.mode, "how": how}})
-
-    async def _note_running(self) -> None:
-        """Note what has run for a while in the receipts; before that, a restart asks for one more start, in vain."""
-        now_s = asyncio.get_running_loop().time()
-        due = [receipt for due_s, receipt in self._started.values() if due_s <= now_s]
-        if await self._note(due):
-            for receipt in due:
-                self._started.pop(receipt.id, None)
-
-    async def _note(self, receipts: list[Receipt]) -> bool:
-        """Write receipts; False where they cannot be written now."""
-        try:
-            await asyncio.to_thread(self._write_unless_ended, receipts)
-        except BatchdError as error:
-            logger.warning("receipt.delayed", extra={"fields": {"why": str(error)}})
-            return False
-        return True
-
-    def _write_unless_ended(self, due: list[Receipt]) -> None:
-        for receipt in due:
-            now = self._receipts.read(receipt.id)
-            if now is None or not now.ended:
-                self._receipts.write(receipt, synced=False)
-            failpoint("launch.receipted")
 
     async def _postpone(self, receipt: Receipt, error: Exception) -> None:
         """Put a batch off, with the reason in its receipt."""
@@ -196,11 +165,11 @@ class Launches:
         if self._postponed.add(reasoned, why):
             logger.warning("batch.start_delayed", extra={"fields": {"id": receipt.id, "why": why}})
         if reasoned != receipt:
-            await self._note([reasoned])
+            await self._started.note([reasoned])
         self._on_room()
 
     async def _is_still_claimed(self, receipt: Receipt) -> bool:
-        """Tell whether nobody has taken the claim of a postponed batch away, as its reason may have asked for."""
+        """True if nobody has taken the claim of a postponed batch away, as its reason may have asked for."""
         claimed = self._settings.inbox.absolute() / PROCESSING / receipt.id
         there = await asyncio.to_thread(os.path.lexists, claimed)
         if not there:

@@ -85,14 +85,14 @@ def explain(settings: Settings, name: bytes | str) -> Explanation:
     fates = list(islice(sorted(_fates(settings, raw), key=lambda each: each.at, reverse=True), MOST_FATES))
     entry = entry_at(settings.inbox.absolute() / os.fsdecode(raw))
     rules = list(results(Candidate(RuleContext(settings, reads_large=False), entry))) if entry else []
-    shown = displayed(raw)
+    file = displayed(raw)
     if not rules:
-        return _of_the_past(settings, shown, fates)
+        return _of_the_past(settings, file, fates)
     failed = next((each for each in rules if each.passed is False), None)
     unseen = next((each for each in rules if each.passed is None), None)
     passed = f"no rule that can be seen from here is broken; {unseen.rule}: {unseen.why}" if unseen else ALL_PASSED
     return Explanation(
-        file=shown,
+        file=file,
         state=failed.leads_to if failed else "waiting",
         summary=failed.why if failed else passed,
         todo=failed.todo if failed else "",
@@ -110,24 +110,24 @@ def waiting_files(settings: Settings) -> list[WaitingFile]:
     return [*_in_inbox(settings), *_refused(settings)]
 
 
-def _of_the_past(settings: Settings, shown: str, fates: list[Fate]) -> Explanation:
+def _of_the_past(settings: Settings, file: str, fates: list[Fate]) -> Explanation:
     if not fates:
         inbox = settings.inbox
         why = f"there is no such file in {inbox}, and no batch was made of one" if inbox.is_dir() else f"no {inbox}"
-        return Explanation(file=shown, state="absent", summary=why, todo=f"drop it into {inbox}")
+        return Explanation(file=file, state="absent", summary=why, todo=f"drop it into {inbox}")
     last = fates[0]
-    return Explanation(file=shown, state=last.became, summary=last.why, todo=last.todo, fates=fates)
+    return Explanation(file=file, state=last.became, summary=last.why, todo=last.todo, fates=fates)
 
 
 def _fates(settings: Settings, name: bytes) -> Iterator[Fate]:
-    inbox, shown = settings.inbox.absolute(), displayed(name)
+    inbox, file = settings.inbox.absolute(), displayed(name)
     receipt = Receipts(settings.state_dir.absolute()).latest_of(name)
     if receipt:
         yield _batch(receipt)
     stem = os.fsdecode(name.rpartition(b".")[0] or name)[:MOST_STEM_CHARS]
     for path in _named(inbox / DUPLICATES, beginning=stem, ending=RECEIPT):
         document = _document(path)
-        if document.get("file") == shown:
+        if document.get("file") == file:
             yield Fate(
                 became="duplicate",
                 at=str(document.get("set_aside_at", "")),
@@ -136,9 +136,9 @@ def _fates(settings: Settings, name: bytes) -> Iterator[Fate]:
                 why=f"a second drop of the file of batch {document.get('duplicate_of')}",
                 todo=str(document.get("what_next", "")),
             )
-    for path in _named(inbox / FAILED, beginning=f"{REFUSED}{slug(shown)}-"):
+    for path in _named(inbox / FAILED, beginning=f"{REFUSED}{slug(file)}-"):
         document = _document(path / REASON_JSON)
-        if document.get("file") == shown:
+        if document.get("file") == file:
             yield Fate(
                 became="refused",
                 at=str(document.get("at", "")),

@@ -1,4 +1,4 @@
-"""The loop: lead, scan, wait for an event or for time, until told to stop."""
+"""The loop: lead, scan, wait for an event or for time, until it is to stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from daemon.intake.scan import Intake, ScanReport
 from daemon.intake.sign_of_life import BEAT_S, SignOfLife, check_inbox
 from workflows.errors import InboxMissing
 
-STANDBY_LOOK_S = 0.5
+STANDBY_PAUSE_S = 0.5
 SHORTEST_GAP_S = 0.02
 SCAN_SHARE = 4
 """A scan is followed by a rest this many times as long, however many events there are."""
@@ -69,11 +69,11 @@ class _Loop:
                 self._wake.clear()
                 report = await self._scan()
                 await self._follow_inbox(report)
-                self._tell_ready()
+                self._report_ready()
                 await self._rest(report)
             else:
-                self._tell_ready()
-                await self._pause(STANDBY_LOOK_S)
+                self._report_ready()
+                await self._pause(STANDBY_PAUSE_S)
 
     async def close(self) -> None:
         await self._watcher.stop()
@@ -84,7 +84,7 @@ class _Loop:
         self._scan_begun_s = time.monotonic()
         try:
             return await self._intake.scan()
-        except Exception:  # whatever it is, the next scan looks at everything again
+        except Exception:  # whatever it is, the next scan checks everything again
             logger.exception("scan.failed")
             return ScanReport()
         finally:
@@ -146,7 +146,7 @@ class _Loop:
                 each.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
 
-    def _tell_ready(self) -> None:
+    def _report_ready(self) -> None:
         if self._on_ready:
             self._on_ready()
             self._on_ready = None

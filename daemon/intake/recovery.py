@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Found:
-    """What one look brought up: batches to be started, and files to be taken once more."""
+    """What one pass brought up: batches to be started, and files to be taken once more."""
 
     to_start: list[Receipt] = field(default_factory=list)
     to_take: list[Dropped] = field(default_factory=list)
@@ -61,13 +61,13 @@ class Leftovers:
         self._names = Names(settings)
         self._running: dict[str, None] = {}
         self._turn: deque[str] = deque()
-        self._told: set[bytes] = set()
+        self._logged: set[bytes] = set()
 
     def clear(self) -> None:
         """Forget what was seen: another inbox stands there now."""
         self._running.clear()
         self._turn.clear()
-        self._told.clear()
+        self._logged.clear()
 
     def adopt(self, in_hand: Callable[[str], bool]) -> Found:
         """Find what has to be gone on with and is not `in_hand`. Reads only what it has not seen before."""
@@ -82,7 +82,7 @@ class Leftovers:
                 present.add(identity)
                 if identity not in self._running and not in_hand(identity) and adopted < ADOPTED_PER_SCAN:
                     adopted += 1
-                    self._adopt_or_tell(identity, found)
+                    self._adopt_or_log(identity, found)
         for gone in self._running.keys() - present:
             del self._running[gone]
         return found
@@ -118,13 +118,13 @@ class Leftovers:
             return receipt
         return None
 
-    def _adopt_or_tell(self, identity: str, found: Found) -> None:
+    def _adopt_or_log(self, identity: str, found: Found) -> None:
         try:
             self._adopt(identity, found)
         except OSError as error:
-            self.tell(os.fsencode(identity), f"it cannot be read: {error.strerror or error}")
+            self.log(os.fsencode(identity), f"it cannot be read: {error.strerror or error}")
         except TransientError as error:
-            self.tell(os.fsencode(identity), f"{error}; it is looked at again by itself")
+            self.log(os.fsencode(identity), f"{error}; it is looked at again by itself")
 
     def _adopt(self, identity: str, found: Found) -> None:
         receipt = self._receipts.read(identity)
@@ -148,7 +148,7 @@ class Leftovers:
         if len(files) == 1 and files[0].kind == "file":
             found.to_take.append(Dropped(name=files[0].name, folder=folder, fingerprint=files[0].fingerprint))
         elif files:
-            self.tell(os.fsencode(folder.name), "it does not hold one file; move its files into the inbox by hand")
+            self.log(os.fsencode(folder.name), "it does not hold one file; move its files into the inbox by hand")
         else:
             self._give_back(folder, there)
 
@@ -164,7 +164,7 @@ class Leftovers:
             folder.rmdir()
 
     def _has_gone_on(self, folder: Path, marker: bytes) -> bool:
-        """Tell whether the file that was set aside with this marker is not in the inbox any more."""
+        """True if the file that was set aside with this marker is not in the inbox any more."""
         if not folder.name.startswith(SET_ASIDE):
             return False
         now = entry_at(self._inbox / os.fsdecode(self._names.marked_by(marker)))
@@ -208,17 +208,17 @@ class Leftovers:
         try:
             identity = checked_id(displayed(entry.name))
         except InvalidBatchId:
-            self.tell(entry.name, "its name is not the id of a batch; move its files into the inbox by hand")
+            self.log(entry.name, "its name is not the id of a batch; move its files into the inbox by hand")
             return None
         if entry.kind != "folder":
-            self.tell(entry.name, "not a folder; nothing of batchd's, remove it")
+            self.log(entry.name, "not a folder; nothing of batchd's, remove it")
             return None
         return identity
 
-    def tell(self, name: bytes, why: str) -> None:
+    def log(self, name: bytes, why: str) -> None:
         """Say once what is wrong with a folder of `.processing/`."""
-        if name not in self._told:
-            self._told.add(name)
+        if name not in self._logged:
+            self._logged.add(name)
             logger.warning("claim.strange", extra={"fields": {"folder": f"{PROCESSING}/{displayed(name)}", "why": why}})
 
 

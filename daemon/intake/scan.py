@@ -133,7 +133,7 @@ class Intake:
         if dropped.folder == self._inbox:
             self._screening.delay(dropped.name, why)
         else:
-            self._leftovers.tell(os.fsencode(dropped.folder.name), why)
+            self._leftovers.log(os.fsencode(dropped.folder.name), why)
 
     def _ask_is_due(self) -> bool:
         return self._asked_at_s is None or self._clock() - self._asked_at_s >= self._settings.rescan_s

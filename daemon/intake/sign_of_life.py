@@ -1,6 +1,6 @@
 """The sign of life of the daemon that works an inbox: a small file in the state folder, touched every two seconds.
 
-The lock on the inbox tells that a daemon exists; only this tells that it moves. What the file holds is also what is
+The lock on the inbox shows that a daemon exists; only this shows that it moves. What the file holds is also what is
 remembered of the inbox over a restart: one that was there before is missed, and never made anew in its place.
 """
 
@@ -107,12 +107,12 @@ def check_inbox(settings: Settings) -> None:
 
 
 def was_worked(settings: Settings) -> bool:
-    """Tell whether a daemon with this state folder has worked this inbox before."""
+    """Return whether a daemon with this state folder has worked this inbox before."""
     return _read(settings) is not None
 
 
 def watch_of(settings: Settings) -> Watch:
-    """Tell whether a daemon works the inbox and moves. Blocking."""
+    """Return whether a daemon works the inbox and moves. Blocking."""
     inbox = settings.inbox.absolute()
     held, sign = is_watched(inbox), _read(settings)
     silent_s = _silent_s(settings)

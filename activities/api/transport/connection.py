@@ -10,23 +10,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
 import httptools
 
+from activities.api.transport.base import Answer, BrokenAnswer, StaleConnection
+
 INFORMATIONAL = 200
 """Answers below this status are announcements; the real one follows (RFC 9110 section 15.2)."""
-
-
-@dataclass(slots=True)
-class Answer:
-    """A whole answer. `body` is None where it was too large to be read."""
-
-    status: int
-    body: bytes | None
-    retry_after: str | None
-    encoding: str
 
 
 MAX_HEAD_BYTES = 65_536
@@ -36,19 +27,8 @@ CHUNK_HEAD_BYTES = 32
 """What may stand about each chunk of a body besides (RFC 9112 section 7.1): its size, with extensions and line ends."""
 
 
-class BrokenAnswer(Exception):
-    """What came back is no HTTP, or was cut short."""
-
-
-class StaleConnection(ConnectionError):
-    """A connection that had been used before was closed before a byte of the answer came.
-
-    Most likely the server closed it while it was idle, just as the call went out.
-    """
-
-
-Answered = Callable[[Answer | Exception], None]
-"""Takes the answer, or an OSError (a TimeoutError, an SSLError) or a BrokenAnswer in its place. Must not raise."""
+Ended = Callable[[Answer | Exception], None]
+"""Takes the answer, or what a `NoAnswer` holds in its place. Must not raise."""
 
 
 class ApiConnection(asyncio.Protocol):
@@ -57,7 +37,7 @@ class ApiConnection(asyncio.Protocol):
     def __init__(self, most_body_bytes: int) -> None:
         self._most_body_bytes = most_body_bytes
         self._transport: asyncio.Transport | None = None
-        self._answered: Answered | None = None
+        self._ended: Ended | None = None
         self._outcome: Answer | Exception | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._retry_after: str | None = None
@@ -69,13 +49,13 @@ class ApiConnection(asyncio.Protocol):
         """From when on it carries no further call. For the pool to keep, as `idle_since` is."""
         self._begin()
 
-    def call(self, request: bytes, answered: Answered) -> None:
-        """Send `request`; `answered` is called once, never before this returns."""
+    def call(self, request: bytes, ended: Ended) -> None:
+        """Send `request`; `ended` is called once, never before this returns."""
         assert self._transport is not None, "connect first"  # noqa: S101 - a caller's mistake
         self._begin()
         self._heard_bytes = 0
         self._outcome = None
-        self._answered = answered
+        self._ended = ended
         self._transport.write(request)
 
     def fail(self, error: Exception) -> None:
@@ -86,7 +66,7 @@ class ApiConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close the connection at once; what is under way on it is lost."""
         self.usable = False
-        self._answered = None
+        self._ended = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -97,7 +77,7 @@ class ApiConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser. Called by the loop."""
-        if self._answered is None:
+        if self._ended is None:
             self.close()  # an answer to nothing: the other side is out of step
             return
         self._heard_bytes += len(data)
@@ -192,12 +172,12 @@ class ApiConnection(asyncio.Protocol):
 
     def _deliver(self) -> None:
         """Hand the outcome over, once the parser is at rest: the next call may begin on this connection right away."""
-        answered, outcome = self._answered, self._outcome
+        ended, outcome = self._ended, self._outcome
         if not self.usable:
             self.close()
-        self._answered = None
-        if answered is not None and outcome is not None:
-            answered(outcome)
+        self._ended = None
+        if ended is not None and outcome is not None:
+            ended(outcome)
 
     def _begin(self) -> None:
         self._body: list[bytes] = []

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import replace
+import zlib
 from socket import gaierror
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from activities.api.options import ApiOptions
 from activities.api.replies import CERTIFICATE, STALE, Meaning, Reply, meaning_of_status, retry_after_s
-from activities.api.transport.connection import Answer, StaleConnection
+from activities.api.transport.base import Answer, NoAnswer, StaleConnection
 from activities.exact_json import loads
 from workflows.errors import shortened
 
 
-def reply_of(answer: Answer, latency_ms: float, options: ApiOptions) -> Reply:
-    """Return what an answer that took `latency_ms` means."""
+def reply_of(outcome: Answer | NoAnswer, url: str, options: ApiOptions) -> Reply:
+    """Return what it means that a call to `url` ended like this."""
+    if isinstance(outcome, NoAnswer):
+        return _reply_without_answer(outcome, url, options.timeout_s)
+    answer = outcome
     meaning = meaning_of_status(answer.status)
     status = str(answer.status)
     if meaning is Meaning.DONE:
-        return _success(status, answer, latency_ms)
+        return _success(status, answer, options)
     wanted_s = retry_after_s(answer.retry_after, time.time())
     detail = f"the API answered {status}"
     if meaning is Meaning.REFUSED:
@@ -29,48 +32,81 @@ def reply_of(answer: Answer, latency_ms: float, options: ApiOptions) -> Reply:
             f"the API at {shown(options.url)} answered {status}: it does not accept the credentials; mend "
             "BATCH_API_TOKEN or BATCH_API_TOKEN_FILE, restart, then resume"
         )
-    return Reply(meaning, status, f"http_{status}", retry_after_s=wanted_s, latency_ms=latency_ms, detail=detail)
+    return Reply(meaning, status, f"http_{status}", retry_after_s=wanted_s, latency_ms=answer.latency_ms, detail=detail)
 
 
-def _success(status: str, answer: Answer, latency_ms: float) -> Reply:
-    if answer.body is None:
-        return Reply(Meaning.RETRY, status, "too_large", detail=f"{status} with a body over BATCH_API_MAX_BODY_BYTES")
+def _success(status: str, answer: Answer, options: ApiOptions) -> Reply:
     try:
-        value: Any = loads(answer.body) if answer.encoding in {"", "identity"} else None
+        body = answer.body if answer.body and not answer.encoding else _content(answer, options)
+        value: Any = None if body is None else loads(body)
+    except _TooLarge:
+        return Reply(Meaning.RETRY, status, "too_large", detail=f"{status} with a body over BATCH_API_MAX_BODY_BYTES")
     except ValueError:
         value = None
     if isinstance(value, dict):
-        return Reply(Meaning.DONE, status, "", answer=value, latency_ms=latency_ms)
+        return Reply(Meaning.DONE, status, "", answer=value, latency_ms=answer.latency_ms)
     return Reply(Meaning.RETRY, status, "bad_response", detail=f"{status} without a JSON object that can be read")
 
 
-def reply_without_connection(error: Exception, url: str, timeout_s: float) -> Reply:
-    """Return what it means that there was no connection to `url`, so that the call never went out."""
-    return replace(reply_without_answer(error, url, timeout_s), sent=False)
+class _TooLarge(Exception):
+    """A body is larger than it may be, as it came or unpacked."""
 
 
-def reply_without_answer(error: Exception, url: str, timeout_s: float) -> Reply:
+def _content(answer: Answer, options: ApiOptions) -> bytes | None:
+    """Return the body of an answer unpacked, None where it is packed in a way that was not asked for.
+
+    Raises:
+        ValueError: what is packed is damaged.
+    """
+    if answer.body is None:
+        raise _TooLarge
+    if answer.encoding in {"", "identity"}:
+        return answer.body
+    if answer.encoding in {"gzip", "x-gzip"} and options.gzip:
+        return _unpacked(answer.body, options.max_body_bytes)
+    return None
+
+
+def _unpacked(packed: bytes, most_bytes: int) -> bytes:
+    """Return what gzip packed, and never unpack more than a byte over the cap: a thousandth may be sent of a bomb."""
+    unpacked = b""
+    while packed:
+        unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            unpacked += unpacking.decompress(packed, most_bytes + 1 - len(unpacked))
+        except zlib.error as error:
+            raise ValueError(f"no gzip: {error}") from error
+        if len(unpacked) > most_bytes:
+            raise _TooLarge
+        if not unpacking.eof:
+            raise ValueError("what gzip packed was cut short")
+        packed = unpacking.unused_data  # RFC 1952 section 2.2: one member may follow another
+    return unpacked
+
+
+def _reply_without_answer(outcome: NoAnswer, url: str, timeout_s: float) -> Reply:
     """Return what it means that no answer came from `url`, or none that can be read.
 
     A name that does not resolve and a TLS handshake that fails are what an outage looks like; a certificate that is not
     accepted gets no better by waiting.
     """
+    error, sent = outcome.error, outcome.sent
     host = urlsplit(url).hostname
     if isinstance(error, TimeoutError):
         detail = shortened(str(error), 300) or f"no answer within {timeout_s:g} s"
-        return Reply(Meaning.RETRY, "timeout", "timeout", detail=detail)
+        return Reply(Meaning.RETRY, "timeout", "timeout", detail=detail, sent=sent)
     if isinstance(error, ssl.SSLError) and is_about_a_certificate(error):
         detail = (
             f"the API at {shown(url)} cannot be trusted or does not trust batchd: {shortened(str(error), 200)}; mend "
             "the certificate, then resume (after another BATCH_API_URL or trusted CA: restart, then resume)"
         )
-        return Reply(Meaning.REFUSED, CERTIFICATE, CERTIFICATE, detail=detail)
+        return Reply(Meaning.REFUSED, CERTIFICATE, CERTIFICATE, detail=detail, sent=sent)
     if isinstance(error, StaleConnection):
-        return Reply(Meaning.RETRY, STALE, "connect", detail=str(error), sent=False)
+        return Reply(Meaning.RETRY, STALE, "connect", detail=str(error), sent=sent)
     if isinstance(error, OSError):
         failed = f"the name {host} does not resolve" if isinstance(error, gaierror) else f"connection to {host} failed"
-        return Reply(Meaning.RETRY, "connect", "connect", detail=shortened(f"{failed}: {error}", 300))
-    return Reply(Meaning.RETRY, "broken", "bad_response", detail=shortened(str(error), 300))
+        return Reply(Meaning.RETRY, "connect", "connect", detail=shortened(f"{failed}: {error}", 300), sent=sent)
+    return Reply(Meaning.RETRY, "broken", "bad_response", detail=shortened(str(error), 300), sent=sent)
 
 
 CERTIFICATE_ALERTS = (

@@ -43,7 +43,8 @@ def progress_display(out: TextIO, *, quiet: bool) -> Iterator[ProgressDisplay]:
     if quiet:
         yield _Nothing()
     elif out.isatty():
-        with _bars(out) as progress:
+        console = Console(file=out, markup=False, highlight=False, emoji=False)
+        with Progress(_Line(), expand=True, console=console) as progress:
             yield _Bars(progress)
     else:
         yield _Lines()
@@ -160,7 +161,3 @@ def _fitting(parts: list[str], cells: int) -> str:
             return f"{set_cell_size(longer, cells - 1)}{CUT}" if is_reason else kept
         kept = longer
     return kept
-
-
-def _bars(out: TextIO) -> Progress:
-    return Progress(_Line(), expand=True, console=Console(file=out, markup=False, highlight=False, emoji=False))

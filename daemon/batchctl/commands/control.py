@@ -32,24 +32,17 @@ SOURCE_FILED = "its source is filed under failed/"
 
 def add_pause(parser: argparse.ArgumentParser) -> None:
     """Declare `pause`."""
-    _add(parser, run_pause)
+    add_id(parser)
+    add_reason(parser)
 
 
-def add_resume(parser: argparse.ArgumentParser) -> None:
-    """Declare `resume`."""
-    _add(parser, run_resume)
+add_resume = add_pause
 
 
 def add_cancel(parser: argparse.ArgumentParser) -> None:
     """Declare `cancel`."""
-    _add(parser, run_cancel)
+    add_pause(parser)
     parser.add_argument("--wait", action="store_true", help="return when the batch has ended")
-
-
-def _add(parser: argparse.ArgumentParser, run: Callable[..., Awaitable[int]]) -> None:
-    parser.set_defaults(run=run)
-    add_id(parser)
-    add_reason(parser)
 
 
 async def run_pause(settings: Settings, parsed: argparse.Namespace) -> int:

@@ -16,7 +16,6 @@ from daemon.config.settings import Settings
 
 def add_doctor(parser: argparse.ArgumentParser) -> None:
     """Declare `doctor`."""
-    parser.set_defaults(run=run_doctor)
     add_json(parser)
 
 

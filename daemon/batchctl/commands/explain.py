@@ -28,7 +28,6 @@ FATE_COLUMNS = [
 
 def add_explain(parser: argparse.ArgumentParser) -> None:
     """Declare `explain`."""
-    parser.set_defaults(run=run_explain)
     parser.add_argument("file", metavar="FILE", help="name of a file in the inbox, or its path")
     add_json(parser)
 

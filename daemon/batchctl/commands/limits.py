@@ -22,7 +22,6 @@ from workflows.operator_signals import MAX_CONCURRENCY
 
 def add_set(parser: argparse.ArgumentParser) -> None:
     """Declare `set`."""
-    parser.set_defaults(run=run_set)
     parser.add_argument("arguments", nargs="*", metavar="ID | NAME=VALUE", help=f"{ID_HELP}; concurrency=N, rate=R")
     parser.add_argument("--all", action="store_true", help="every batch that has not ended")
     add_reason(parser)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
 from typing import Any, get_args
 
@@ -40,17 +40,8 @@ FILE_COLUMNS = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """The batches that are shown, and how many more there are."""
-
-    views: list[BatchView]
-    more: int
-
-
 def add_list(parser: argparse.ArgumentParser) -> None:
     """Declare `list`."""
-    parser.set_defaults(run=run_list)
     parser.add_argument("--state", choices=get_args(State), help="only batches in this state")
     parser.add_argument("--all", action="store_true", help="also files that wait, settle or were refused")
     parser.add_argument(
@@ -66,18 +57,18 @@ def add_list(parser: argparse.ArgumentParser) -> None:
 async def run_list(settings: Settings, parsed: argparse.Namespace) -> int:
     """Print the batches. Temporal is asked only about those that have not ended."""
     session = Session(settings)
-    listed, code = await _listed(session, parsed.state, parsed.limit)
+    views, more, code = await _listed(session, parsed.state, parsed.limit)
     files = waiting_files(settings) if parsed.all else []
     if parsed.json:
-        put_json({"batches": [_document(each) for each in listed.views], "files": [asdict(each) for each in files]})
+        put_json({"batches": [_document(each) for each in views], "files": [asdict(each) for each in files]})
     else:
-        _put(listed.views, files)
-    if not listed.views and not files:
+        _put(views, files)
+    if not views and not files:
         session.refuse_where_none_ever_ran()
         state_dir, inbox = settings.state_dir.absolute(), settings.inbox.absolute()
         drop = f"no batches in {state_dir}; drop a file into {inbox}"
         say(f"no batch in {state_dir} is {parsed.state}" if parsed.state else drop)
-    _say_what_is_left_out(listed, files)
+    _say_what_is_left_out(len(views), more, files)
     return code
 
 
@@ -90,16 +81,15 @@ def _put(views: list[BatchView], files: list[WaitingFile]) -> None:
         put_table(FILE_COLUMNS, [[each.name, each.state, each.why] for each in files])
 
 
-def _say_what_is_left_out(listed: Listed, files: list[WaitingFile]) -> None:
-    if listed.more:
-        total = len(listed.views) + listed.more
-        say(f"{listed.more:,} of {total:,} batches are not shown, the oldest; '--limit 0' shows all")
+def _say_what_is_left_out(listed: int, more: int, files: list[WaitingFile]) -> None:
+    if more:
+        say(f"{more:,} of {listed + more:,} batches are not shown, the oldest; '--limit 0' shows all")
     if sum(each.state == "refused" for each in files) >= MOST_REFUSED:
         say(f"of refused files, only the newest {MOST_REFUSED} are shown; the inbox's failed/ holds all")
 
 
-async def _listed(session: Session, state: State | None, most: int) -> tuple[Listed, int]:
-    """Return the batches in `state`, newest first, and the exit code: 3 where the state of one could not be learnt."""
+async def _listed(session: Session, state: State | None, most: int) -> tuple[list[BatchView], int, int]:
+    """Return the newest batches in `state`, how many more there are, and 3 as exit code where Temporal is silent."""
     if state:
         newest, more = [each for each in session.receipts.newest_first() if _may_be(each, state)], 0
     else:
@@ -126,7 +116,7 @@ async def _listed(session: Session, state: State | None, most: int) -> tuple[Lis
     if state:
         views = [each for each in views if each.state == state]
         more = max(len(views) - most, 0) if most else 0
-    return Listed(views=views[: most or None], more=more), code
+    return views[: most or None], more, code
 
 
 def _may_be(receipt: Receipt, state: State) -> bool:

@@ -29,7 +29,6 @@ ID_OR_DIR = "batch (id, beginning or file name), or a folder with a result"
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
     """Declare `verify`."""
-    parser.set_defaults(run=run_verify)
     add_id(parser, help_text=ID_OR_DIR, metavar="ID|DIR")
     parser.add_argument("--source", metavar="FILE", type=Path, help="compare every cell with this source too")
     add_json(parser)
@@ -37,7 +36,6 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
 
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Declare `export`."""
-    parser.set_defaults(run=run_export)
     add_id(parser, help_text=ID_OR_DIR, metavar="ID|DIR")
     form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument("--csv", dest="form", action="store_const", const="csv", help="as CSV")
@@ -113,8 +111,8 @@ def output_file(name: str) -> Iterator[BinaryIO]:
     """
     try:
         there = _existing(name)
-        writing = _in_place(name) if there and not stat.S_ISREG(there.st_mode) else _replaced(name, there)
-        with writing as out:
+        in_place = there is not None and not stat.S_ISREG(there.st_mode)
+        with Path(name).open("wb") if in_place else _replaced(name, there) as out:
             yield out
     except OSError as error:
         raise OSError(error.errno, error.strerror, name) from error
@@ -130,12 +128,6 @@ def _existing(name: str) -> os.stat_result | None:
     if name.endswith("/") or (there and stat.S_ISDIR(there.st_mode)):
         raise SettingsError(f"export: --output {name} is a folder; give the name of a file in it")
     return there
-
-
-@contextmanager
-def _in_place(name: str) -> Iterator[BinaryIO]:
-    with Path(name).open("wb") as out:
-        yield out
 
 
 @contextmanager

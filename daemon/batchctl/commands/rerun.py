@@ -15,7 +15,6 @@ from daemon.rerun import Reruns
 
 def add_rerun(parser: argparse.ArgumentParser) -> None:
     """Declare `rerun`."""
-    parser.set_defaults(run=run_rerun)
     add_id(parser)
     add_reason(parser, required=True)
 

@@ -33,7 +33,6 @@ from workflows.state import BatchRequest
 
 def add_retry_failed(parser: argparse.ArgumentParser) -> None:
     """Declare `retry-failed`."""
-    parser.set_defaults(run=run_retry_failed)
     add_id(parser)
     parser.add_argument("--no-wait", action="store_true", help="return when the retry has started")
     add_timeout(parser)

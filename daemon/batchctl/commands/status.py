@@ -27,7 +27,6 @@ from workflows.errors import TemporalUnreachable
 
 def add_status(parser: argparse.ArgumentParser) -> None:
     """Declare `status`."""
-    parser.set_defaults(run=run_status)
     add_id(parser)
     add_json(parser)
 

@@ -29,7 +29,6 @@ READ_AND_OWN_WRITE = 0o644
 
 def add_submit(parser: argparse.ArgumentParser) -> None:
     """Declare `submit`."""
-    parser.set_defaults(run=run_submit)
     parser.add_argument("file", metavar="FILE", type=Path, help="the file; it is copied and stays where it is")
     parser.add_argument("--name", metavar="NAME", help="name in the inbox; the file's own by default")
     parser.add_argument("--wait", action="store_true", help="return when its batch has ended")

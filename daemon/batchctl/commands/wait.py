@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from daemon.batchctl.arguments import add_id, add_json, add_timeout
 from daemon.batchctl.console.printing import put_json, say
@@ -16,9 +16,6 @@ from daemon.batchctl.state.waiting import Deadline, batch_of, end_of, say_end
 from daemon.config.settings import Settings
 from workflows.errors import TemporalUnreachable
 
-if TYPE_CHECKING:
-    from daemon.batchctl.commands.bars import ProgressDisplay
-
 POLL_S = 0.5
 LOST_POLLS = 120
 MOST_WATCHED = 50
@@ -26,7 +23,6 @@ MOST_WATCHED = 50
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
     """Declare `wait`."""
-    parser.set_defaults(run=run_wait)
     add_id(parser)
     add_timeout(parser)
     add_json(parser)
@@ -34,7 +30,6 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
 
 def add_watch(parser: argparse.ArgumentParser) -> None:
     """Declare `watch`."""
-    parser.set_defaults(run=run_watch)
     add_id(parser, optional=True)
     add_timeout(parser)
     add_json(parser)
@@ -89,7 +84,7 @@ async def _watched(session: Session, ids: list[str], deadline: Deadline, *, quie
             try:
                 views = await ask_each(session.view, open_ids)
                 seen.update({each.id: each for each in views})
-                _show(display, views)
+                _show(display.show, views)
                 lost_polls = 0
             except TemporalUnreachable:
                 lost_polls += 1
@@ -99,7 +94,7 @@ async def _watched(session: Session, ids: list[str], deadline: Deadline, *, quie
                 await deadline.pause(POLL_S, "not all have ended")
 
 
-def _show(display: ProgressDisplay, views: list[BatchView]) -> None:
-    still_read = [display.show(each) for each in views]
+def _show(show: Callable[[BatchView], bool], views: list[BatchView]) -> None:
+    still_read = [show(each) for each in views]
     if not all(still_read) and not all(each.settled for each in views):
         raise BrokenPipeError

@@ -11,13 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from daemon.batchctl.console.printing import seconds_between
-from workflows.models import Counts, Mode, Pause, State
-
-if TYPE_CHECKING:
-    from workflows.state import Waiting
+from workflows.models import Counts, Mode, Pause, State, Waiting
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 NOT_STARTED = "start"
@@ -158,12 +155,8 @@ def _first(fact: str, views: list[BatchView], unknown: BatchView) -> Any:
 
 def _state(known: Mapping[Origin, BatchView]) -> State:
     """Return the state: the receipt of an end, then an open run, then the manifest, then a run that has closed."""
-    registry, server, workflow, manifest = (
-        known.get("registry"),
-        known.get("server"),
-        known.get("workflow"),
-        known.get("manifest"),
-    )
+    registry, server = known.get("registry"), known.get("server")
+    workflow, manifest = known.get("workflow"), known.get("manifest")
     if registry and registry.state in ENDED:
         return registry.state
     if server and server.running:

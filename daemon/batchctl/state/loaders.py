@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from activities.disk.directory import Directory
 from activities.manifest.reader import newest_generation, read_manifest
@@ -13,12 +12,9 @@ from activities.output.names import manifest_name
 from activities.output.output_folder import OutputFolder
 from activities.output.page_journal import entries
 from activities.registry.receipts import Receipt
-from daemon.batchctl.state.batch_view import ENDED, NOT_STARTED, BatchView
+from daemon.batchctl.state.batch_view import NOT_STARTED, BatchView
 from workflows.errors import BatchdError, OutputRefused, TransientError
-from workflows.models import ControlState, Counts, Outcome, State
-
-if TYPE_CHECKING:
-    from workflows.state import Waiting
+from workflows.models import ControlState, Counts, Outcome, State, Waiting
 
 OUTCOMES: dict[str, Outcome] = {"cancelled": "cancelled", "partial": "failed"}
 """How a batch ended by the status of its manifest: with every record rejected, it has failed. Any other: completed."""
@@ -37,19 +33,13 @@ def from_registry(receipt: Receipt | None, control: ControlState | None = None) 
         mode=receipt.mode,
         source={"name": source.name, "bytes": source.size_bytes, "sha256": source.sha256},
         counts=receipt.counts or Counts(),
-        waiting=_start(receipt) if reason and state not in ENDED else None,
+        waiting=Waiting(on=NOT_STARTED, since=receipt.claimed_at, detail=reason) if reason else None,
         paused=control.pause if control and not control.cancel else None,
         started_at=receipt.started_at or None,
         finished_at=receipt.finished_at or None,
         lost_manifest=receipt.manifest,
         error=reason or None,
     )
-
-
-def _start(receipt: Receipt) -> Waiting:
-    from workflows.state import Waiting  # noqa: PLC0415 - loads Temporal's SDK
-
-    return Waiting(on=NOT_STARTED, since=receipt.claimed_at, detail=receipt.reason)
 
 
 def from_output(output_dir: Path) -> BatchView | None:

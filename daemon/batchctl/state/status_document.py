@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from daemon.batchctl.state.batch_view import BatchView
 from workflows.ids import workflow_id
-from workflows.models import Pause
-
-if TYPE_CHECKING:
-    from workflows.state import Waiting
+from workflows.models import Waiting
 
 
 def document_of(view: BatchView) -> dict[str, Any]:
@@ -33,8 +30,8 @@ def document_of(view: BatchView) -> dict[str, Any]:
         "rows_per_s": view.rows_per_s,
         "eta_s": view.eta_s,
         "waiting_on": view.waiting_on,
-        "waiting": _wait(view.waiting_on, view.waiting),
-        "paused": _pause(view.paused),
+        "waiting": _wait(view),
+        "paused": _pause(view),
         "started_at": view.started_at,
         "finished_at": view.finished_at,
         "output_dir": str(view.output_dir),
@@ -54,21 +51,22 @@ def retry_document(retry: BatchView | None) -> dict[str, Any] | None:
         "state": retry.state,
         "rows": {"total": retry.total_rows, "done": retry.counts.records},
         "waiting_on": retry.waiting_on,
-        "waiting": _wait(retry.waiting_on, retry.waiting),
-        "paused": _pause(retry.paused),
+        "waiting": _wait(retry),
+        "paused": _pause(retry),
         "cancelling": retry.cancelling,
         "started_at": retry.started_at,
     }
 
 
-def _pause(pause: Pause | None) -> dict[str, str] | None:
+def _pause(view: BatchView) -> dict[str, str] | None:
+    pause = view.paused
     return {"by": pause.by, "reason": pause.reason, "since": pause.since} if pause else None
 
 
-def _wait(waiting_on: str | None, waiting: Waiting | None) -> dict[str, str | None] | None:
+def _wait(view: BatchView) -> dict[str, str | None] | None:
     """Return the wait in parts, wherever `waiting_on` names one; null what is not known of it."""
-    if waiting_on is None:
+    if view.waiting_on is None:
         return None
-    on, _, detail = waiting_on.partition(": ")
-    parts = asdict(waiting) if waiting else {"on": on, "since": "", "until": "", "detail": detail}
-    return {key: value or None for key, value in parts.items()}
+    on, _, detail = view.waiting_on.partition(": ")
+    waiting = view.waiting or Waiting(on=on, since="", detail=detail)
+    return {key: value or None for key, value in asdict(waiting).items()}

@@ -118,7 +118,7 @@ def _made(folder: Path) -> bool:
         try:
             folder.mkdir(mode=0o700)
         except FileExistsError:
-            # Left empty by a kill, or just made by another daemon: that one's rename then fails, and it looks again.
+            # Left empty by a kill, or just made by another daemon: that one's rename then fails, and it tries again.
             try:
                 folder.rmdir()
             except OSError as error:

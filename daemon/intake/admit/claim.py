@@ -60,7 +60,7 @@ class Claims:
         return self._being_claimed
 
     def claim(self, dropped: Dropped, identified: Identified) -> Claimed | Duplicate | None:
-        """Claim a file. None where it changed or vanished, or is just being claimed elsewhere: look again later.
+        """Claim a file. None where it changed or vanished, or is just being claimed elsewhere: try again later.
 
         Raises:
             OSError: the folders of the inbox cannot be written.

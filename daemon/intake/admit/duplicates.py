@@ -79,14 +79,14 @@ def what_next(first: Receipt) -> str:
 
 
 def _document(dropped: Dropped, first: Receipt, sha256: str) -> dict[str, Any]:
-    shown = {"workflow_id", "state", "claimed_at", "started_at", "finished_at", "output_dir", "manifest", "counts"}
+    kept = {"workflow_id", "state", "claimed_at", "started_at", "finished_at", "output_dir", "manifest", "counts"}
     facts = asdict(first)
     return {
         "file": displayed(dropped.name),
         "duplicate_of": first.id,
         "first": {
             "file": first.source.name,
-            **{key: facts[key] for key in facts if key in shown},
+            **{key: facts[key] for key in facts if key in kept},
             "archived_as": first.archived_as,
             "reason": first.reason,
         },

@@ -35,7 +35,7 @@ class Identified:
 
 
 def identify(dropped: Dropped, settings: Settings, stopping: threading.Event) -> Identified | Obstacle | None:
-    """Read a file once. None where it changed, vanished, or `stopping` was set: look at it again later.
+    """Read a file once. None where it changed, vanished, or `stopping` was set: try again later.
 
     Blocking; as long as the file is, in memory for one block.
     """

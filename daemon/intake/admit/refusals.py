@@ -2,7 +2,7 @@
 
 What must not be opened or moved (a link, a FIFO, a folder, a file that may not be read) is left where it is. What is
 simply the wrong file is moved to `failed/refused-<slug>-<hex>/` with its reason, so that the inbox stays clean and the
-sender can be told.
+sender learns of it.
 """
 
 from __future__ import annotations

@@ -18,10 +18,10 @@ ROOT = 0
 
 
 def is_shared(inbox: Path) -> bool:
-    """Tell whether the mode of the inbox lets a group or everybody write.
+    """True if the mode of the inbox lets a group or everybody write.
 
     Raises:
-        OSError: it is not there, or cannot be looked at.
+        OSError: it is not there, or cannot be read.
     """
     return bool(inbox.stat().st_mode & WRITABLE_BY_OTHERS)
 

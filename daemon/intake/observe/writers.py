@@ -16,7 +16,7 @@ from activities.disk.fingerprint import Fingerprint
 
 _PROC = "/proc"
 _CAP_SYS_PTRACE = 1 << 19
-"""With it a process may look into every other one (capability.h of Linux)."""
+"""With it a process may inspect every other one (capability.h of Linux)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Writer:
 
 
 def writers_of(files: Collection[Fingerprint]) -> dict[tuple[int, int], Writer]:
-    """Return a writer for each of `files` that has one, by device and inode. Looks once at every open descriptor."""
+    """Return a writer for each of `files` that has one, by device and inode. Reads every open descriptor once."""
     wanted = {(each.device, each.inode) for each in files}
     found: dict[tuple[int, int], Writer] = {}
     if wanted:
@@ -68,7 +68,7 @@ def _written_by(pid: int, inodes: Collection[int]) -> set[tuple[int, int]]:
     folder = f"{_PROC}/{pid}/fd"
     with contextlib.suppress(OSError):
         for number in os.listdir(folder):  # noqa: PTH208 - thousands of them
-            # One that has just been closed; a look at another one still counts.
+            # One that has just been closed; the others still count.
             with contextlib.suppress(OSError):
                 if os.readlink(f"{folder}/{number}").startswith("/") and _writes(pid, number, inodes):  # noqa: PTH115
                     status = os.stat(f"{folder}/{number}")  # noqa: PTH116 - the descriptor, not a path
@@ -77,7 +77,7 @@ def _written_by(pid: int, inodes: Collection[int]) -> set[tuple[int, int]]:
 
 
 def _writes(pid: int, number: str, inodes: Collection[int]) -> bool:
-    """Tell whether a descriptor can write and may be one of ours. Kernels since 5.14 name its inode here."""
+    """True if a descriptor can write and may be one of ours. Kernels since 5.14 name its inode here."""
     with open(f"{_PROC}/{pid}/fdinfo/{number}", "rb") as file:  # noqa: PTH123 - thousands of them
         facts = dict(line.split(b":", 1) for line in file.read(4_096).splitlines() if b":" in line)
     can_write = int(facts.get(b"flags", b"0"), 8) & os.O_ACCMODE != os.O_RDONLY

@@ -11,14 +11,14 @@ import pytest
 from scripted_api import scripted_api
 
 from activities.api.client import ApiOptions, CallRow, EnrichmentClient, PageRows, RowOutcome
-from activities.api.transport import pool as http_calls
-from activities.api.transport.pool import HttpCalls
+from activities.api.transport import base
+from activities.api.transport.calls import ApiCalls
 
 
 async def test_under_load_the_calls_follow_the_name_to_another_address_and_none_fails_or_is_repeated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http_calls, "CONNECTION_AGE_S", 0.3)
+    monkeypatch.setattr(base, "CONNECTION_AGE_S", 0.3)
     address = "127.0.0.1"
 
     def resolved(host: str, port: int, *_: object, **__: object) -> list[object]:
@@ -52,8 +52,8 @@ async def test_under_load_the_calls_follow_the_name_to_another_address_and_none_
 
 
 async def test_connections_that_are_idle_are_closed_though_nobody_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_calls, "KEEPALIVE_S", 0.2)
-    async with asyncio.timeout(20), scripted_api(lambda *_: 200) as api, HttpCalls(ApiOptions(url=api.url)) as made:
+    monkeypatch.setattr(base, "KEEPALIVE_S", 0.2)
+    async with asyncio.timeout(20), scripted_api(lambda *_: 200) as api, ApiCalls(ApiOptions(url=api.url)) as made:
         await asyncio.gather(*(made.post_row(b"{}", f"users-{number}") for number in range(5)))
         assert api.open_connections == 5
         while api.open_connections:

@@ -12,7 +12,7 @@ import pytest
 
 from activities.api.options import ApiOptions
 from activities.api.replies import MAX_RETRY_AFTER_S, Meaning, meaning_of_status, retry_after_s
-from activities.api.transport.pool import HttpCalls
+from activities.api.transport.calls import ApiCalls
 from activities.api.transport.replies import shown
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -60,9 +60,9 @@ def answering(*answers: bytes, close: bool = False) -> Script:
 
 
 @asynccontextmanager
-async def calls(port: int, **options: object) -> AsyncIterator[HttpCalls]:
+async def calls(port: int, **options: object) -> AsyncIterator[ApiCalls]:
     settings = {"url": f"http://127.0.0.1:{port}/enrich", "timeout_s": 0.5, **options}
-    async with HttpCalls(ApiOptions(**settings)) as made:  # type: ignore[arg-type]
+    async with ApiCalls(ApiOptions(**settings)) as made:  # type: ignore[arg-type]
         yield made
 
 

@@ -15,14 +15,14 @@ from tls_api import certificate, expired, front, tls_api
 
 from activities.api.client import ApiOptions, CallRow, EnrichmentClient, PageRows, RowOutcome
 from activities.api.replies import Meaning, Reply
-from activities.api.transport import pool as http_calls
-from activities.api.transport.pool import HttpCalls
+from activities.api.transport import calls
+from activities.api.transport.calls import ApiCalls
 
 WITH_OPENSSL = pytest.mark.system_tool("openssl", package="openssl")
 
 
 async def reply_of(url: str) -> Reply:
-    async with HttpCalls(ApiOptions(url=url, timeout_s=5.0)) as made:
+    async with ApiCalls(ApiOptions(url=url, timeout_s=5.0)) as made:
         return await made.post_row(b"{}", "users-1")
 
 
@@ -36,7 +36,7 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_calls, "SECOND_LOOK_S", 0.05)
+    monkeypatch.setattr(calls, "SECOND_LOOK_S", 0.05)
 
 
 @pytest.mark.parametrize("outage", [socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL])
@@ -67,7 +67,7 @@ async def test_a_name_service_that_hangs_is_a_timeout_that_names_the_host(monkey
         await asyncio.Event().wait()
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hung)
-    async with HttpCalls(ApiOptions(url="http://api.example/enrich", timeout_s=0.1)) as made:
+    async with ApiCalls(ApiOptions(url="http://api.example/enrich", timeout_s=0.1)) as made:
         reply = await made.post_row(b"{}", "users-1")
     assert (reply.meaning, reply.detail) == (Meaning.RETRY, "no connection to api.example within 0.1 s")
 

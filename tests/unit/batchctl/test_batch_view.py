@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from daemon.batchctl.state.batch_view import FIRST_TO_KNOW, NO_SERVER, NO_WORKER, NOT_STARTED, BatchView, merged
-from workflows.models import Counts, Pause
-from workflows.state import Waiting
+from workflows.models import Counts, Pause, Waiting
 
 OUT = Path("/out")
 VALUES: dict[str, Any] = {
