@@ -37,6 +37,7 @@ COMMANDS = {
     "export": ("proof", "write a whole result in source order"),
     "set": ("limits", "change the API limits of one running batch, or of all"),
     "doctor": ("doctor", "check settings, folders, API, Temporal and workers"),
+    "config": ("config", "check the configuration, or show what it says"),
 }
 """Each command, as the help lists them: its module in `daemon.batchctl.commands`, and what it does."""
 

@@ -60,8 +60,12 @@ def address(value: str) -> str:
     """Return `value` where it is IP:PORT or empty."""
     if value:
         host, _, port = value.rpartition(":")
-        ip_address(host.strip("[]"))
-        if not port.isdigit() or int(port) > HIGHEST_PORT:
+        try:
+            ip_address(host.strip("[]"))
+            usable = port.isdigit() and int(port) <= HIGHEST_PORT
+        except ValueError:  # its text would be about half of the value
+            usable = False
+        if not usable:
             raise ValueError("must be IP:PORT, such as 127.0.0.1:9464")
     return value
 

@@ -22,6 +22,10 @@ from workflows.ids import IdentityPolicy
 from workflows.models import CsvOptions, Shape
 
 PREFIX = "BATCH_"
+CONFIG_VARIABLE = "BATCH_CONFIG"
+"""Names the configuration file; it is no setting."""
+
+MOST_WORKERS = 256
 
 
 class Settings(BaseSettings):
@@ -205,12 +209,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        if isinstance(self.workers, int) and not 1 <= self.workers <= 256:  # noqa: PLR2004 - a sane bound
-            raise ValueError("BATCH_WORKERS must be 1 to 256, or auto")
+        if isinstance(self.workers, int) and not 1 <= self.workers <= MOST_WORKERS:
+            raise ValueError(f"BATCH_WORKERS must be 1 to {MOST_WORKERS}, or auto")
         if self.ready_marker and "{name}" not in self.ready_marker:
             raise ValueError("BATCH_READY_MARKER must contain {name}")
-        if self.encoding != "auto":
-            _check_encoding(self.encoding)
+        try:
+            checked_encoding(self.encoding)
+        except ValueError as error:
+            raise ValueError(f"BATCH_ENCODING: {error}") from None
         return self
 
     def shape(self) -> Shape:
@@ -245,29 +251,44 @@ def load_settings(environ: Mapping[str, str] = os.environ, **overrides: object) 
         SettingsError: a value is wrong, or a `BATCH_*` name is unknown; the message names it and says what to do.
     """
     _refuse_unknown(environ)
+    given = {name.lower().removeprefix(PREFIX.lower()): value for name, value in environ.items() if _is_ours(name)}
+    settings = Settings.__new__(Settings)  # its __init__ would read the environment of this process, whatever is given
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks what the environment holds
+        Settings.__pydantic_validator__.validate_python({**given, **overrides}, self_instance=settings)
+        return settings
     except ValidationError as error:
         raise SettingsError("; ".join(_message(each) for each in error.errors())) from error
 
 
-def _check_encoding(name: str) -> None:
+def checked_encoding(name: str) -> str:
+    """Return `name` where it is `auto` or an encoding in which files are read.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if name == "auto":
+        return name
     if known(name) is None:
-        raise ValueError(f"BATCH_ENCODING: {name} is not an encoding Python knows")
+        raise ValueError(f"{name} is not an encoding Python knows")
     if readable(name) is None:
         raise ValueError(
-            f"BATCH_ENCODING: {name} is none of the encodings that are read, since in others a comma or a quote may be "
+            f"{name} is none of the encodings that are read, since in others a comma or a quote may be "
             "part of another character; convert the files to UTF-8, or set one of those in docs/csv.md"
         )
+    return name
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for name in environ:
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
+        if _is_ours(name) and name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f"did you mean {close[0]}?" if close else "docs/configuration.md lists the settings"
             raise SettingsError(f"{name} is not a setting of batchd; {hint}")
+
+
+def _is_ours(variable: str) -> bool:
+    return variable.upper().startswith(PREFIX) and variable.upper() != CONFIG_VARIABLE
 
 
 def _message(error: Any) -> str:

@@ -1,0 +1,1 @@
+"""What can be wrong with a configuration beyond the type of one value."""

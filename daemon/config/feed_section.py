@@ -1,0 +1,79 @@
+"""`[feed.NAME]`: which files are taken from where, how they are read, and which API their rows go to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Discriminator, Field, StrictBool, Tag, field_validator
+
+from daemon.config.grammar.section import Section, shared, tables_as
+from daemon.config.setting_values import NamedPath
+from daemon.config.settings import checked_encoding
+from workflows.ids import IdentityPolicy
+
+HeaderNames: TypeAlias = Annotated[
+    Annotated[StrictBool, Tag("<plain>")] | Annotated[tuple[str, ...], Tag("<names>")],
+    Discriminator(lambda value: "<names>" if isinstance(value, list | tuple) else "<plain>"),
+]
+TableSchema: TypeAlias = Annotated[
+    Annotated[NamedPath, Tag("<plain>")] | Annotated[dict[str, Any], Tag("<table>")],
+    Discriminator(tables_as("<table>")),
+]
+
+
+class FeedSection(Section):
+    """One feed: a folder that files are dropped into, and what is done with them."""
+
+    inbox: NamedPath = Field(
+        description="Folder that is watched for new files; it gets its own `.processing`, `archive`, `failed` and "
+        "`duplicates`."
+    )
+    api: str = Field("", description="Name of the API that the rows go to; may be left out where there is one.")
+    pattern: str = shared("pattern")
+    output_root: NamedPath | None = Field(
+        None, description="Folder of the feed's output folders; left out: that of `[service]`."
+    )
+    identity: IdentityPolicy = shared("identity")
+    settle_s: float = shared("settle_s")
+    ready_marker: str = shared("ready_marker")
+    max_file_bytes: int = shared("max_file_bytes")
+    in_memory_max_bytes: int = shared("in_memory_max_bytes")
+    page_rows: int = shared("page_rows")
+    pages_in_flight: int = shared("pages_in_flight")
+    max_fallback: str = shared("max_fallback")
+    max_rejected: str = shared("max_rejected")
+    required_columns: tuple[str, ...] = shared(
+        "required_columns", description="Columns that a file must have; a file without them is refused."
+    )
+    encoding: str = shared("encoding")
+    delimiter: Literal["auto", ",", ";", "tab", "|"] = shared("delimiter")
+    quote: str = Field('"', max_length=1, description="Character around fields that hold separators; empty: none.")
+    escape: str = Field("", max_length=1, description="Character that takes the next one's meaning away; empty: none.")
+    header: HeaderNames = Field(
+        True, description="Whether the first record has the names of the columns, or the names themselves."
+    )
+    skip_lines: int = Field(0, ge=0, le=1_000_000, description="Lines before the header that are passed over.")
+    comment: str = Field("", max_length=1, description="First character of lines that are passed over; empty: none.")
+    trim: bool = Field(False, description="Take spaces away from both ends of every field.")
+    decimal: Literal[".", ","] = Field(".", description="Decimal separator of the numbers in the files.")
+    table_schema: TableSchema | None = Field(
+        None,
+        alias="schema",
+        description="A Frictionless Table Schema that rows must fit, as a table or the path of a JSON file.",
+    )
+
+    @field_validator("ready_marker")
+    @classmethod
+    def _names_the_file(cls, value: str) -> str:
+        if value and "{name}" not in value:
+            raise ValueError("must contain {name}, such as {name}.done")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _can_be_read(cls, value: str) -> str:
+        return checked_encoding(value)
+
+
+NOT_SERVED_YET = ("table_schema", "quote", "escape", "header", "skip_lines", "comment", "trim", "decimal")
+"""Keys that are checked, and that this version does not act upon."""

@@ -1,0 +1,105 @@
+"""The file `batchd.toml`: found, read, and every key of it on its line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daemon.config.findings import Finding, WrongConfiguration
+from daemon.config.grammar.toml_lines import KeyPath, key_lines
+from daemon.config.settings import CONFIG_VARIABLE
+from workflows.errors import SettingsError
+
+USUAL_PATHS = (Path("batchd.toml"), Path("/etc/batchd/batchd.toml"))
+MAX_FILE_BYTES = 4_194_304
+_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFile:
+    """A file that has been read. `name` is its path as it was given, `folder` what relative paths in it belong to."""
+
+    name: str
+    folder: Path
+    document: dict[str, Any]
+    lines: dict[KeyPath, int]
+
+    def line_of(self, path: KeyPath) -> int:
+        """Return the line of a key, or of the nearest table around it; 1 where there is none."""
+        return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), 1)
+
+    def sha256(self) -> str:
+        """Return the hash of what the file says, whatever its layout, without secrets and where they are."""
+        canonical = json.dumps(_without_secrets(self.document), sort_keys=True, separators=(",", ":"), default=str)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def config_path(given: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the file to read: `given`, else `BATCH_CONFIG`, else the first usual one that exists; None for none.
+
+    Raises:
+        SettingsError: `BATCH_CONFIG` is empty.
+    """
+    if given is not None:
+        return given
+    if CONFIG_VARIABLE in environ:
+        if not environ[CONFIG_VARIABLE].strip():
+            raise SettingsError(f"{CONFIG_VARIABLE} is empty; set it to the path of a file, or unset it")
+        return Path(environ[CONFIG_VARIABLE])
+    return next((each for each in USUAL_PATHS if os.path.lexists(each)), None)
+
+
+def read_file(path: Path) -> ConfigFile:
+    """Read a configuration file.
+
+    Raises:
+        WrongConfiguration: it cannot be read, or is no TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise _unusable(path, f"cannot be read: {error.strerror}", todo="name a file that batchd may read") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise _unusable(path, f"is no configuration file: it is longer than {MAX_FILE_BYTES:,} bytes")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _unusable(path, "is not in UTF-8", line=line, todo="save the file as UTF-8") from error
+    return ConfigFile(
+        name=str(path), folder=path.absolute().parent, document=_document(path, text), lines=key_lines(text)
+    )
+
+
+def _document(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = _PLACE.search(str(error))
+        line = int(place[1]) if place and place[1] else len(text.splitlines())
+        what = f"is no TOML: {_PLACE.sub('', str(error))}"
+        raise _unusable(path, what, line=line, todo="see https://toml.io") from error
+    except RecursionError as error:
+        raise _unusable(path, "is nested too deep") from error
+
+
+def _unusable(path: Path, what: str, *, line: int = 0, todo: str = "") -> WrongConfiguration:
+    return WrongConfiguration([Finding(file=str(path), line=line, key="", what=what, todo=todo)])
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_secrets(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() in ({"file"}, {"env"}):
+        return "secret"
+    return {key: _without_secrets(each) for key, each in value.items()}

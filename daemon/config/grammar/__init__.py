@@ -1,0 +1,1 @@
+"""How the configuration is written: tables, durations, rates, patterns, the two languages, and lines."""
