@@ -7,27 +7,18 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from activities.disk.errors import disk_errors
-from activities.file_source import file_source
-from activities.manifest.reader import read_result
-from activities.output.names import manifest_name
-from activities.output.output_folder import OutputFolder
 from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
 from daemon.intake.admit.checked_moves import SET_ASIDE, give_back, set_aside_id
 from daemon.intake.dispatch import Outcome
 from daemon.intake.endings import Endings
-from daemon.intake.observe.entries import Dropped, Entry, entries, entry_at
-from daemon.intake.observe.names import Names
+from daemon.intake.observe.entries import Dropped, Entry, Names, entries, entry_at
 from workflows.errors import InvalidBatchId, TransientError
 from workflows.ids import checked_id, displayed
-from workflows.models import BatchRef, Counts
-from workflows.models import Outcome as Ended
-from workflows.requests import FileSource
 
 ADOPTED_PER_SCAN = 500
 ASKED_PER_SCAN = 20
