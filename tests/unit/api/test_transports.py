@@ -211,6 +211,7 @@ async def test_connections_that_are_idle_are_closed_though_nobody_calls(
 
 async def test_a_connection_that_is_old_carries_no_further_call(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "CONNECTION_AGE_S", 0.0)
+    monkeypatch.setattr(base, "KEEPALIVE_S", 0.2)
     async with asyncio.timeout(20), scripted_api(lambda *_: 200) as api, ApiCalls(ApiOptions(url=api.url)) as made:
         for number in range(3):
             assert (await made.post_row(b"{}", f"users-{number}")).meaning is Meaning.DONE
