@@ -64,7 +64,7 @@ class Endings:
             )
             self._file(receipt, "failed", reason, "no_result")
             return
-        with OutputFolder.look(output_dir) as folder:
+        with OutputFolder.existing(output_dir) as folder:
             result = read_result(folder, 1)
         outcome: Ended = "cancelled" if result.status == "cancelled" else "completed"
         self._file(replace(receipt, counts=result.counts), outcome, "", "")

@@ -19,7 +19,7 @@ from activities.api.options import ApiOptions
 from activities.api.transport import base
 from activities.api.transport.base import Answer, Answered, BrokenAnswer, NoAnswer, Request, StaleConnection
 from activities.api.transport.headers import BODY_METHODS, fixed_headers, origin_of, raw_headers, without_body
-from activities.api.transport.replies import shown
+from activities.api.transport.replies import public_address
 from activities.api.transport.tls import tls_context
 
 SWITCHING_PROTOCOLS = 101
@@ -144,7 +144,7 @@ class GeneralTransport:
             message = f"no connection to {self._origin.host} within {self._options.timeout_s:g} s"
             return NoAnswer(TimeoutError(message), sent=False)
         if isinstance(error, httpx2.ProxyError):
-            refused = ConnectionError(f"the proxy {shown(self._proxy)} answered {error}")
+            refused = ConnectionError(f"the proxy {public_address(self._proxy)} answered {error}")
             return NoAnswer(refused, sent=False)
         system_error = _system_error(error)
         if not progress.sent:
@@ -221,7 +221,7 @@ class _Progress:
 
 
 def _goes_on(response: httpx2.Response) -> bool:
-    """Tell whether more came than the answer: the next call would take it for its own, which httpx2 does not mind.
+    """Return whether more came than the answer: the next call would take it for its own, which httpx2 does not mind.
 
     The parser is where nobody is meant to look; where it is not found, so that this cannot be known, no connection is
     used again.

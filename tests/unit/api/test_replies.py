@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from activities.api.replies import MAX_RETRY_AFTER_S, Meaning, meaning_of_status, retry_after_s
-from activities.api.transport.replies import shown
+from activities.api.transport.replies import public_address
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,7 @@ def test_retry_after_is_read_as_seconds_and_as_a_date_within_reason(header: str 
 
 
 def test_an_address_is_shown_without_what_may_be_secret() -> None:
-    assert shown("https://user:pass@api.example.org:8443/v1/enrich?token=x") == "https://api.example.org:8443/v1/enrich"
+    assert (
+        public_address("https://user:pass@api.example.org:8443/v1/enrich?token=x")
+        == "https://api.example.org:8443/v1/enrich"
+    )
