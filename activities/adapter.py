@@ -236,7 +236,7 @@ async def _in_thread(function: Callable[..., T], *arguments: object) -> T:
 
 
 async def _ended(work: asyncio.Future[Any]) -> bool:
-    """Wait until `work` has ended, and tell whether somebody asked to be spared the wait."""
+    """Wait until `work` has ended, and return whether somebody asked to be spared the wait."""
     cancelled = False
     while not work.done():
         try:

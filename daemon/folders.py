@@ -10,8 +10,8 @@ from pathlib import Path
 from activities.disk.modes import FOLDER_MODE, restrict
 from activities.source.inbox import blocked_folder, in_the_way, make_in
 from daemon.config.settings import Settings
+from daemon.intake.observe.entries import FOLDERS
 from daemon.intake.observe.inbox_access import WRITABLE_BY_OTHERS, check_own_folders, is_shared, weakness
-from daemon.intake.observe.names import FOLDERS
 from daemon.intake.sign_of_life import was_worked
 from daemon.temporal.server_record import DATABASE
 from workflows.errors import SettingsError

@@ -43,16 +43,16 @@ def _run(parsed: argparse.Namespace) -> int:
         set_up_logging(settings)
         uvloop.run(_until_stopped(parsed, settings))
     except SettingsError as error:
-        return _said(parsed, error, EXIT_SETTINGS)
+        return _report_failure(parsed, error, EXIT_SETTINGS)
     except TemporalUnreachable as error:
-        return _said(parsed, error, EXIT_UNREACHABLE)
+        return _report_failure(parsed, error, EXIT_UNREACHABLE)
     except Exception:
         logger.exception("daemon.crashed")
         return EXIT_CRASH
     return 0
 
 
-def _said(parsed: argparse.Namespace, error: Exception, code: int) -> int:
+def _report_failure(parsed: argparse.Namespace, error: Exception, code: int) -> int:
     """Say why this ends: to people, or where this is a child, to the parent, which says it on."""
     if parsed.command == "work" and parsed.process_of:
         sys.stdout.write(f"{error}\n")

@@ -17,7 +17,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.adapter import BatchActivities
 from activities.api.client import ApiOptions, EnrichmentClient
-from activities.api.transport.replies import shown
+from activities.api.transport.replies import public_address
 from activities.registry.receipts import Receipts
 from activities.stall_detector import StallDetector
 from activities.workspace import Workspace
@@ -86,7 +86,7 @@ def build_workers(
         inbox=settings.inbox.absolute(),
         output_root=settings.output_root.absolute(),
         receipts=Receipts(settings.state_dir.absolute()),
-        api_url=shown(settings.api_url),
+        api_url=public_address(settings.api_url),
         producer_version=version("batchd"),
         settings=_shaping(settings),
     )

@@ -31,7 +31,7 @@ MAX_TEXT_CHARS = 500
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """A limit that is past: the name of its setting, and what an operator is told."""
+    """A limit that is past: the name of its setting, and the question to the operator."""
 
     limit: str
     reason: str

@@ -36,7 +36,7 @@ class Outage:
             self._prober = page
 
     def ended(self) -> bool:
-        """Note that the API answers; tell whether that is news."""
+        """Note that the API answers, and return whether that is news."""
         news = self.waiting is not None
         self.waiting, self._prober, self.since = None, None, ""
         return news

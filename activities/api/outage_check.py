@@ -23,7 +23,7 @@ PATIENCE_S = 5.0
 
 
 async def api_is_down(session: Session, reply: Reply) -> bool:
-    """Judge by calls made from now on whether the API is down; `reply` is the last one of the row in question."""
+    """Find out by calls made from now on whether the API is down; `reply` is the last one of the row in question."""
     circuit, failed_at = session.circuit, session.clock()
     session.rows_under_way -= 1
     try:

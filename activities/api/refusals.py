@@ -14,7 +14,7 @@ from activities.api.replies import Meaning, Reply
 from activities.api.retries import Attempt
 from activities.api.rows import PageOutcome
 from activities.api.session import Session
-from activities.api.transport.replies import shown
+from activities.api.transport.replies import public_address
 
 
 class Page(Protocol):
@@ -130,8 +130,9 @@ class RefusedRows:
     def _reason(self, reply: Reply) -> str:
         if reply.meaning is Meaning.REFUSED:
             return reply.detail
+        address = public_address(self._session.options.url)
         return (
-            f"the API at {shown(self._session.options.url)} answers {reply.status} to every row: the address is wrong, "
+            f"the API at {address} answers {reply.status} to every row: the address is wrong, "
             "not the rows; mend BATCH_API_URL, restart, then resume (where the address is right and these rows are "
             "not known there, resume alone goes further before it pauses again)"
         )

@@ -1,4 +1,4 @@
-"""What one worker knows of its API, over all batches: shared by all that makes calls or judges what comes of them.
+"""What one worker knows of its API, over all batches: shared by all that makes calls or decides what comes of them.
 
 Everything else in this folder imports it and it imports none of that: who wants to know of failed calls registers.
 """

@@ -61,7 +61,7 @@ class OutputFolder(Directory):
             os.close(root_fd)
 
     @classmethod
-    def look(cls, directory: Path) -> Self:
+    def existing(cls, directory: Path) -> Self:
         """Open a folder to read it, whoever owns it: a copy, or one that was handed over.
 
         Raises:

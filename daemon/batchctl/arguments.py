@@ -43,7 +43,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def add_reason(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
-    """Let the command be told why; the reason is kept with the batch."""
+    """Let the command take a reason, which is kept with the batch."""
     parser.add_argument("--reason", metavar="R", default="", required=required, help="why; kept with the batch")
 
 

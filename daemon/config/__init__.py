@@ -1,1 +1,1 @@
-"""What the service is told: settings and secrets."""
+"""Settings and secrets."""

@@ -21,9 +21,8 @@ from daemon.intake.admit.candidate import Candidate, RuleContext
 from daemon.intake.admit.duplicates import RECEIPT, what_next
 from daemon.intake.admit.refusals import REFUSED, Obstacle
 from daemon.intake.admit.rules import OUTSIDE, RuleResult, first_broken, results
-from daemon.intake.observe.entries import entries, entry_at
-from daemon.intake.observe.names import DUPLICATES
-from daemon.intake.observe.writers import writers_of
+from daemon.intake.observe.entries import DUPLICATES, entries, entry_at
+from daemon.intake.observe.writing import writers_of
 from workflows.ids import displayed, slug
 
 MOST_FATES = 20

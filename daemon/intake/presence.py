@@ -8,8 +8,8 @@ from pathlib import Path
 
 from activities.source.inbox import blocked_folder, in_the_way
 from daemon.config.settings import Settings
+from daemon.intake.observe.entries import FOLDERS
 from daemon.intake.observe.inbox_access import check_own_folders
-from daemon.intake.observe.names import FOLDERS
 from daemon.intake.sign_of_life import check_inbox
 
 logger = logging.getLogger(__name__)

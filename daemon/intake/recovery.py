@@ -7,37 +7,22 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from activities.disk.errors import disk_errors
-from activities.file_source import file_source
-from activities.manifest.reader import read_result
-from activities.output.names import manifest_name
-from activities.output.output_folder import OutputFolder
 from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
 from daemon.intake.admit.checked_moves import SET_ASIDE, give_back, set_aside_id
 from daemon.intake.dispatch import Outcome
-from daemon.intake.observe.entries import Dropped, Entry, entries, entry_at
-from daemon.intake.observe.names import Names
+from daemon.intake.endings import Endings
+from daemon.intake.observe.entries import Dropped, Entry, Names, entries, entry_at
 from workflows.errors import InvalidBatchId, TransientError
 from workflows.ids import checked_id, displayed
-from workflows.models import BatchRef, Counts
-from workflows.models import Outcome as Ended
-from workflows.requests import FileSource
 
 ADOPTED_PER_SCAN = 500
 ASKED_PER_SCAN = 20
 """Batches whose outcome is asked for at each rescan, in turn: a workflow ended past us is found, without a storm."""
-
-_ENDS: dict[Outcome, tuple[Ended, str]] = {
-    "failed": ("failed", "the workflow failed in Temporal before it could file the source"),
-    "cancelled": ("cancelled", "the workflow was cancelled in Temporal"),
-    "terminated": ("failed", "the workflow was terminated in Temporal, past batchd"),
-    "timed_out": ("failed", "the workflow timed out in Temporal"),
-}
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +44,7 @@ class Leftovers:
         self._inbox = settings.inbox.absolute()
         self._folder = self._inbox / PROCESSING
         self._names = Names(settings)
+        self._endings = Endings(settings, receipts)
         self._running: dict[str, None] = {}
         self._turn: deque[str] = deque()
         self._logged: set[bytes] = set()
@@ -105,17 +91,11 @@ class Leftovers:
         if receipt is None or not (self._folder / batch_id).exists():
             self._running.pop(batch_id, None)
             return None
-        if receipt.ended:
-            self._file(receipt, receipt.state, receipt.reason, receipt.error_type)  # type: ignore[arg-type]
-        elif outcome == "completed":
-            self._file_by_result(receipt)
-        elif outcome in _ENDS:
-            ended, reason = _ENDS[outcome]
-            self._file(receipt, ended, reason, outcome)
-        elif outcome == "unknown":
+        if outcome == "unknown" and not receipt.ended:
             logger.warning("batch.forgotten", extra={"fields": {"id": batch_id, "todo": "it is started again"}})
             self._running.pop(batch_id, None)
             return receipt
+        self._endings.file(receipt, outcome)
         return None
 
     def _adopt_or_log(self, identity: str, found: Found) -> None:
@@ -170,40 +150,6 @@ class Leftovers:
         now = entry_at(self._inbox / os.fsdecode(self._names.marked_by(marker)))
         return now is None or set_aside_id(now.name, now.fingerprint) != folder.name
 
-    def _file_by_result(self, receipt: Receipt) -> None:
-        """File the source of a batch that Temporal calls completed. It is so only where its manifest is here too."""
-        output_dir = Path(receipt.output_dir or self._settings.output_root.absolute() / receipt.workflow_id)
-        with disk_errors(f"looking for the result of {receipt.id}"):
-            output_dir.parent.stat()
-            there = _is_there(output_dir / manifest_name(1))
-        if not there:
-            reason = (
-                f"Temporal says that {receipt.workflow_id} is completed, and there is no manifest in {output_dir}: "
-                "another installation has worked a batch of this id, or the result was removed"
-            )
-            self._file(receipt, "failed", reason, "no_result")
-            return
-        with OutputFolder.look(output_dir) as folder:
-            result = read_result(folder, 1)
-        outcome: Ended = "cancelled" if result.status == "cancelled" else "completed"
-        self._file(replace(receipt, counts=result.counts), outcome, "", "")
-
-    def _file(self, receipt: Receipt, outcome: Ended, reason: str, error_type: str) -> None:
-        manifest = "manifest.json" if (Path(receipt.output_dir) / "manifest.json").is_file() else None
-        file_source(
-            self._inbox,
-            self._receipts,
-            FileSource(
-                batch=BatchRef(id=receipt.id, source=receipt.source, csv=self._settings.shape().csv),
-                outcome=outcome,
-                reason=reason,
-                error_type=error_type,
-                counts=receipt.counts or Counts(),
-                manifest=receipt.manifest or manifest,
-            ),
-        )
-        logger.warning("batch.filed", extra={"fields": {"id": receipt.id, "outcome": outcome, "why": reason}})
-
     def _identity(self, entry: Entry) -> str | None:
         try:
             identity = checked_id(displayed(entry.name))
@@ -220,11 +166,3 @@ class Leftovers:
         if name not in self._logged:
             self._logged.add(name)
             logger.warning("claim.strange", extra={"fields": {"folder": f"{PROCESSING}/{displayed(name)}", "why": why}})
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return False
-    return True

@@ -22,8 +22,7 @@ from daemon.intake.admit.admission import Taking
 from daemon.intake.admit.refusals import Obstacle
 from daemon.intake.admit.screening import Screened, Screening
 from daemon.intake.dispatch import Launches, Starter
-from daemon.intake.observe.entries import Dropped
-from daemon.intake.observe.names import DUPLICATES
+from daemon.intake.observe.entries import DUPLICATES, Dropped
 from daemon.intake.observe.queue import Queue
 from daemon.intake.presence import Presence
 from daemon.intake.recovery import Found, Leftovers

@@ -52,7 +52,7 @@ def export_rows(directory: Path, out: BinaryIO, fmt: Format, *, formula_safe: bo
         OutputRefused: there is no finished result, or a chunk is missing or not what the manifest says. The latter
             is known only when the chunk has been read, so some of its rows may have been written.
     """
-    with OutputFolder.look(directory) as folder:
+    with OutputFolder.existing(directory) as folder:
         generation = newest_generation(folder) or 1
         manifest = read_manifest(folder, generation)
         if digest_of(manifest) != manifest["integrity"]["digest"]:

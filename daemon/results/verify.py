@@ -41,7 +41,7 @@ def verify(directory: Path, *, source: Path | None = None) -> Verdict:
         OutputRefused: there is no such folder, or it may not be read.
         TransientError: the disk fails.
     """
-    with OutputFolder.look(directory) as folder:
+    with OutputFolder.existing(directory) as folder:
         return _Verification(folder).verdict(source)
 
 

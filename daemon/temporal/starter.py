@@ -42,7 +42,7 @@ _OF_THE_SERVER = {
     RPCStatusCode.PERMISSION_DENIED,
     RPCStatusCode.NOT_FOUND,  # of a start: the namespace
 }
-"""What every start is told alike; any other answer is about the one batch."""
+"""The answers that every start would get; any other one is about the one batch."""
 
 Outcome = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out", "unknown"]
 

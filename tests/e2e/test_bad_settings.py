@@ -72,9 +72,9 @@ def test_a_worker_that_refuses_its_settings_ends_the_service_with_its_last_words
 
 def test_doctor_tells_of_a_bad_port_and_of_a_bad_token_without_a_traceback(installation: Make) -> None:
     site = installation(BATCH_API_URL="http://127.0.0.1:99999/x")
-    told = site.batchctl("doctor")
-    assert (told.returncode, "BATCH_API_URL: the port must be" in told.stderr) == (2, True), told.stderr
+    reported = site.batchctl("doctor")
+    assert (reported.returncode, "BATCH_API_URL: the port must be" in reported.stderr) == (2, True), reported.stderr
     site.set(BATCH_API_URL="http://127.0.0.1:1/x", BATCH_API_TOKEN_FILE=str(site.root / "none"))
-    told = site.batchctl("doctor")
-    assert "Traceback" not in told.stderr
-    assert "none cannot be read: No such file or directory" in told.stdout
+    reported = site.batchctl("doctor")
+    assert "Traceback" not in reported.stderr
+    assert "none cannot be read: No such file or directory" in reported.stdout

@@ -185,8 +185,8 @@ def test_an_output_folder_planted_as_a_symlink_fails_the_batch_and_is_not_follow
     claimed = _id_of(site, "users.csv")
     (site.output_root / f"batch-{claimed}").symlink_to(elsewhere)
 
-    told = eventually(lambda: next(iter(site.inbox.glob("failed/*/REASON.txt")), None), "a reason")
-    assert "is not a folder of its own" in told.read_text()
+    reported = eventually(lambda: next(iter(site.inbox.glob("failed/*/REASON.txt")), None), "a reason")
+    assert "is not a folder of its own" in reported.read_text()
     assert list(elsewhere.iterdir()) == []
 
 

@@ -107,7 +107,7 @@ def test_damaged_pages_are_found_in_one_pass_over_the_files(tmp_path: Path, monk
         (work.directory / f"chunk-{page:06d}.json").write_bytes(b"torn")
     read = _reads(monkeypatch)
     facts = work.facts
-    monkeypatch.setattr(work, "facts", lambda **told: (read.update(["source"]), facts(**told))[1])
+    monkeypatch.setattr(work, "facts", lambda **reported: (read.update(["source"]), facts(**reported))[1])
     checked = Checked()
     found: list[int] = []
     while (written := work.finish(checked=checked)).file is None:

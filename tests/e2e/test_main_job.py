@@ -146,8 +146,8 @@ def test_a_file_that_is_no_csv_is_refused_with_its_reason_and_the_next_file_is_w
 
     site.finished()
 
-    told = eventually(lambda: next(iter(site.inbox.glob("failed/refused-broken-*/REASON.txt")), None), "a reason")
-    assert "quote" in told.read_text()
+    reported = eventually(lambda: next(iter(site.inbox.glob("failed/refused-broken-*/REASON.txt")), None), "a reason")
+    assert "quote" in reported.read_text()
 
 
 def test_sigterm_in_mid_batch_ends_cleanly_and_the_next_start_goes_on(installation: Make) -> None:

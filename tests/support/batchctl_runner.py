@@ -34,7 +34,7 @@ class BatchctlRunner:
     def __init__(self, root: Path, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
         self.inbox, self.output_root, self.state_dir = root / "inbox", root / "out", root / "state"
         for folder in (self.inbox, self.output_root, self.state_dir):
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
         self.receipts = Receipts(self.state_dir)
         self._patch, self._capture = patch, capture
         self.set(BATCH_INBOX=self.inbox, BATCH_OUTPUT_ROOT=self.output_root, BATCH_STATE_DIR=self.state_dir)

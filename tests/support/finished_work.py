@@ -186,7 +186,7 @@ class FinishedWork:
         )
 
     def facts(self, *, finished_at: str = FINISHED_AT, **facts: Any) -> ManifestFacts:
-        told: dict[str, Any] = {
+        reported: dict[str, Any] = {
             "delimiter": self.dialect.delimiter,
             "quote": self.dialect.quote,
             "encoding": self.dialect.encoding,
@@ -199,7 +199,7 @@ class FinishedWork:
             "producer_version": "0.1.0",
             "settings": {"api_attempts": 3},
         }
-        return ManifestFacts(finished_at=finished_at, **{**told, **facts})
+        return ManifestFacts(finished_at=finished_at, **{**reported, **facts})
 
     def _row(self, record: Record | Rejected, answer: Answer) -> DurableRow:
         if isinstance(record, Rejected):

@@ -6,7 +6,7 @@ from activities.api.options import ApiOptions
 from activities.api.transport.base import Transport
 from activities.api.transport.fast import FastTransport
 from activities.api.transport.proxies import proxy_for
-from activities.api.transport.replies import shown
+from activities.api.transport.replies import public_address
 
 
 def transport_for(options: ApiOptions, url: str) -> tuple[Transport, str]:
@@ -22,6 +22,6 @@ def transport_for(options: ApiOptions, url: str) -> tuple[Transport, str]:
     from activities.api.transport.general import GeneralTransport  # noqa: PLC0415 - httpx2 costs who needs it alone
 
     if proxy:
-        why = f"Calls go through the proxy {shown(proxy)} ({source}), over the general transport."
+        why = f"Calls go through the proxy {public_address(proxy)} ({source}), over the general transport."
         return GeneralTransport(url, options, proxy), why
     return GeneralTransport(url, options), "HTTP/2 is asked for, so calls go over the general transport."

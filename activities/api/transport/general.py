@@ -19,10 +19,13 @@ from activities.api.options import ApiOptions
 from activities.api.transport import base
 from activities.api.transport.base import Answer, Answered, BrokenAnswer, NoAnswer, Request, StaleConnection
 from activities.api.transport.headers import BODY_METHODS, fixed_headers, origin_of, raw_headers, without_body
-from activities.api.transport.replies import shown
+from activities.api.transport.replies import public_address
 from activities.api.transport.tls import tls_context
 
 SWITCHING_PROTOCOLS = 101
+OVERTIME = 1.05
+"""A call is ended from outside this much later: a handshake that is cancelled leaves its socket to the collector."""
+
 CLOSED = "the API closed the connection without an answer"
 
 
@@ -83,7 +86,7 @@ class GeneralTransport:
         started = time.perf_counter()
         pool, progress = self._taken(anew=request.anew), _Progress()
         try:
-            async with asyncio.timeout(self._options.timeout_s):
+            async with asyncio.timeout(self._options.timeout_s * OVERTIME):
                 outcome: Answer | NoAnswer = await self._answer(pool.http, request, headers, progress)
         except Exception as error:  # noqa: BLE001 - whatever it is, a call that is not answered would never end
             outcome = self._no_answer(error, progress)
@@ -102,7 +105,8 @@ class GeneralTransport:
         headers: list[tuple[bytes, bytes]],
         progress: _Progress,
     ) -> Answer:
-        extensions = {"target": request.target, "trace": progress.note}
+        timeout = {"connect": self._options.timeout_s}
+        extensions = {"target": request.target, "trace": progress.note, "timeout": timeout}
         stream = httpx2.ByteStream(request.body)
         sent = httpx2.Request(
             request.method.decode("ascii"), self._url, headers=headers, stream=stream, extensions=extensions
@@ -114,6 +118,8 @@ class GeneralTransport:
         progress.answering = True
         try:
             body = await self._body(response)
+            if _goes_on(response):
+                self._retire()
         finally:
             await response.aclose()
         encoding = response.headers.get("content-encoding", "").lower()
@@ -132,13 +138,13 @@ class GeneralTransport:
 
     def _no_answer(self, error: Exception, progress: _Progress) -> NoAnswer:
         """Return the same that the fast transport would have said."""
-        if isinstance(error, TimeoutError):
+        if isinstance(error, (TimeoutError, httpx2.TimeoutException)):
             if progress.sent:
                 return NoAnswer(TimeoutError())
             message = f"no connection to {self._origin.host} within {self._options.timeout_s:g} s"
             return NoAnswer(TimeoutError(message), sent=False)
         if isinstance(error, httpx2.ProxyError):
-            refused = ConnectionError(f"the proxy {shown(self._proxy)} answered {error}")
+            refused = ConnectionError(f"the proxy {public_address(self._proxy)} answered {error}")
             return NoAnswer(refused, sent=False)
         system_error = _system_error(error)
         if not progress.sent:
@@ -147,7 +153,7 @@ class GeneralTransport:
 
     def _cut_off(self, error: Exception, system_error: OSError | None, progress: _Progress) -> NoAnswer:
         """Return what it means that a connection ended with a call on it."""
-        closed = isinstance(error, httpx2.NetworkError) or "disconnected without" in str(error)
+        closed = isinstance(error, (httpx2.NetworkError, OSError)) or "disconnected without" in str(error)
         if not closed and not progress.answering:
             return NoAnswer(BrokenAnswer(f"the answer is no HTTP: {error}"))
         if progress.answering:
@@ -212,6 +218,21 @@ class _Progress:
             self.connected = True
         elif event.endswith("send_request_headers.started"):
             self.sent = facts["request"].method != b"CONNECT"
+
+
+def _goes_on(response: httpx2.Response) -> bool:
+    """Return whether more came than the answer: the next call would take it for its own, which httpx2 does not mind.
+
+    The parser is where nobody is meant to look; where it is not found, so that this cannot be known, no connection is
+    used again.
+    """
+    if response.extensions["http_version"] == b"HTTP/2":
+        return False
+    try:
+        parser = cast("Any", response.stream)._httpcore_stream._stream._connection._h11_state  # noqa: SLF001
+        return bool(parser.trailing_data[0])
+    except AttributeError:
+        return True
 
 
 def _system_error(error: BaseException) -> OSError | None:

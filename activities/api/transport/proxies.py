@@ -44,7 +44,7 @@ def _checked(proxy: str, source: str) -> str:
 
 
 def _is_excepted(host: str, exceptions: str) -> bool:
-    """Tell whether `exceptions`, separated by commas or blanks, hold the host, a domain or a network that it is in."""
+    """Return whether `exceptions`, separated by commas or blanks, hold the host, a domain or a network of it."""
     names = exceptions.replace(",", " ").split()
     return names == ["*"] or any(_is_in(host.rstrip("."), name.lower()) for name in names)
 

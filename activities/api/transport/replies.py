@@ -29,7 +29,7 @@ def reply_of(outcome: Answer | NoAnswer, url: str, options: ApiOptions) -> Reply
     detail = f"the API answered {status}"
     if meaning is Meaning.REFUSED:
         detail = (
-            f"the API at {shown(options.url)} answered {status}: it does not accept the credentials; mend "
+            f"the API at {public_address(options.url)} answered {status}: it does not accept the credentials; mend "
             "BATCH_API_TOKEN or BATCH_API_TOKEN_FILE, restart, then resume"
         )
     return Reply(meaning, status, f"http_{status}", retry_after_s=wanted_s, latency_ms=answer.latency_ms, detail=detail)
@@ -96,8 +96,9 @@ def _reply_without_answer(outcome: NoAnswer, url: str, timeout_s: float) -> Repl
         detail = shortened(str(error), 300) or f"no answer within {timeout_s:g} s"
         return Reply(Meaning.RETRY, "timeout", "timeout", detail=detail, sent=sent)
     if isinstance(error, ssl.SSLError) and is_about_a_certificate(error):
+        why = shortened(str(error), 200)
         detail = (
-            f"the API at {shown(url)} cannot be trusted or does not trust batchd: {shortened(str(error), 200)}; mend "
+            f"the API at {public_address(url)} cannot be trusted or does not trust batchd: {why}; mend "
             "the certificate, then resume (after another BATCH_API_URL or trusted CA: restart, then resume)"
         )
         return Reply(Meaning.REFUSED, CERTIFICATE, CERTIFICATE, detail=detail, sent=sent)
@@ -123,11 +124,11 @@ CERTIFICATE_ALERTS = (
 
 
 def is_about_a_certificate(error: ssl.SSLError) -> bool:
-    """Tell whether TLS failed because one side does not accept the certificate of the other."""
+    """Return whether TLS failed because one side does not accept the certificate of the other."""
     return isinstance(error, ssl.SSLCertVerificationError) or (error.reason or "").endswith(CERTIFICATE_ALERTS)
 
 
-def shown(url: str) -> str:
+def public_address(url: str) -> str:
     """Return `url` without what may be secret in it: user, password, query and fragment."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -11,9 +11,9 @@ from activities.source.inbox import blocked_folder, in_the_way
 from activities.workspace import PROCESSING
 from daemon.batchctl.checks.findings import Finding, advice_on_writing, fail, ok, warn
 from daemon.config.settings import Settings
+from daemon.intake.observe.entries import FOLDERS
 from daemon.intake.observe.inbox_access import cannot_be_claimed, check_own_folders, is_shared, weakness
-from daemon.intake.observe.names import FOLDERS
-from daemon.intake.observe.writers import hidden_by
+from daemon.intake.observe.writing import hidden_by
 from daemon.intake.sign_of_life import was_worked
 
 WHOLE_FILES = "let senders rename a file into the inbox when it is whole, or set BATCH_READY_MARKER"

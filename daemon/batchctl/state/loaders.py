@@ -49,7 +49,7 @@ def from_output(output_dir: Path) -> BatchView | None:
         OutputRefused: the newest manifest is damaged.
     """
     try:
-        folder = OutputFolder.look(output_dir)
+        folder = OutputFolder.existing(output_dir)
     except OutputRefused:
         return None
     with folder, suppress(TransientError):
@@ -63,7 +63,7 @@ def finished_output(output_dir: Path) -> BatchView:
     Raises:
         OutputRefused: there is none, or it cannot be read.
     """
-    with OutputFolder.look(output_dir) as folder:
+    with OutputFolder.existing(output_dir) as folder:
         newest = _newest(folder)
     if newest is None:
         raise OutputRefused(f"{output_dir} holds no manifest: the batch is not complete")
@@ -95,7 +95,7 @@ def _newest(folder: Directory) -> BatchView | None:
 def from_chunks(output_dir: Path) -> BatchView | None:
     """Return how much of a batch without a manifest is in saved chunks."""
     try:
-        with OutputFolder.look(output_dir) as folder:
+        with OutputFolder.existing(output_dir) as folder:
             pages = entries(folder).values()
     except BatchdError:
         return None

@@ -73,6 +73,6 @@ def say_unknown(view: BatchView) -> None:
 def _rows_done(view: BatchView, generation: int) -> int:
     """Return how many of the fallback rows that are retried are in chunks that the retry has saved."""
     pages: set[int] = set()
-    with contextlib.suppress(BatchdError), OutputFolder.look(view.output_dir) as folder:
+    with contextlib.suppress(BatchdError), OutputFolder.existing(view.output_dir) as folder:
         pages = set(entries(folder, generation))
     return sum(each["fallback"] for each in view.document["chunks"] if each["page"] in pages)

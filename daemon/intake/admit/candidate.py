@@ -15,12 +15,10 @@ from daemon.config.settings import Settings
 from daemon.intake.admit.identify import Identified, identify
 from daemon.intake.admit.identities import Identification, Identities
 from daemon.intake.admit.refusals import Obstacle
-from daemon.intake.observe.entries import Dropped, Entry
+from daemon.intake.observe.entries import Dropped, Entry, NameKind, Names
 from daemon.intake.observe.markers import Promise, promise_in
-from daemon.intake.observe.names import NameKind, Names
 from daemon.intake.observe.queue import LARGE_BYTES
-from daemon.intake.observe.settle import quiet_time_s
-from daemon.intake.observe.writers import Writer, writers_of
+from daemon.intake.observe.writing import Writer, quiet_time_s, writers_of
 from daemon.intake.sign_of_life import Watch, watch_of
 
 

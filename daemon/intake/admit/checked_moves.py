@@ -19,8 +19,7 @@ from activities.disk.fingerprint import Fingerprint
 from activities.disk.moves import rename_where_free
 from activities.source.inbox import make_in
 from activities.workspace import PROCESSING
-from daemon.intake.observe.entries import Dropped, entry_at
-from daemon.intake.observe.names import Names
+from daemon.intake.observe.entries import Dropped, Names, entry_at
 
 SET_ASIDE = "set-aside-"
 """How folders in `.processing/` begin that hold a file on its way to `duplicates/` or `failed/`."""

@@ -10,9 +10,8 @@ from daemon.intake.admit.candidate import Candidate
 from daemon.intake.admit.duplicates import what_next
 from daemon.intake.admit.identify import Identified, header_obstacle
 from daemon.intake.admit.refusals import Obstacle, unreadable
-from daemon.intake.observe.entries import Kind
+from daemon.intake.observe.entries import Kind, NameKind
 from daemon.intake.observe.markers import broken_promise
-from daemon.intake.observe.names import NameKind
 from workflows.errors import SourceError
 from workflows.ids import displayed, printable
 

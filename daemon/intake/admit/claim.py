@@ -22,8 +22,7 @@ from daemon.config.settings import Settings
 from daemon.intake.admit.checked_moves import CheckedMoves, set_aside_id
 from daemon.intake.admit.identify import Identified
 from daemon.intake.admit.identities import Identities
-from daemon.intake.observe.entries import Dropped, entry_at
-from daemon.intake.observe.names import Names
+from daemon.intake.observe.entries import Dropped, Names, entry_at
 from workflows.ids import displayed, workflow_id
 from workflows.models import Identity, Source
 

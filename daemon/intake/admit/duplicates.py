@@ -17,8 +17,7 @@ from activities.disk.moves import MAX_NAME_BYTES, move_where_free, numbered_path
 from activities.registry.receipts import Receipt
 from activities.registry.timestamps import now_text
 from activities.source.inbox import make_in
-from daemon.intake.observe.entries import Dropped
-from daemon.intake.observe.names import DUPLICATES
+from daemon.intake.observe.entries import DUPLICATES, Dropped
 from workflows.ids import displayed
 
 RECEIPT = ".receipt.json"

@@ -2,8 +2,8 @@
 
 The daemon asks them as soon as their facts are at hand, `batchctl explain` all of them in order, `batchctl list` those
 for which the file need not be opened. Two the daemon knows in another way: for how long a file has been quiet (by its
-own clock, `observe/settle.py`), and whether it is new (by the claim, `claim.py`). Where the log says something in other
-words than `explain`, the obstacle holds both.
+own clock, `observe/writing.py`), and whether it is new (by the claim, `claim.py`). Where the log uses other words than
+`explain`, the obstacle holds both.
 """
 
 from __future__ import annotations

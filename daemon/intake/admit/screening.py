@@ -14,8 +14,7 @@ from daemon.intake.admit.candidate import Candidate, RuleContext
 from daemon.intake.admit.refusals import Obstacle
 from daemon.intake.admit.rules import KIND, NO_WRITER, PATTERN, READY_MARKER, Rule
 from daemon.intake.observe.entries import Dropped, Entry, entries
-from daemon.intake.observe.settle import Settling
-from daemon.intake.observe.writers import writers_of
+from daemon.intake.observe.writing import Settling, writers_of
 from workflows.ids import displayed, printable
 
 HELD_PAUSE_S = 1.0

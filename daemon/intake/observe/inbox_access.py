@@ -11,7 +11,7 @@ import os
 import stat
 from pathlib import Path
 
-from daemon.intake.observe.names import FOLDERS
+from daemon.intake.observe.entries import FOLDERS
 
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 ROOT = 0

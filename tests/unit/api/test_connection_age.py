@@ -1,4 +1,4 @@
-"""Connections end: those under load after a while, so that calls follow the API's name, idle ones by themselves."""
+"""Connections end after a while, so that calls follow the API's name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from scripted_api import scripted_api
 
 from activities.api.client import ApiOptions, CallRow, EnrichmentClient, PageRows, RowOutcome
 from activities.api.transport import base
-from activities.api.transport.calls import ApiCalls
 
 
 async def test_under_load_the_calls_follow_the_name_to_another_address_and_none_fails_or_is_repeated(
@@ -49,12 +48,3 @@ async def test_under_load_the_calls_follow_the_name_to_another_address_and_none_
     assert {each.statuses for each in kept} == {("200",)}
     assert len(kept) == len(calls) == calls.total(), "one call for each row"
     assert len(before.asked) >= 90
-
-
-async def test_connections_that_are_idle_are_closed_though_nobody_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "KEEPALIVE_S", 0.2)
-    async with asyncio.timeout(20), scripted_api(lambda *_: 200) as api, ApiCalls(ApiOptions(url=api.url)) as made:
-        await asyncio.gather(*(made.post_row(b"{}", f"users-{number}") for number in range(5)))
-        assert api.open_connections == 5
-        while api.open_connections:
-            await asyncio.sleep(0.02)

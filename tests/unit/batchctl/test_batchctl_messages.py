@@ -152,10 +152,10 @@ def test_the_demo_takes_a_name_whose_output_folder_is_nobody_elses(
 def test_the_demo_says_why_there_is_no_result(runner: BatchctlRunner) -> None:
     why = "/tmp/batch-x belongs to user 1000"
     receipt = runner.completed(state="failed", reason=why, archived_as="failed/x/users.csv")
-    told = what_went_wrong(load_settings(), "users.csv", receipt)
-    assert f"is failed: {why}" in told
-    assert f"{runner.inbox}/failed/x/users.csv" in told
-    assert "None" not in told + what_went_wrong(load_settings(), "users.csv", None)
+    message = what_went_wrong(load_settings(), "users.csv", receipt)
+    assert f"is failed: {why}" in message
+    assert f"{runner.inbox}/failed/x/users.csv" in message
+    assert "None" not in message + what_went_wrong(load_settings(), "users.csv", None)
 
 
 def test_the_page_of_settings_speaks_of_values_and_not_of_types() -> None:

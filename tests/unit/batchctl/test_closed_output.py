@@ -1,4 +1,4 @@
-"""Commands whose output nobody reads: the exit code says what it would have said."""
+"""Commands whose output nobody reads: the exit code is what it would have been with a reader."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def test_a_list_that_could_not_ask_temporal_is_exit_code_3_into_a_closed_pipe(ru
 
 def test_watching_ends_with_the_code_of_a_batch_that_has_failed(runner: BatchctlRunner) -> None:
     receipt = runner.completed(state="failed", reason="an unclosed quote", counts=None)
-    code, said = with_closed_pipe("watch", receipt.id)
-    assert (code, "is failed" in said) == (1, True)
+    code, err = with_closed_pipe("watch", receipt.id)
+    assert (code, "is failed" in err) == (1, True)
 
 
 def test_an_export_stops_in_silence_where_its_reader_has_gone(sound: Path) -> None:
@@ -86,8 +86,8 @@ def test_an_export_stops_in_silence_where_its_reader_has_gone(sound: Path) -> No
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_an_output_that_is_closed_from_the_start_is_as_one_that_nobody_reads(broken: Path, redirection: str) -> None:
     assert with_shell(f"{redirection}", "verify", broken)[0] == 1
-    code, said = with_shell(f"{redirection}", "list")
-    assert (code, "Traceback" in said) == (0, False)
+    code, err = with_shell(f"{redirection}", "list")
+    assert (code, "Traceback" in err) == (0, False)
 
 
 def test_an_output_that_cannot_be_written_is_named(sound: Path) -> None:

@@ -98,9 +98,9 @@ def test_list_says_how_many_batches_it_does_not_show_and_how_to_see_them(runner:
 def test_watch_never_cuts_the_share_done_nor_the_state(runner: BatchctlRunner, columns: int) -> None:
     receipt = long_one(runner)
     _, lines, _ = in_window(columns, "watch", receipt.id)
-    shown = [each for each in lines if "111111111111" in each]
-    assert shown
-    assert all("100.0 %" in each and "completed" in each for each in shown[1:]), shown
+    row = [each for each in lines if "111111111111" in each]
+    assert row
+    assert all("100.0 %" in each and "completed" in each for each in row[1:]), row
     assert max(map(cell_len, lines)) <= columns
 
 

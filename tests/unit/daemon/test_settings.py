@@ -108,9 +108,9 @@ def test_credentials_in_an_address_are_refused_and_never_shown(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match=f"{name}: .*BATCH_API_TOKEN or BATCH_API_TOKEN_FILE") as told:
+    with pytest.raises(SettingsError, match=f"{name}: .*BATCH_API_TOKEN or BATCH_API_TOKEN_FILE") as reported:
         load_settings()
-    assert "s3cr3t" not in str(told.value)
+    assert "s3cr3t" not in str(reported.value)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +125,9 @@ def test_the_value_of_an_address_or_a_token_stays_out_of_errors(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match=name) as told:
+    with pytest.raises(SettingsError, match=name) as reported:
         load_settings()
-    assert "s3cr3t" not in str(told.value)
+    assert "s3cr3t" not in str(reported.value)
 
 
 @pytest.mark.parametrize(
@@ -150,10 +150,10 @@ def test_a_token_file_that_holds_no_token_is_an_error_that_names_the_file_and_no
     path = tmp_path / "token"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SettingsError, match=word) as told:
+    with pytest.raises(SettingsError, match=word) as reported:
         api_token(Settings(api_token_file=path))
-    assert str(path) in str(told.value)
-    assert "hunter" not in str(told.value)
+    assert str(path) in str(reported.value)
+    assert "hunter" not in str(reported.value)
 
 
 def test_a_token_file_may_end_in_a_line_break_and_goes_before_the_variable(tmp_path: Path) -> None:

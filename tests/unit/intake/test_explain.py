@@ -211,6 +211,6 @@ async def test_the_list_of_waiting_files_names_what_is_no_batch(make_site: MakeS
 async def test_without_an_inbox_the_list_says_so(make_site: MakeSite) -> None:
     site = make_site(settle_s=0.0)
     site.inbox.rmdir()
-    [told] = waiting_files(site.settings)
-    assert "cannot be read" in told.why
+    [reported] = waiting_files(site.settings)
+    assert "cannot be read" in reported.why
     assert explain(site.settings, "users.csv").state == "absent"

@@ -14,7 +14,7 @@ from daemon.config.settings import Settings
 from daemon.folders import prepare_folders
 from daemon.intake.observe import inbox_access
 from daemon.intake.observe.inbox_access import cannot_be_claimed, check_own_folders, weakness
-from daemon.intake.observe.writers import hidden_by
+from daemon.intake.observe.writing import hidden_by
 
 NAMES = (".processing", "archive", "failed", "duplicates")
 SOMEBODY = 54_321

@@ -227,8 +227,8 @@ async def test_while_a_receipt_cannot_be_read_its_file_waits_and_is_told_of(
     with watched(unreadable):
         await site.settle()
     [event] = ["file.delayed"] if lies_in == "inbox" else ["claim.strange"]
-    [told] = events(caplog, event)
-    assert "Too many open files" in told["why"]
+    [reported] = events(caplog, event)
+    assert "Too many open files" in reported["why"]
     assert site.under("duplicates") == []
     assert site.temporal.asked == [first.id]
     await site.settle()

@@ -121,8 +121,8 @@ async def test_a_header_that_cannot_be_used_is_one_line_in_the_log_with_what_to_
     site = make_site(required_columns="email")
     site.drop("users.csv", CSV)
     await site.settle()
-    [told] = caplog.records
-    assert (told.getMessage(), told.exc_info) == ("file.refused", None)
+    [reported] = caplog.records
+    assert (reported.getMessage(), reported.exc_info) == ("file.refused", None)
     reason = json.loads(next(site.inbox.glob("failed/refused-users-*/REASON.json")).read_text())
     assert reason["what"] == "the header lacks the required column(s) email"
     assert reason["mend"] == "Add them or change BATCH_REQUIRED_COLUMNS."

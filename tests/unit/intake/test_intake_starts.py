@@ -49,8 +49,8 @@ async def test_a_batch_that_temporal_turns_away_holds_up_no_other_and_is_started
         site.drop(f"users-{number}.csv")
     await site.settle()
     assert len(site.temporal.started) == 20
-    [told] = events(caplog, "batch.start_delayed")
-    assert "INVALID_ARGUMENT" in told["why"]
+    [reported] = events(caplog, "batch.start_delayed")
+    assert "INVALID_ARGUMENT" in reported["why"]
     assert "INVALID_ARGUMENT" in explain(site.settings, "bad.csv").summary
     site.temporal.refusals.clear()
     await site.scan(after_s=60)

@@ -13,8 +13,7 @@ from intake_site import CSV, SETTLE_S, MakeSite, Site
 
 from activities.disk.fingerprint import Fingerprint
 from daemon.intake.observe.entries import Entry, entry_at
-from daemon.intake.observe.settle import EMPTY_PATIENCE_S, Settling
-from daemon.intake.observe.writers import writers_of
+from daemon.intake.observe.writing import EMPTY_PATIENCE_S, Settling, writers_of
 
 WRITER = "import sys; f = open(sys.argv[1], 'ab'); f.write(b'id\\n1\\n'); f.flush(); print('open', flush=True); input()"
 

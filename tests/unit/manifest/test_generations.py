@@ -153,30 +153,30 @@ def test_a_flipped_byte_in_any_generation_is_found(work: FinishedWork, name: str
     content = path.read_bytes()
     for position in range(0, len(content), max(1, len(content) // 25)):
         path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
-        told = " ".join(each.detail for each in verify(work.directory).failed())
-        assert name in told, (position, told)
+        report = " ".join(each.detail for each in verify(work.directory).failed())
+        assert name in report, (position, report)
 
 
 def test_a_lost_parent_is_found(work: FinishedWork) -> None:
     work.retry()
     (work.directory / "manifest.json").unlink()
-    told = " ".join(each.detail for each in verify(work.directory).failed())
-    assert "manifest.json is missing" in told
+    report = " ".join(each.detail for each in verify(work.directory).failed())
+    assert "manifest.json is missing" in report
 
 
 def test_a_generation_holds_at_every_step_of_the_retry_after_it_with_a_warning(work: FinishedWork) -> None:
-    told: list[str] = []
+    report: list[str] = []
 
     def look(_: str) -> None:
         if not (work.directory / "manifest-g2.json").exists():
             verdict = verify(work.directory, source=work.source)
             assert (verdict.ok, verdict.generation) == (True, 1), verdict.failed()
-            told.extend(each.detail for each in verdict.checks if each.warning)
+            report.extend(each.detail for each in verdict.checks if each.warning)
 
     with watched(look):
         work.retry()
-    assert len(told) > 20
-    assert set(told) == {f"generation 2 is being made or was given up; 'batchctl retry-failed {work.id}' finishes it"}
+    assert len(report) > 20
+    assert set(report) == {f"generation 2 is being made or was given up; 'batchctl retry-failed {work.id}' finishes it"}
     assert not [each for each in verify(work.directory).checks if each.warning]
 
 

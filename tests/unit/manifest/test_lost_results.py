@@ -22,8 +22,11 @@ def test_a_manifest_that_was_deleted_is_said_to_be_gone(runner: BatchctlRunner, 
     receipt = runner.completed(id=work.id, output_dir=str(folder), manifest="manifest.json")
     assert f"manifest  {folder}/manifest.json" in runner.run("status", receipt.id).out
     shutil.rmtree(folder)
-    told = runner.run("status", receipt.id)
-    assert (told.code, f"gone: {folder}/manifest.json was written and is not there any more" in told.out) == (0, True)
+    report = runner.run("status", receipt.id)
+    assert (report.code, f"gone: {folder}/manifest.json was written and is not there any more" in report.out) == (
+        0,
+        True,
+    )
     assert runner.run("status", receipt.id, "--json").json()["manifest"] is None
 
 

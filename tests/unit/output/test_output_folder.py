@@ -168,11 +168,11 @@ def test_of_many_writers_at_once_exactly_one_wins_and_all_agree(
 ) -> None:
     if not links:
         monkeypatch.setattr(os, "link", no_links)
-    told: list[Stored] = []
+    report: list[Stored] = []
 
     def write(number: int) -> None:
         with opened(tmp_path) as folder:
-            told.append(folder.write_once("manifest.sha256", [b"%d" % number] * 1_000))
+            report.append(folder.write_once("manifest.sha256", [b"%d" % number] * 1_000))
 
     opened(tmp_path).close()
     writers = [threading.Thread(target=write, args=(number,)) for number in range(8)]
@@ -180,9 +180,9 @@ def test_of_many_writers_at_once_exactly_one_wins_and_all_agree(
         writer.start()
     for writer in writers:
         writer.join()
-    assert len(told) == 8
-    assert len({each.sha256 for each in told}) == 1
-    assert sum(each.same for each in told) == 1
+    assert len(report) == 8
+    assert len({each.sha256 for each in report}) == 1
+    assert sum(each.same for each in report) == 1
     assert sorted(each.name for each in (tmp_path / NAME).iterdir()) == [".batchd", "manifest.sha256"]
 
 
@@ -309,9 +309,12 @@ def test_another_fault_of_the_disk_is_transient_and_says_what_was_being_done(tmp
     with opened(tmp_path) as folder:
         hook = armed("file.sync.before:1:raise:EIO")
         assert hook
-        with watched(hook), pytest.raises(TransientError, match=r"writing .*chunk-000001.json: Input/output") as told:
+        with (
+            watched(hook),
+            pytest.raises(TransientError, match=r"writing .*chunk-000001.json: Input/output") as report,
+        ):
             folder.write_once("chunk-000001.json", [b"x"])
-    assert not isinstance(told.value, StorageFull)
+    assert not isinstance(report.value, StorageFull)
 
 
 def test_a_failpoint_acts_at_its_nth_pass_only() -> None:

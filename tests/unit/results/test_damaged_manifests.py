@@ -120,8 +120,8 @@ def test_a_command_that_needs_a_damaged_manifest_names_it_and_what_to_do(
 @pytest.mark.parametrize("change", DAMAGES)
 def test_verify_names_what_is_wrong_with_a_damaged_manifest(work: FinishedWork, change: Change) -> None:
     write(work, change)
-    told = " ".join(each.detail for each in verify(work.directory, source=work.source).failed())
-    assert "manifest.json" in told
+    message = " ".join(each.detail for each in verify(work.directory, source=work.source).failed())
+    assert "manifest.json" in message
 
 
 def test_a_command_does_not_trip_over_keys_it_does_not_know(runner: BatchctlRunner, work: FinishedWork) -> None:

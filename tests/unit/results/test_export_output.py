@@ -17,13 +17,6 @@ BATCHCTL = Path(sys.executable).parent / "batchctl"
 
 
 @pytest.fixture
-def work(runner: BatchctlRunner) -> FinishedWork:
-    finished = FinishedWork(runner.output_root.parent)
-    finished.run()
-    return finished
-
-
-@pytest.fixture
 def target(tmp_path: Path) -> Path:
     """A folder to export into."""
     folder = tmp_path / "exports"
@@ -103,9 +96,9 @@ def test_an_empty_name_or_a_folder_is_a_usage_error(
     monkeypatch.chdir(target.parent)
     Path("link").symlink_to("exports")
     before = sorted(Path().rglob("*"))
-    code, said = export(runner, work, output)
+    code, err = export(runner, work, output)
     assert code == 2
-    assert "give the name of a file" in said
+    assert "give the name of a file" in err
     assert sorted(Path().rglob("*")) == before
 
 
@@ -116,10 +109,10 @@ def test_a_place_that_cannot_be_written_is_named_as_it_was_given(
     monkeypatch.chdir(target)
     Path("rows.jsonl").touch()
     Path("loop").symlink_to("loop")
-    code, said = export(runner, work, output)
+    code, err = export(runner, work, output)
     assert code == 1
-    assert said.startswith(f"batchctl: {output}: ")
-    assert ".part" not in said
+    assert err.startswith(f"batchctl: {output}: ")
+    assert ".part" not in err
 
 
 def test_an_export_that_fails_leaves_the_older_file_as_it_was(

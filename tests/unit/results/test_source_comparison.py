@@ -11,13 +11,6 @@ from finished_work import CSV, FinishedWork
 from forging import failed, forge
 
 
-@pytest.fixture
-def work(runner: BatchctlRunner) -> FinishedWork:
-    finished = FinishedWork(runner.output_root.parent)
-    finished.run()
-    return finished
-
-
 def test_a_source_that_is_not_there_is_said_not_to_exist(runner: BatchctlRunner, work: FinishedWork) -> None:
     answer = runner.run("verify", str(work.directory), "--source", "missing.csv")
     assert answer.code == 1
@@ -44,10 +37,10 @@ def test_what_is_no_regular_file_is_not_opened(work: FinishedWork, tmp_path: Pat
 def test_any_other_file_is_said_to_be_another_one(work: FinishedWork, tmp_path: Path, content: bytes) -> None:
     other = tmp_path / "other.csv"
     other.write_bytes(content)
-    told = failed(work, other)["source"]
+    message = failed(work, other)["source"]
     same_size = len(content) == work.source.stat().st_size
-    assert ("its sha256 is another one" if same_size else f"has {len(content)} bytes, the manifest says 99") in told
-    assert "drop" not in told
+    assert ("its sha256 is another one" if same_size else f"has {len(content)} bytes, the manifest says 99") in message
+    assert "drop" not in message
 
 
 def test_a_header_that_cannot_be_read_as_the_manifest_says_is_told(tmp_path: Path) -> None:

@@ -88,9 +88,9 @@ def test_swapped_chunks_are_found(work: FinishedWork) -> None:
     first.rename(work.root / "x")
     second.rename(first)
     (work.root / "x").rename(second)
-    told = failed(work)["files"]
-    assert "chunk-000001.json" in told
-    assert "chunk-000002.json" in told
+    message = failed(work)["files"]
+    assert "chunk-000001.json" in message
+    assert "chunk-000002.json" in message
 
 
 @pytest.mark.parametrize(

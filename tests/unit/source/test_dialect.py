@@ -82,10 +82,10 @@ def test_the_first_records_decide_the_delimiter_where_the_header_has_several(
 
 
 def test_a_file_that_can_be_read_in_two_ways_is_refused_with_both(file: Path) -> None:
-    told = refusal(file, b"x,y;z\na,b;c\nd,e;f\n")
-    assert "by comma into 2 columns (x / y;z)" in told
-    assert "by semicolon into 2 columns (x,y / z)" in told
-    assert told.rpartition("; ")[2].startswith("set BATCH_DELIMITER")
+    reported = refusal(file, b"x,y;z\na,b;c\nd,e;f\n")
+    assert "by comma into 2 columns (x / y;z)" in reported
+    assert "by semicolon into 2 columns (x,y / z)" in reported
+    assert reported.rpartition("; ")[2].startswith("set BATCH_DELIMITER")
     assert dialect(file, b"x,y;z\na,b;c\nd,e;f\n", CsvOptions(delimiter=";")).columns == ("x,y", "z")
 
 
@@ -252,8 +252,8 @@ def test_a_header_over_the_cap_on_records_is_refused(file: Path) -> None:
 
 
 def test_missing_required_columns_are_all_named(file: Path) -> None:
-    told = refusal(file, b"id,name\n", CsvOptions(required_columns=("id", "email", "age")))
-    assert "email, age" in told
+    reported = refusal(file, b"id,name\n", CsvOptions(required_columns=("id", "email", "age")))
+    assert "email, age" in reported
     assert dialect(file, b"id,name\n", CsvOptions(required_columns=("name", "id"))).columns == ("id", "name")
 
 
