@@ -15,16 +15,8 @@ from activities.api.expression_columns import Kind
 from activities.api.expressions import Expression, compile_expression
 from activities.api.request_body import BodyOf, Row, body_of, finder, json_body
 from activities.api.request_headers import fixed_headers
+from activities.api.transport.base import Request
 from workflows.api_spec import ApiSpec, BulkSpec, InvalidSpec, at_key
-
-
-class Outgoing(NamedTuple):
-    """One call. `target` is path and query; `key` the idempotency key, "" for none."""
-
-    method: bytes
-    target: bytes
-    body: bytes
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +31,9 @@ class RequestPlan:
     origin: str
     headers: tuple[tuple[str, str], ...]
     needed_columns: tuple[str, ...]
-    request: Callable[[Row, bytes, str], Outgoing]
+    request: Callable[[Row, bytes, str], Request]
     bulk_origin: str = ""
-    bulk: Callable[[Sequence[Row], Sequence[str]], Outgoing] | None = None
+    bulk: Callable[[Sequence[Row], Sequence[str]], Request] | None = None
 
     @classmethod
     def compile(cls, spec: ApiSpec, secrets: Mapping[str, str] | None = None) -> RequestPlan:
@@ -109,20 +101,20 @@ def _fixed_target(key: str, address: Address, constants: dict[str, str]) -> byte
         raise InvalidSpec(key, str(error)) from error
 
 
-def _assembled(method: bytes, target: Target | bytes, body: BodyOf | None) -> Callable[[Row, bytes, str], Outgoing]:
+def _assembled(method: bytes, target: Target | bytes, body: BodyOf | None) -> Callable[[Row, bytes, str], Request]:
     """Return the function from row to request; without `body` it is the row as it is."""
     if isinstance(target, bytes):
         if body is None:
-            return lambda _, row_json, key: Outgoing(method, target, row_json, key)
-        return lambda row, _, key: Outgoing(method, target, body(row), key)
+            return lambda _, row_json, key: Request(method, target, row_json, key)
+        return lambda row, _, key: Request(method, target, body(row), key)
     if body is None:
-        return lambda row, row_json, key: Outgoing(method, target(row), row_json, key)
-    return lambda row, _, key: Outgoing(method, target(row), body(row), key)
+        return lambda row, row_json, key: Request(method, target(row), row_json, key)
+    return lambda row, _, key: Request(method, target(row), body(row), key)
 
 
 def _bulk(
     spec: ApiSpec, secrets: Mapping[str, str]
-) -> tuple[str, Callable[[Sequence[Row], Sequence[str]], Outgoing] | None, tuple[str, ...]]:
+) -> tuple[str, Callable[[Sequence[Row], Sequence[str]], Request] | None, tuple[str, ...]]:
     """Return the origin of bulk calls, the function from rows to one, and the columns it needs."""
     if spec.bulk is None:
         return "", None, ()
@@ -137,8 +129,8 @@ def _bulk(
     columns = (*body.columns, *_matched_columns(spec.bulk))
     find = finder("bulk.body", body)
 
-    def bulk(rows: Sequence[Row], keys: Sequence[str]) -> Outgoing:
-        return Outgoing(b"POST", target, json_body(find({"rows": list(rows), "keys": list(keys)})), "")
+    def bulk(rows: Sequence[Row], keys: Sequence[str]) -> Request:
+        return Request(b"POST", target, json_body(find({"rows": list(rows), "keys": list(keys)})))
 
     return address.origin, bulk, columns
 

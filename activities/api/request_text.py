@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from secrets import token_hex
 
 from activities.api.request_headers import BODY_METHODS
-from activities.api.request_plan import Outgoing, RequestPlan
+from activities.api.request_plan import RequestPlan
+from activities.api.transport.base import Request
 from workflows.api_spec import ApiSpec
 
 
@@ -45,20 +46,20 @@ class RequestText:
         self._secret_headers = [(name, each.before + self._mark(each)) for name, each in (headers or {}).items()]
         self._pieces = re.compile("(" + "|".join(self._kept) + ")") if self._kept else re.compile("(?!)")
 
-    def http(self, outgoing: Outgoing) -> str:
+    def http(self, request: Request) -> str:
         """Return a request of `plan` as it goes out, secrets as `(from /path)`."""
-        return self._hidden("\n".join(self._lines(outgoing)), lambda text: text, _from)
+        return self._hidden("\n".join(self._lines(request)), lambda text: text, _from)
 
-    def curl(self, outgoing: Outgoing) -> str:
+    def curl(self, request: Request) -> str:
         """Return a request of `plan` as a curl line for a POSIX shell, secrets as `"$(cat /path)"` or `"$NAME"`."""
-        method, target = outgoing.method.decode(), outgoing.target.decode()
+        method, target = request.method.decode(), request.target.decode()
         options = ["-sS"] + (["-g"] if re.search(r"[\[\]]", target) else [])
         options += ["-X", method] if method not in {"GET", "POST"} else []
-        arguments = [self._quoted(self._origin(outgoing) + target)]
-        for name, value in self._headers(outgoing):
+        arguments = [self._quoted(self._origin(request) + target)]
+        for name, value in self._headers(request):
             arguments += ["-H", self._quoted(f"{name}: {value}")]
         if method in BODY_METHODS:
-            arguments += ["--data-raw", self._quoted(outgoing.body.decode())]
+            arguments += ["--data-raw", self._quoted(request.body.decode())]
         return " ".join(["curl", *options, *arguments])
 
     def _mark(self, place: SecretPlace) -> str:
@@ -66,21 +67,21 @@ class RequestText:
         self._kept[mark] = place
         return mark
 
-    def _origin(self, outgoing: Outgoing) -> str:
+    def _origin(self, request: Request) -> str:
         """Return where a request goes: one without a key is a bulk call."""
-        return self.plan.origin if outgoing.key or not self.plan.bulk_origin else self.plan.bulk_origin
+        return self.plan.origin if request.key or not self.plan.bulk_origin else self.plan.bulk_origin
 
-    def _lines(self, outgoing: Outgoing) -> list[str]:
-        lines = [f"{outgoing.method.decode()} {outgoing.target.decode()} HTTP/1.1"]
-        lines.append(f"Host: {self._origin(outgoing).partition('://')[2]}")
-        lines += [f"{name}: {value}" for name, value in self._headers(outgoing)]
-        return [*lines, "", outgoing.body.decode()] if outgoing.body else lines
+    def _lines(self, request: Request) -> list[str]:
+        lines = [f"{request.method.decode()} {request.target.decode()} HTTP/1.1"]
+        lines.append(f"Host: {self._origin(request).partition('://')[2]}")
+        lines += [f"{name}: {value}" for name, value in self._headers(request)]
+        return [*lines, "", request.body.decode()] if request.body else lines
 
-    def _headers(self, outgoing: Outgoing) -> list[tuple[str, str]]:
+    def _headers(self, request: Request) -> list[tuple[str, str]]:
         headers = [*self.plan.headers, *self._secret_headers]
-        if outgoing.method.decode() in BODY_METHODS and "content-type" not in {name.lower() for name, _ in headers}:
+        if request.method.decode() in BODY_METHODS and "content-type" not in {name.lower() for name, _ in headers}:
             headers.append(("Content-Type", "application/json"))
-        return [*headers, ("Idempotency-Key", outgoing.key)] if outgoing.key else headers
+        return [*headers, ("Idempotency-Key", request.key)] if request.key else headers
 
     def _quoted(self, text: str) -> str:
         return self._hidden(text, lambda piece: shlex.quote(piece) if piece else "", _shell) or "''"

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.api.address import RowCannotBeSent, compile_address
-from activities.api.request_plan import Outgoing, RequestPlan
+from activities.api.request_plan import RequestPlan
+from activities.api.transport.base import Request
 from workflows.api_spec import ApiSpec, BulkSpec, InvalidSpec
 from workflows.errors import SettingsError
 
@@ -24,19 +25,19 @@ def spec(**given: Any) -> ApiSpec:
     return ApiSpec(**{"name": "people", "url": "https://api.example.com/people", **given})
 
 
-def sent(api: ApiSpec, row: dict[str, str] = ROW, secrets: dict[str, str] | None = None) -> Outgoing:
+def sent(api: ApiSpec, row: dict[str, str] = ROW, secrets: dict[str, str] | None = None) -> Request:
     return RequestPlan.compile(api, secrets).request(row, orjson.dumps(row), "key-1")
 
 
 def test_without_options_the_row_is_posted_as_it_is_under_its_key() -> None:
-    assert sent(spec()) == Outgoing(b"POST", b"/people", orjson.dumps(ROW), "key-1")
+    assert sent(spec()) == Request(b"POST", b"/people", orjson.dumps(ROW), "key-1")
 
 
 def test_a_get_has_its_columns_in_the_address_and_no_body() -> None:
     api = spec(method="GET", url="https://api.example.com:8443/v5{/company}/enrich{?email,empty,missing}")
     plan = RequestPlan.compile(api)
     assert plan.origin == "https://api.example.com:8443"
-    assert sent(api) == Outgoing(b"GET", b"/v5/Acme%20%26%20S%C3%B6hne/enrich?email=a%40b.c", b"", "key-1")
+    assert sent(api) == Request(b"GET", b"/v5/Acme%20%26%20S%C3%B6hne/enrich?email=a%40b.c", b"", "key-1")
 
 
 @pytest.mark.parametrize(
@@ -230,7 +231,7 @@ def test_a_bulk_call_holds_its_rows_and_their_keys_as_the_expression_says() -> N
     plan = RequestPlan.compile(api, {"key": "k"})
     assert plan.bulk is not None
     call = plan.bulk([ROW, {"email": "x@y.z"}], ["k1", "k2"])
-    assert call[:2] == (b"POST", b"/match?key=k")
+    assert (call.method, call.target, call.key) == (b"POST", b"/match?key=k", "")
     assert orjson.loads(call.body) == {"details": [{"mail": "a@b.c"}, {"mail": "x@y.z"}], "keys": ["k1", "k2"]}
     assert plan.bulk_origin == "https://bulk.example.com"
     assert plan.needed_columns == ("last", "email", "company")
