@@ -17,7 +17,7 @@ import httpx2
 
 from activities.api.auth import CredentialsRefused, ReadSecret, read_secret
 from activities.api.replies import RETRIED_STATUSES, retry_after_s
-from activities.api.transport.replies import is_about_a_certificate, shown
+from activities.api.transport.replies import is_about_a_certificate, public_address
 from workflows.errors import shortened
 from workflows.ids import printable
 
@@ -72,7 +72,7 @@ class TokenEndpoint:
         self._tls = options.tls or ssl.create_default_context()
         self._secret = ""
         self._in_body = False
-        self._shown_url = shown(options.token_url)
+        self._public_url = public_address(options.token_url)
 
     async def ask(self) -> TokenAnswer:
         """Ask for a token once, with the secret as it stands now.
@@ -99,7 +99,7 @@ class TokenEndpoint:
         return read_secret(self._options.read_secret, "the OAuth client") != self._secret
 
     def __repr__(self) -> str:
-        return f"TokenEndpoint({self._shown_url!r})"
+        return f"TokenEndpoint({self._public_url!r})"
 
     async def _ask(self, *, in_body: bool) -> TokenAnswer:
         options = self._options
@@ -176,7 +176,7 @@ class TokenEndpoint:
 
     @property
     def _name(self) -> str:
-        return f"the token endpoint {self._shown_url}"
+        return f"the token endpoint {self._public_url}"
 
 
 def _basic(client_id: str, secret: str) -> str:
