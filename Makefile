@@ -44,7 +44,7 @@ check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy dummy-data/demo.py docs/configuration_page.py docs/manifest_schema.py
+	$(BIN)/mypy dummy-data/demo.py docs/configuration_page.py docs/configuration_schema.py docs/configuration_tables.py docs/manifest_schema.py
 	$(BIN)/lint-imports
 
 format: $(STAMP)  ## let ruff mend what it can
@@ -53,6 +53,7 @@ format: $(STAMP)  ## let ruff mend what it can
 
 docs: $(STAMP)  ## write the generated pages anew
 	$(BIN)/python docs/configuration_page.py > docs/configuration.md
+	$(BIN)/python docs/configuration_schema.py > docs/batchd.schema.json
 	$(BIN)/python docs/manifest_schema.py > docs/manifest.schema.json
 
 histories: $(STAMP)  ## record the histories of a new version for the replay tests; never over old ones

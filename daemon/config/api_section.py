@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from daemon.config.grammar.languages import Expression, UrlTemplate
 from daemon.config.grammar.quantities import CallRates, Duration
@@ -13,7 +13,7 @@ from daemon.config.secrets import ExpressionOrSecret, Secret, TextOrSecret
 from daemon.config.setting_values import NamedPath
 from workflows.api_spec import Method, Then
 
-Plain: TypeAlias = str | int | float | bool | None
+Plain: TypeAlias = str | int | float | bool
 
 
 class RuleSection(Section):
@@ -62,6 +62,8 @@ class Oauth2Section(Section):
 
 class AuthSection(Section):
     """How calls are authorized: exactly one of the keys."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     bearer: Secret | None = Field(None, description="A token, sent as `Authorization: Bearer`.")
     basic: BasicSection | None = Field(None, description="A user and a password.")

@@ -30,7 +30,7 @@ from workflows.api_spec import InvalidSpec
 
 TABLES = ("service", "api", "defaults", "feed")
 MAX_NAME_CHARS = 40
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 S = TypeVar("S", bound=Section)
 
@@ -163,7 +163,7 @@ def _tables(kind: str, mistakes: Mistakes) -> dict[str, dict[str, Any]]:
             todo = f"put the key into a section [{kind}.NAME]"
             mistakes.add((kind, name), f"must be a table and is {kind_of(given)}", todo=todo)
             continue
-        if not _NAME.fullmatch(name) or len(name) > MAX_NAME_CHARS:
+        if not NAME.fullmatch(name) or len(name) > MAX_NAME_CHARS:
             todo = f"use a-z, 0-9 and single - between them, at most {MAX_NAME_CHARS} characters"
             mistakes.add((kind, name), "is no name of a section", todo=todo)
         sections[name] = given

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from daemon.config.grammar.languages import Expression
 from daemon.config.grammar.section import Section, tables_as
@@ -23,7 +23,9 @@ MAX_FILE_BYTES = 65_536
 
 
 class Secret(Section):
-    """Where a secret is. It is read when it is used, and again whenever `read` is called, so a new one takes hold."""
+    """Where a secret is. It is read when it is used, and again when the API refuses it, so a new one takes hold."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     file: NamedPath | None = Field(None, description="File that holds the secret, on one line.")
     env: str | None = Field(None, min_length=1, description="Name of the environment variable that holds the secret.")

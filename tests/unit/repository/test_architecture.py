@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from configuration_page import configuration_page
+from configuration_schema import configuration_schema
 from repository import ROOT
 
 from activities.adapter import BatchActivities
@@ -43,3 +44,7 @@ def test_the_worker_registers_every_activity_of_the_contract_under_its_name() ->
 
 def test_the_configuration_page_is_the_one_the_settings_class_makes() -> None:
     assert (ROOT / "docs" / "configuration.md").read_text() == configuration_page(), "run make docs"
+
+
+def test_the_schema_of_the_configuration_is_the_one_its_sections_make() -> None:
+    assert (ROOT / "docs" / "batchd.schema.json").read_text() == configuration_schema(), "run make docs"
