@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from random import Random
 
+from activities.api.options import LONGEST_HELD_S
 from workflows.ids import printable
 
 FAILURES_IN_A_ROW = 20
@@ -23,8 +24,6 @@ MOST_FAILURES = 40
 
 FIRST_PROBE_S = 1.0
 LONGEST_PROBE_S = 15.0
-LONGEST_ASKED_S = 25.0
-"""What the API may put a probe off by: batches go on within half a minute of its recovery, whatever it had said."""
 
 JITTER = 0.2
 
@@ -32,11 +31,15 @@ logger = logging.getLogger(__name__)
 
 
 class CircuitBreaker:
-    """The state of the API as one worker sees it. Times come from `clock`, in seconds."""
+    """The state of the API as one worker sees it. Times come from `clock`, in seconds.
 
-    def __init__(self, clock: Callable[[], float], random: Random) -> None:
+    `longest_asked_s` is what the API may put a probe off by.
+    """
+
+    def __init__(self, clock: Callable[[], float], random: Random, *, longest_asked_s: float = LONGEST_HELD_S) -> None:
         self._clock = clock
         self._random = random
+        self._longest_asked_s = longest_asked_s
         self._answered_call_at = float("-inf")
         self._probe_at: float | None = None
         self._opened_at = self._down_at = 0.0
@@ -121,7 +124,7 @@ class CircuitBreaker:
     def _probe_later(self, detail: str, asked_s: float) -> None:
         self.detail = detail
         wait_s = self._backoff_s * self._random.uniform(1 - JITTER, 1)
-        self._probe_at = self._clock() + max(wait_s, min(asked_s, LONGEST_ASKED_S))
+        self._probe_at = self._clock() + max(wait_s, min(asked_s, self._longest_asked_s))
 
     def _remember(self, *, failed: bool) -> None:
         self._failures += failed - (self._recent[0] if len(self._recent) == REMEMBERED_CALLS else 0)

@@ -7,7 +7,8 @@ see the API as a whole. It knows rows and answers; it knows nothing of files or 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from random import Random
 from time import monotonic
@@ -17,9 +18,9 @@ from typing import Self
 from activities.api.call_scheduler import NO_CAPS, Caps
 from activities.api.options import ApiOptions
 from activities.api.outage_check import Suspicion
-from activities.api.page_run import PageCalls
+from activities.api.page_run import PageCalls, PageWork
 from activities.api.replies import CERTIFICATE, STALE, Meaning, Reply
-from activities.api.rows import DONE, CallRow, PageOutcome, PageRows, RowOutcome, outcome_of
+from activities.api.rows import DONE, CallRow, PageOutcome, PageRows, RowCalls, RowOutcome, outcome_of, reply_to
 from activities.api.session import Session, equal_share
 from activities.api.slow_downs import SlowDowns
 
@@ -46,7 +47,6 @@ class EnrichmentClient:
         return self.session.answered_row
 
     async def __aenter__(self) -> Self:
-        await self.session.http.__aenter__()
         return self
 
     async def __aexit__(
@@ -55,7 +55,7 @@ class EnrichmentClient:
         self.session.scheduler.close()
         self.slow_downs.close()
         self._suspicion.close()
-        await self.session.http.__aexit__(kind, error, trace)
+        await self.session.posted_rows.aclose()
 
     async def enrich(
         self,
@@ -78,23 +78,24 @@ class EnrichmentClient:
             caps: what this batch may do at most, over all processes.
             lost: asked before each call; once it is true, none is made any more.
         """
-        if self.answered_row is None:
-            self.session.remember_answered(rows.answered)
-        left = iter(rows.rows)
+        calls = rows.calls or self.session.posted_rows
+        if self.answered_row is None and rows.answered is not None:
+            self.session.remember_answered(replace(rows.answered, calls=rows.calls))
+        left = iter(rows.rows) if rows.calls is None else _called_by(rows.calls, rows.rows)
         if (rows.probe or self.session.circuit.is_open) and not lost() and (first := next(left, None)) is not None:
             reply = await self._probed(first)
             if reply is None:
                 return self.session.down()
-            if reply.status == CERTIFICATE:
+            if reply.status == CERTIFICATE or reply.meaning is Meaning.PAUSE:
                 return PageOutcome("api_refused", reply.detail)
             if reply.may_be_settings and rows.probe:
                 return DONE  # the API is up, and the row's turn comes among the others
-            if reply.may_be_settings or reply.meaning is Meaning.RETRY:
+            if reply.may_be_settings or reply.is_failure:
                 left = chain([first], left)
             else:
                 keep(outcome_of(first, (reply.status,), reply))
         self.session.scheduler.come(batch_id, self._own_share(caps))
-        page = PageCalls(self.session, self.slow_downs, batch_id, left, keep, lost)
+        page = PageCalls(self.session, self.slow_downs, batch_id, PageWork(left, calls, keep, lost))
         self._pages.add(page)
         try:
             return await page.run()
@@ -112,9 +113,9 @@ class EnrichmentClient:
         try:
             reply = await self._asked(row)
             other = self.session.answered_row
-            up = reply.meaning is not Meaning.RETRY
+            up = not reply.is_failure
             if not up and other is not None and other.key != row.key:
-                up = (await self._asked(other)).meaning is not Meaning.RETRY
+                up = not (await self._asked(other)).is_failure
         except asyncio.CancelledError:
             self.session.circuit.probe_given_up()
             raise
@@ -130,9 +131,10 @@ class EnrichmentClient:
         return reply
 
     async def _asked(self, row: CallRow) -> Reply:
-        reply = await self.session.http.post_row(row.body, row.key)
+        calls = self.session.calls_of(row)
+        reply = await reply_to(row, calls)
         if reply.status == STALE:  # most likely the server closed the connection while it was idle
-            reply = await self.session.http.post_row(row.body, row.key, anew=True)
+            reply = await reply_to(row, calls, anew=True)
         return reply
 
     def _own_share(self, caps: Caps) -> Caps:
@@ -146,3 +148,9 @@ class EnrichmentClient:
         """Let no page begin a call: the API has asked for a long rest."""
         for page in self._pages:
             page.stop(self.session.down())
+
+
+def _called_by(calls: RowCalls, rows: Iterable[CallRow]) -> Iterator[CallRow]:
+    for row in rows:
+        row.calls = calls
+        yield row

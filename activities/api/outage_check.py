@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 
 from activities.api.call_scheduler import PROBES
-from activities.api.replies import BUSY, STALE, Meaning, Reply
+from activities.api.replies import BUSY, STALE, Reply
 from activities.api.rows import CallRow
 from activities.api.session import Session
 
@@ -81,7 +81,7 @@ async def answers_again(session: Session, detail: str) -> bool:
         session.circuit.open(detail)
         return False
     reply = await ProbeCall(session, row).reply()
-    if reply.meaning is Meaning.RETRY:
+    if reply.is_failure:
         session.circuit.open(reply.detail, asked_s=reply.retry_after_s or 0.0)
         return False
     session.circuit.close()
@@ -117,7 +117,7 @@ class ProbeCall:
         self._asked = True
         try:
             replied = partial(self._replied, saturated)
-            self._session.http.begin_row(self._row.body, self._row.key, replied, anew=self._was_stale)
+            self._session.calls_of(self._row).begin_row(self._row, replied, anew=self._was_stale)
         except Exception as error:  # noqa: BLE001 - whatever it is, `reply` raises it
             self._reply.set_exception(error)
             return False

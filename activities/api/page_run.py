@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from activities.api.outage_check import Checks
 from activities.api.refusals import RefusedRows
-from activities.api.replies import CERTIFICATE, STALE, Meaning, Reply
+from activities.api.replies import CERTIFICATE, STALE, UNSENT, Meaning, Reply
 from activities.api.retries import Attempt
-from activities.api.rows import DONE, CallRow, PageOutcome, RowOutcome, bulk_answers, bulk_body, outcome_of
+from activities.api.rows import DONE, CallRow, PageOutcome, RowCalls, RowOutcome, outcome_of
 from activities.api.session import Session
 from activities.api.slow_downs import SlowDowns, Verdict
 
@@ -29,25 +29,24 @@ GRACE_S = 1.0
 T = TypeVar("T")
 
 
+class PageWork(NamedTuple):
+    """What a page wants: `rows` called by `calls`, each answer handed to `keep`, until `lost` says to begin no more."""
+
+    rows: Iterator[CallRow]
+    calls: RowCalls
+    keep: Callable[[RowOutcome], None]
+    lost: Callable[[], bool]
+
+
 class PageCalls:
     """One run over the rows of a page, and its caller of the scheduler."""
 
-    def __init__(
-        self,
-        session: Session,
-        slow_downs: SlowDowns,
-        batch_id: str,
-        rows: Iterator[CallRow],
-        keep: Callable[[RowOutcome], None],
-        lost: Callable[[], bool],
-    ) -> None:
+    def __init__(self, session: Session, slow_downs: SlowDowns, batch_id: str, work: PageWork) -> None:
         self._session = session
         self._slow_downs = slow_downs
         self._batch_id = batch_id
-        self._rows = rows
-        self._keep = keep
-        self._lost = lost
-        self._bulk_size = session.options.bulk_size if session.options.bulk_url else 0
+        self._rows, self._row_calls, self._keep, self._lost = work
+        self._bulk_size = self._row_calls.bulk_size
         self._most_under_way = session.concurrency * max(1, self._bulk_size)
         self.sequence = session.next_sequence()
         self._ahead: CallRow | None = None
@@ -113,8 +112,7 @@ class PageCalls:
         self._ahead = next(self._rows, None)
         self.note_under_way(len(rows))
         if self._bulk_size:
-            ended = partial(self._ended, self._settle_bulk, rows, saturated)
-            self._session.http.begin_bulk(bulk_body(rows), ended)
+            self._row_calls.begin_bulk(rows, partial(self._bulk_ended, rows, saturated))
             self._calls += 1
         else:
             self._begin_row(Attempt(row), saturated=saturated)
@@ -124,7 +122,7 @@ class PageCalls:
         if not due.statuses:
             self._session.budget.earn()
         ended = partial(self._ended, self._settle, due, saturated)
-        self._session.http.begin_row(due.row.body, due.row.key, ended, anew=due.was_stale)
+        self._row_calls.begin_row(due.row, ended, anew=due.was_stale)
         self._calls += 1
 
     def _ended(self, settle: Callable[[T, Reply], None], called: T, saturated: bool, reply: Reply) -> None:
@@ -142,11 +140,14 @@ class PageCalls:
         self._check_over()
 
     def _settle(self, due: Attempt, reply: Reply) -> None:
-        tried = Attempt(due.row, (*due.statuses, reply.status), due.last)
-        if reply.meaning is Meaning.DONE:
+        statuses = (*due.statuses, reply.status) if reply.status != UNSENT else due.statuses
+        tried = Attempt(due.row, statuses, due.last)
+        if reply.is_good:
             self.finish(tried, reply)
-        elif reply.status == CERTIFICATE:
+        elif reply.status == CERTIFICATE or reply.meaning is Meaning.PAUSE:
             self.stop(PageOutcome("api_refused", reply.detail))
+        elif reply.meaning is Meaning.WAIT:
+            self._slow_downs.stop_pages()
         elif reply.may_be_settings:
             self._refused.take(tried, reply)
         elif reply.meaning is Meaning.RETRY and self._session.options.outage == "wait":
@@ -190,8 +191,8 @@ class PageCalls:
         self.note_under_way(-1)
         if reply.meaning is Meaning.DONE:
             self._session.answered_row = tried.row
-            if self._refused.rows:
-                self._refused.finish()
+        if reply.is_good and self._refused.rows:
+            self._refused.finish()
         self.queue_up()
 
     def back_off(self, tried: Attempt, reply: Reply, *, patient: bool = False) -> None:
@@ -204,17 +205,20 @@ class PageCalls:
         self._again.append(due)
         self.queue_up()
 
-    def _settle_bulk(self, rows: list[CallRow], reply: Reply) -> None:
+    def _bulk_ended(self, rows: list[CallRow], saturated: bool, reply: Reply, own: Sequence[Reply | None]) -> None:
+        self._ended(partial(self._settle_bulk, own), rows, saturated, reply)
+
+    def _settle_bulk(self, own: Sequence[Reply | None], rows: list[CallRow], reply: Reply) -> None:
         """Keep the answers of a bulk call; the rows without one get a call of their own."""
-        found = bulk_answers(reply)
-        for row in rows:
-            if (answer := found.get(row.key)) is not None:
-                own = Reply(Meaning.DONE, "200", "", answer=answer, latency_ms=reply.latency_ms)
-                self.finish(Attempt(row, ("200",)), own)
-            else:
+        for row, answer in zip(rows, own, strict=True):
+            if answer is None:
                 self._again.append(Attempt(row))
-        if reply.status == CERTIFICATE:
+            else:
+                self.finish(Attempt(row, (answer.status,)), answer)
+        if reply.status == CERTIFICATE or reply.meaning is Meaning.PAUSE:
             self.stop(PageOutcome("api_refused", reply.detail))
+        elif reply.meaning is Meaning.WAIT:
+            self._slow_downs.stop_pages()
         elif self._session.options.outage == "wait" and self._session.circuit.is_open:
             self.stop(self._session.down())
         else:

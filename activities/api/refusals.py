@@ -95,9 +95,9 @@ class RefusedRows:
             answer = await ProbeCall(self._session, known).reply() if known else None
         finally:
             self._asking = False
-        if answer is None or answer.meaning is Meaning.RETRY:
+        if answer is None or answer.is_failure:
             self._again(count)
-        elif answer.meaning is Meaning.DONE:
+        elif answer.is_good:
             self._session.refusal_streak.answered_well()
             self._finish(count)
         else:

@@ -11,17 +11,17 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
-MAX_RETRY_AFTER_S = 25.0
-"""A server may ask for more, but batches go on within half a minute of its recovery, whatever it had said."""
-
 
 class Meaning(Enum):
     """What to do with the row."""
 
     DONE = "done"
     RETRY = "retry"
+    NOT_FOUND = "not_found"
     FALLBACK = "fallback"
     REFUSED = "refused"
+    PAUSE = "pause"
+    WAIT = "wait"
 
 
 RETRIED_STATUSES = frozenset({408, 425, 429})
@@ -42,6 +42,9 @@ BUSY = "429"
 STALE = "stale"
 """A call that went out on a connection which the server had just closed: it never saw it, and no attempt is counted."""
 
+UNSENT = "unsent"
+"""A call that was not made: the row cannot be made a request of. It is no call."""
+
 CERTIFICATE = "certificate"
 """A call that was not made: one side does not accept the certificate of the other, or lack of one."""
 
@@ -52,7 +55,7 @@ class Reply:
 
     `status` is the number as text, or `timeout`, `connect` and the like where there was none. `code` is what a fallback
     row would say. `latency_ms` is that of the whole call, where there was an answer. `sent` is False where the API
-    never saw the call.
+    never saw the call. `by_rule`: an answer rule of the configuration gave the meaning.
     """
 
     meaning: Meaning
@@ -63,6 +66,17 @@ class Reply:
     latency_ms: float = 0.0
     detail: str = ""
     sent: bool = True
+    by_rule: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the API did for the row what it can."""
+        return self.meaning is Meaning.DONE or self.meaning is Meaning.NOT_FOUND
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the API could not do it now, and may later."""
+        return self.meaning is Meaning.RETRY or self.meaning is Meaning.WAIT
 
     @property
     def slow_down(self) -> bool:
@@ -72,7 +86,10 @@ class Reply:
     @property
     def may_be_settings(self) -> bool:
         """Whether the API would give this answer to every row where the address or the credentials are wrong."""
-        return self.meaning is Meaning.REFUSED or (self.meaning is Meaning.FALLBACK and self.status not in ROW_STATUSES)
+        if self.meaning is Meaning.REFUSED:
+            return True
+        by_status = self.meaning is Meaning.FALLBACK and not self.by_rule and self.status != UNSENT
+        return by_status and self.status not in ROW_STATUSES
 
 
 def meaning_of_status(status: int) -> Meaning:
@@ -86,8 +103,8 @@ def meaning_of_status(status: int) -> Meaning:
     return Meaning.FALLBACK
 
 
-def retry_after_s(header: str | None, now_s: float) -> float | None:
-    """Return the seconds a Retry-After header asks for, 0 to 25; None where it is missing or makes no sense.
+def retry_after_s(header: str | None, now_s: float, most_s: float) -> float | None:
+    """Return the seconds a Retry-After header asks for, 0 to `most_s`; None where it is missing or makes no sense.
 
     Both forms of RFC 9110 section 10.2.3 are read: seconds, and a date. `now_s` is seconds since the epoch.
     """
@@ -103,4 +120,4 @@ def retry_after_s(header: str | None, now_s: float) -> float | None:
             return None
     if wanted != wanted or wanted < 0:  # noqa: PLR0124 - NaN alone differs from itself
         return None
-    return min(wanted, MAX_RETRY_AFTER_S)
+    return min(wanted, most_s)

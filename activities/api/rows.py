@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import orjson
+from typing import Any, Literal, Protocol
 
 from activities.api.replies import Meaning, Reply
+from activities.api.transport.base import awaited
+from workflows.models import NOT_FOUND
 
-OK = 200
+Replied = Callable[[Reply], None]
+"""Takes the reply to a call. Must not raise."""
+
+BulkReplied = Callable[[Reply, Sequence[Reply | None]], None]
+"""Takes the reply to a bulk call, and one for each of its rows: None for a row that is to be called singly."""
+
+
+class RowCalls(Protocol):
+    """How the rows of one batch are called, where a configuration file says it."""
+
+    bulk_size: int
+    """How many rows go in one call; 0 for one by one."""
+
+    def begin_row(self, row: CallRow, replied: Replied, *, anew: bool = False) -> None:
+        """Call the API for a row; `replied` is called once, never before this returns. `anew`: see `Request`."""
+
+    def begin_bulk(self, rows: Sequence[CallRow], replied: BulkReplied) -> None:
+        """Call the API for many rows; `replied` is called once, never before this returns."""
 
 
 @dataclass(slots=True)
 class CallRow:
-    """A row to be sent: its record number, its idempotency key, and its source columns as a JSON object."""
+    """A row to be sent: its record number, its idempotency key, and its source columns as a JSON object.
+
+    `calls` makes its calls; None for the one way that the settings say.
+    """
 
     number: int
     key: str
     body: bytes
+    calls: RowCalls | None = None
 
 
 @dataclass(slots=True)
@@ -54,34 +75,25 @@ class PageRows:
     """The rows of a page that are to be called, pulled one by one.
 
     `probe`: the first one asks whether the API is back, with a single call. `answered` is a row that the API has
-    answered before, if one is known: asked again, it tells an outage from rows that are bad themselves.
+    answered before, if one is known: asked again, it tells an outage from rows that are bad themselves. `calls`
+    makes the calls, None for the one way that the settings say.
     """
 
     rows: Iterable[CallRow]
     probe: bool = False
     answered: CallRow | None = None
+    calls: RowCalls | None = None
 
 
 def outcome_of(row: CallRow, statuses: tuple[str, ...], reply: Reply) -> RowOutcome:
-    """Return the final answer for a row that its last reply gives: enriched, or a fallback row."""
+    """Return the final answer for a row that its last reply gives: enriched, not found, or a fallback row."""
     if reply.meaning is Meaning.DONE:
         return RowOutcome(row.number, reply.answer, None, statuses, reply.latency_ms)
+    if reply.meaning is Meaning.NOT_FOUND:
+        return RowOutcome(row.number, None, NOT_FOUND, statuses, reply.latency_ms)
     return RowOutcome(row.number, None, reply.code, statuses)
 
 
-def bulk_body(rows: Sequence[CallRow]) -> bytes:
-    """Return the body of a bulk call: `{"rows":[{"key":...,"row":{...}}, ...]}`."""
-    return b'{"rows":[%b]}' % b",".join(b'{"key":%b,"row":%b}' % (orjson.dumps(row.key), row.body) for row in rows)
-
-
-def bulk_answers(reply: Reply) -> dict[str, dict[str, Any]]:
-    """Return what a bulk call answered, by key, for each row that it has a good answer for."""
-    results = (reply.answer or {}).get("results")
-    return {
-        each["key"]: each["row"]
-        for each in (results if isinstance(results, list) else [])
-        if isinstance(each, dict)
-        and isinstance(each.get("key"), str)
-        and each.get("status") == OK
-        and isinstance(each.get("row"), dict)
-    }
+async def reply_to(row: CallRow, calls: RowCalls, *, anew: bool = False) -> Reply:
+    """Call the API for a row and wait for the reply. Never raises, but when cancelled."""
+    return await awaited(lambda replied: calls.begin_row(row, replied, anew=anew))

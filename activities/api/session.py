@@ -14,10 +14,10 @@ from random import Random
 from activities.api.call_scheduler import CallScheduler
 from activities.api.circuit_breaker import CircuitBreaker
 from activities.api.options import ApiOptions
+from activities.api.posted_rows import PostedRows
 from activities.api.replies import Meaning, Reply
 from activities.api.retries import RetryBudget
-from activities.api.rows import CallRow, PageOutcome
-from activities.api.transport.calls import ApiCalls
+from activities.api.rows import CallRow, PageOutcome, RowCalls
 
 CONCLUSIVE_ROWS = 10
 """So many refused in a row, with no good answer between, show that the address is wrong."""
@@ -42,9 +42,9 @@ class Session:
         self.clock = clock
         self.concurrency = equal_share(options.concurrency, options.processes)
         self.scheduler = CallScheduler(self.concurrency, options.rate / options.processes, clock)
-        self.circuit = CircuitBreaker(clock, random)
+        self.circuit = CircuitBreaker(clock, random, longest_asked_s=options.max_wait_s)
         self.budget = RetryBudget()
-        self.http = ApiCalls(options)
+        self.posted_rows = PostedRows(options)
         self.refusal_streak = RefusalStreak()
         self.rows_under_way = 0
         self.answered_row: CallRow | None = None
@@ -58,6 +58,10 @@ class Session:
         self.answered_row = row
         self.refusal_streak.remember_answered(row)
 
+    def calls_of(self, row: CallRow) -> RowCalls:
+        """Return what makes the calls of a row."""
+        return row.calls or self.posted_rows
+
     def next_sequence(self) -> int:
         """Return the number of a page in the order in which pages came."""
         return next(self._sequence)
@@ -69,9 +73,12 @@ class Session:
     def learn(self, reply: Reply, *, saturated: bool, called: object = None) -> None:
         """Take from a reply what it says about the API as a whole. `called`: the try, or the rows of a bulk call."""
         took_s = reply.latency_ms / 1_000
+        if reply.meaning is Meaning.WAIT:
+            self.circuit.open(reply.detail, asked_s=reply.retry_after_s or 0.0)
+            return
         if reply.meaning is not Meaning.RETRY:
             self.circuit.succeeded(took_s)
-            if reply.meaning is Meaning.DONE:
+            if reply.is_good:
                 self.scheduler.limit.succeeded(took_s, saturated=saturated)
             return
         if reply.status == "timeout":

@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum
 
+from activities.api.options import LONGEST_HELD_S
 from activities.api.outage_check import PATIENCE_S, POLL_S, ProbeCall, api_is_down
-from activities.api.replies import BUSY, Meaning, Reply
+from activities.api.replies import BUSY, Reply
 from activities.api.retries import Attempt
 from activities.api.session import Session
 
@@ -39,7 +40,7 @@ class SlowDowns:
     def __init__(self, session: Session, stop_pages: Callable[[], None]) -> None:
         """`stop_pages` lets no page begin a call: the API has asked for a long rest."""
         self._session = session
-        self._stop_pages = stop_pages
+        self.stop_pages = stop_pages
         self._last_key = ""
         self._asking: asyncio.Task[None] | None = None
         self._meant_one_row_at = self._busy_at = self._free_at = float("-inf")
@@ -82,14 +83,16 @@ class SlowDowns:
             await asyncio.sleep(POLL_S)
         known = session.answered_row
         answer = await ProbeCall(session, known).reply() if known else reply
-        if answer.meaning is not Meaning.RETRY:
+        if not answer.is_failure:
             self._meant_one_row_at = session.clock()
             session.scheduler.release()
             return
         asked_s = max(reply.retry_after_s or 0.0, answer.retry_after_s or 0.0)
+        if known is None:
+            asked_s = min(asked_s, LONGEST_HELD_S)  # it may mean this row alone: the probe is another one
         if asked_s >= LONG_REST_S and session.options.outage == "wait":
             session.circuit.open(answer.detail, asked_s=asked_s)
-            self._stop_pages()
+            self.stop_pages()
             session.scheduler.release()
 
     async def why_failed(self, reply: Reply) -> Verdict:
@@ -114,7 +117,7 @@ class SlowDowns:
             for _ in range(ANSWERS_IN_A_ROW):
                 known = session.answered_row
                 answer = await ProbeCall(session, known).reply() if known else None
-                if answer is None or answer.meaning is Meaning.RETRY:
+                if answer is None or answer.is_failure:
                     self._busy_at = session.clock()
                     if answer and not session.circuit.answers_since(self._busy_at - PATIENCE_S):
                         session.circuit.open(answer.detail, asked_s=answer.retry_after_s or 0.0)

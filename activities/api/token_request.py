@@ -16,6 +16,7 @@ from urllib.parse import quote_plus
 import httpx2
 
 from activities.api.auth import CredentialsRefused, ReadSecret, read_secret
+from activities.api.options import LONGEST_HELD_S
 from activities.api.replies import RETRIED_STATUSES, retry_after_s
 from activities.api.transport.replies import is_about_a_certificate, public_address
 from workflows.errors import shortened
@@ -72,7 +73,7 @@ class TokenEndpoint:
         self._tls = options.tls or ssl.create_default_context()
         self._secret = ""
         self._in_body = False
-        self._public_url = public_address(options.token_url)
+        self._shown_url = public_address(options.token_url)
 
     async def ask(self) -> TokenAnswer:
         """Ask for a token once, with the secret as it stands now.
@@ -99,7 +100,7 @@ class TokenEndpoint:
         return read_secret(self._options.read_secret, "the OAuth client") != self._secret
 
     def __repr__(self) -> str:
-        return f"TokenEndpoint({self._public_url!r})"
+        return f"TokenEndpoint({self._shown_url!r})"
 
     async def _ask(self, *, in_body: bool) -> TokenAnswer:
         options = self._options
@@ -134,7 +135,7 @@ class TokenEndpoint:
     def _token_of(self, status: int, headers: httpx2.Headers, body: bytes) -> TokenAnswer:
         answer = _json_object(body)
         if status in RETRIED_STATUSES or status >= _FIRST_SERVER_ERROR:
-            asked_s = retry_after_s(headers.get("retry-after"), time.time()) or 0.0
+            asked_s = retry_after_s(headers.get("retry-after"), time.time(), LONGEST_HELD_S) or 0.0
             raise TokenEndpointDown(f"{self._name} answered {status}", asked_s)
         if status != _OK or "error" in answer:
             raise self._refused(status, answer)
@@ -176,7 +177,7 @@ class TokenEndpoint:
 
     @property
     def _name(self) -> str:
-        return f"the token endpoint {self._public_url}"
+        return f"the token endpoint {self._shown_url}"
 
 
 def _basic(client_id: str, secret: str) -> str:

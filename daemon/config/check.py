@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from activities.api.answer_plan import AnswerPlan
-from activities.api.bulk_plan import BulkPlan
+from activities.api.request_headers import Secret, Secrets
 from activities.api.request_plan import RequestPlan
 from daemon.config.api_section import ApiSection
 from daemon.config.api_spec import api_spec_of
@@ -97,25 +96,16 @@ def _apis(mistakes: Mistakes) -> dict[str, ApiSection]:
 
 
 def _check_request(name: str, section: ApiSection, mistakes: Mistakes) -> None:
-    """Add what those refuse who make requests and judge answers: they know best, and say one thing at a time."""
+    """Add what the maker of requests refuses beside all that: it knows best, and says one thing at a time."""
     spec = api_spec_of(name, section)
-    secrets = dict.fromkeys(spec.secret_vars, "unread")
-    for compile_plan in (
-        lambda: RequestPlan.compile(spec, secrets),
-        lambda: BulkPlan.compile(spec, AnswerPlan.compile(spec)),
-    ):
-        try:
-            compile_plan()
-        except InvalidSpec as error:
-            path = ("api", name, *_path_of(error.key))
-            if not mistakes.has(path):
-                mistakes.add(path, str(error).removeprefix(f"{error.key}: "))
-
-
-def _path_of(key: str) -> KeyPath:
-    """Return the path of a key such as `answer.rules[0].when`."""
-    found = [(each, re.fullmatch(r"(.+)\[([0-9]+)\]", each)) for each in key.split(".")]
-    return tuple(part for each, item in found for part in ((item[1], int(item[2])) if item else (each,)))
+    unread = Secret(value="unread")
+    secrets = Secrets(dict.fromkeys(spec.secret_vars, unread), dict.fromkeys(spec.secret_headers, unread))
+    try:
+        RequestPlan.compile(spec, secrets)
+    except InvalidSpec as error:
+        path = ("api", name, *error.key.split("."))
+        if not mistakes.has(path):
+            mistakes.add(path, str(error).removeprefix(f"{error.key}: "))
 
 
 def _feeds(apis: list[str], mistakes: Mistakes) -> dict[str, FeedSection]:

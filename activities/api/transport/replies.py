@@ -25,7 +25,7 @@ def reply_of(outcome: Answer | NoAnswer, url: str, options: ApiOptions) -> Reply
     status = str(answer.status)
     if meaning is Meaning.DONE:
         return _success(status, answer, options)
-    wanted_s = retry_after_s(answer.retry_after, time.time())
+    wanted_s = retry_after_s(answer.retry_after, time.time(), options.max_wait_s)
     detail = f"the API answered {status}"
     if meaning is Meaning.REFUSED:
         detail = (
@@ -95,7 +95,7 @@ def _reply_without_answer(outcome: NoAnswer, url: str, timeout_s: float) -> Repl
     if isinstance(error, TimeoutError):
         detail = shortened(str(error), 300) or f"no answer within {timeout_s:g} s"
         return Reply(Meaning.RETRY, "timeout", "timeout", detail=detail, sent=sent)
-    if isinstance(error, ssl.SSLError) and is_about_a_certificate(error):
+    if is_about_a_certificate(error):
         why = shortened(str(error), 200)
         detail = (
             f"the API at {public_address(url)} cannot be trusted or does not trust batchd: {why}; mend "
@@ -123,8 +123,10 @@ CERTIFICATE_ALERTS = (
 """How OpenSSL's names of those alerts end (RFC 8446 section 6.2) that say that ours is refused, or missing."""
 
 
-def is_about_a_certificate(error: ssl.SSLError) -> bool:
+def is_about_a_certificate(error: Exception) -> bool:
     """Return whether TLS failed because one side does not accept the certificate of the other."""
+    if not isinstance(error, ssl.SSLError):
+        return False
     return isinstance(error, ssl.SSLCertVerificationError) or (error.reason or "").endswith(CERTIFICATE_ALERTS)
 
 

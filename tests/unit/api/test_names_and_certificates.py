@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from contextlib import aclosing
 from pathlib import Path
 from random import Random
 
@@ -14,16 +15,17 @@ from scripted_api import scripted_api
 from tls_api import certificate, expired, front, tls_api
 
 from activities.api.client import ApiOptions, CallRow, EnrichmentClient, PageRows, RowOutcome
+from activities.api.posted_rows import PostedRows
 from activities.api.replies import Meaning, Reply
+from activities.api.rows import reply_to
 from activities.api.transport import calls
-from activities.api.transport.calls import ApiCalls
 
 WITH_OPENSSL = pytest.mark.system_tool("openssl", package="openssl")
 
 
 async def reply_of(url: str) -> Reply:
-    async with ApiCalls(ApiOptions(url=url, timeout_s=5.0)) as made:
-        return await made.post_row(b"{}", "users-1")
+    async with aclosing(PostedRows(ApiOptions(url=url, timeout_s=5.0))) as made:
+        return await reply_to(CallRow(1, "users-1", b"{}"), made)
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "SECOND_LOOK_S", 0.05)
+    monkeypatch.setattr(calls, "SECOND_CHANCE_S", 0.05)
 
 
 @pytest.mark.parametrize("outage", [socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL])
@@ -67,8 +69,8 @@ async def test_a_name_service_that_hangs_is_a_timeout_that_names_the_host(monkey
         await asyncio.Event().wait()
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hung)
-    async with ApiCalls(ApiOptions(url="http://api.example/enrich", timeout_s=0.1)) as made:
-        reply = await made.post_row(b"{}", "users-1")
+    async with aclosing(PostedRows(ApiOptions(url="http://api.example/enrich", timeout_s=0.1))) as made:
+        reply = await reply_to(CallRow(1, "users-1", b"{}"), made)
     assert (reply.meaning, reply.detail) == (Meaning.RETRY, "no connection to api.example within 0.1 s")
 
 

@@ -7,7 +7,7 @@ import base64
 import gzip
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from scripted_api import scripted_api
 from tls_api import certificate, front, tls_api
 
 from activities.api.options import ApiOptions
+from activities.api.posted_rows import PostedRows
 from activities.api.replies import Meaning, Reply
+from activities.api.rows import CallRow, reply_to
 from activities.api.transport import base, calls
 from activities.api.transport.base import Answer, NoAnswer, Request, Transport, awaited
-from activities.api.transport.calls import ApiCalls
 from activities.api.transport.choice import transport_for
 from activities.api.transport.fast import FastTransport
 from activities.api.transport.general import GeneralTransport
@@ -39,7 +40,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
         return (GeneralTransport(url, options), "") if general else transport_for(options, url)
 
     monkeypatch.setattr(calls, "transport_for", chosen)
-    monkeypatch.setattr(calls, "SECOND_LOOK_S", 0.05)
+    monkeypatch.setattr(calls, "SECOND_CHANCE_S", 0.05)
     return str(request.param)
 
 
@@ -82,19 +83,24 @@ def answering(*answers: bytes, close: bool = False) -> Script:
 
 
 @asynccontextmanager
-async def api_calls(port: int, **options: Any) -> AsyncIterator[ApiCalls]:
+async def api_calls(port: int, **options: Any) -> AsyncIterator[PostedRows]:
     settings = {"url": f"http://127.0.0.1:{port}/enrich", "timeout_s": 0.5, **options}
-    async with ApiCalls(ApiOptions(**settings)) as made:
+    async with aclosing(PostedRows(ApiOptions(**settings))) as made:
         yield made
 
 
-async def reply_to(script: Script, **options: Any) -> Reply:
+async def posted(made: PostedRows, key: str, body: bytes = b"{}", *, anew: bool = False) -> Reply:
+    """Post a row and wait for the reply."""
+    return await reply_to(CallRow(1, key, body), made, anew=anew)
+
+
+async def reply_by(script: Script, **options: Any) -> Reply:
     async with server(script) as port, api_calls(port, **options) as made:
-        return await made.post_row(b"{}", "users-1")
+        return await posted(made, "users-1", b"{}")
 
 
 async def result_of(script: Script, **options: Any) -> tuple[Meaning, str, str]:
-    reply = await reply_to(script, **options)
+    reply = await reply_by(script, **options)
     return reply.meaning, reply.status, reply.code
 
 
@@ -169,7 +175,7 @@ async def test_a_connection_is_used_again_and_a_closed_one_is_not(kind: str) -> 
 
     async with server(script) as port, api_calls(port) as made:
         for _ in range(4):
-            assert (await made.post_row(b"{}", "k")).meaning is Meaning.DONE
+            assert (await posted(made, "k", b"{}")).meaning is Meaning.DONE
             await asyncio.sleep(0.02)
     assert connections == 2
 
@@ -181,8 +187,8 @@ async def test_a_used_connection_that_closes_on_a_call_is_stale_and_the_call_ane
         await request(reader)
 
     async with server(script) as port, api_calls(port) as made:
-        first, second = [await made.post_row(b"{}", "k") for _ in range(2)]
-        third = await made.post_row(b"{}", "k", anew=True)
+        first, second = [await posted(made, "k", b"{}") for _ in range(2)]
+        third = await posted(made, "k", b"{}", anew=True)
     assert [each.status for each in (first, second, third)] == ["200", "stale", "200"]
     assert not second.sent
 
@@ -195,7 +201,7 @@ async def test_many_calls_at_once_each_get_their_own_answer(kind: str) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
     async with server(script) as port, api_calls(port, timeout_s=20.0) as made:
-        replies = await asyncio.gather(*(made.post_row(b'{"n":%d}' % number, f"k-{number}") for number in range(100)))
+        replies = await asyncio.gather(*(posted(made, f"k-{number}", b'{"n":%d}' % number) for number in range(100)))
     assert [each.answer for each in replies] == [{"n": number} for number in range(100)]
 
 
@@ -203,8 +209,12 @@ async def test_connections_that_are_idle_are_closed_though_nobody_calls(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(base, "KEEPALIVE_S", 0.2)
-    async with asyncio.timeout(20), scripted_api(lambda *_: 200) as api, ApiCalls(ApiOptions(url=api.url)) as made:
-        await asyncio.gather(*(made.post_row(b"{}", f"users-{number}") for number in range(5)))
+    async with (
+        asyncio.timeout(20),
+        scripted_api(lambda *_: 200) as api,
+        aclosing(PostedRows(ApiOptions(url=api.url))) as made,
+    ):
+        await asyncio.gather(*(posted(made, f"users-{number}", b"{}") for number in range(5)))
         while api.open_connections:
             await asyncio.sleep(0.02)
 
@@ -212,9 +222,13 @@ async def test_connections_that_are_idle_are_closed_though_nobody_calls(
 async def test_a_connection_that_is_old_carries_no_further_call(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "CONNECTION_AGE_S", 0.0)
     monkeypatch.setattr(base, "KEEPALIVE_S", 0.2)
-    async with asyncio.timeout(20), scripted_api(lambda *_: 200) as api, ApiCalls(ApiOptions(url=api.url)) as made:
+    async with (
+        asyncio.timeout(20),
+        scripted_api(lambda *_: 200) as api,
+        aclosing(PostedRows(ApiOptions(url=api.url))) as made,
+    ):
         for number in range(3):
-            assert (await made.post_row(b"{}", f"users-{number}")).meaning is Meaning.DONE
+            assert (await posted(made, f"users-{number}", b"{}")).meaning is Meaning.DONE
         while api.open_connections:
             await asyncio.sleep(0.02)
         assert len(api._connections) == 3
@@ -245,14 +259,14 @@ async def test_a_body_of_many_small_chunks_and_a_trailer_is_whole(kind: str) -> 
     body = b'{"text":"%b"}' % (b"y" * 50_000)
     chunks = b"".join(b"0001;x=1\r\n%c\r\n" % each for each in body)
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%b0\r\nRetry-After: 9\r\n\r\n" % chunks
-    reply = await reply_to(answering(answer), timeout_s=30.0)
+    reply = await reply_by(answering(answer), timeout_s=30.0)
     assert (reply.answer, reply.retry_after_s) == ({"text": "y" * 50_000}, None)
 
 
 async def test_an_answer_too_many_is_not_taken_for_the_next_rows(kind: str) -> None:
     wrong = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"region": 2}'
     async with server(answering(OK + wrong)) as port, api_calls(port) as made:
-        replies = [await made.post_row(b"{}", "k") for _ in range(3)]
+        replies = [await posted(made, "k", b"{}") for _ in range(3)]
     assert [each.answer for each in replies] == [{"region": 1}] * 3
 
 
@@ -267,7 +281,7 @@ async def test_a_call_under_way_is_dropped_when_the_client_closes(kind: str) -> 
     asked, closed = asyncio.Event(), asyncio.Event()
     async with server(script) as port:
         async with api_calls(port, timeout_s=30) as made:
-            task = asyncio.create_task(made.post_row(b"{}", "k"))
+            task = asyncio.create_task(posted(made, "k", b"{}"))
             await asked.wait()
             task.cancel()
             await asyncio.wait({task})
@@ -309,7 +323,7 @@ async def test_an_answer_that_may_be_better_next_time_is_retried(kind: str, answ
 
 @pytest.mark.parametrize("status", [200, 201, 400, 401, 404, 422, 500])
 async def test_a_status_and_retry_after_arrive(kind: str, status: int) -> None:
-    reply = await reply_to(
+    reply = await reply_by(
         answering(b"HTTP/1.1 %d X\r\nretry-after: 7\r\nContent-Length: 2\r\n\r\n{}" % status), timeout_s=5.0
     )
     assert (reply.status, reply.retry_after_s) == (str(status), None if status < 300 else 7.0)
@@ -355,7 +369,7 @@ def packed(body: bytes) -> bytes:
 async def test_gzip_is_unpacked_where_it_was_asked_for_up_to_the_cap(
     kind: str, body: bytes, asked: bool, code: str
 ) -> None:
-    reply = await reply_to(answering(packed(body)), gzip=asked, timeout_s=10.0)
+    reply = await reply_by(answering(packed(body)), gzip=asked, timeout_s=10.0)
     assert reply.code == code
     assert reply.answer == (None if code else {"region": 1})
     [head] = await heads_of(kind, [Request(b"POST", b"/", b"{}")], gzip=asked)
@@ -384,13 +398,13 @@ async def test_a_connection_that_is_reset_or_half_closed_is_a_connect_error(kind
         else:
             writer.transport.abort()
 
-    reply = await reply_to(script)
+    reply = await reply_by(script)
     assert (reply.meaning, reply.status, reply.sent) == (Meaning.RETRY, "connect", True)
 
 
 async def test_nobody_listening_is_a_connect_error_of_a_call_never_sent(kind: str) -> None:
     async with api_calls(1) as made:
-        reply = await made.post_row(b"{}", "k")
+        reply = await posted(made, "k", b"{}")
     assert (reply.code, reply.sent) == ("connect", False)
     assert "connection to 127.0.0.1 failed" in reply.detail
 
@@ -404,21 +418,21 @@ async def test_a_handshake_that_hangs_or_is_cut_short_is_a_call_never_sent(kind:
 
     for script, status in ((cut, "connect"), (hung, "timeout")):
         async with server(script) as port, api_calls(port, url=f"https://127.0.0.1:{port}/") as made:
-            reply = await made.post_row(b"{}", "k")
+            reply = await posted(made, "k", b"{}")
         assert (reply.meaning, reply.status, reply.sent) == (Meaning.RETRY, status, False)
     assert reply.detail == "no connection to 127.0.0.1 within 0.5 s"
 
 
 async def test_a_name_that_does_not_resolve_is_named(kind: str) -> None:
     async with api_calls(1, url="http://nobody.invalid/", timeout_s=20.0) as made:
-        reply = await made.post_row(b"{}", "k")
+        reply = await posted(made, "k", b"{}")
     assert reply.status == "connect"
     assert "the name nobody.invalid does not resolve" in reply.detail
 
 
 async def tls_reply(url: str, **options: Any) -> Reply:
-    async with ApiCalls(ApiOptions(url=url, timeout_s=5.0, **options)) as made:
-        return await made.post_row(b"{}", "users-1")
+    async with aclosing(PostedRows(ApiOptions(url=url, timeout_s=5.0, **options))) as made:
+        return await posted(made, "users-1", b"{}")
 
 
 @WITH_OPENSSL

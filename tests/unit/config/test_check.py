@@ -93,7 +93,6 @@ def test_a_file_without_mistakes_has_none(tmp_path: Path) -> None:
         ('answer = { rules = [{ then = "done", code = "x" }] }', "answer.rules[0].code", "only for then = .fallback."),
         ('answer = { rules = [{ then = "done", status = 7 }] }', "answer.rules[0].status", "greater than or equal"),
         ('answer = { rules = [{ then = "done", when = "[" }] }', "answer.rules[0].when", "no JMESPath"),
-        ('answer = { take = "[a, b]" }', "answer.take", "has no name: write {name: "),
         ('bulk = { url = "https://h/b", body = "rows" }', "bulk.results", "is missing"),
         ('bulk = { url = "https://h/{id}", body = "rows", results = "m" }', "bulk.url", "{id} would be of one row"),
         ('vars = { id = "nosuch(a)" }', "vars.id", "there is no function nosuch"),
