@@ -8,9 +8,10 @@ import json
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from math import inf, isfinite
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote_plus
 
 import httpx2
@@ -120,17 +121,26 @@ class TokenEndpoint:
         return self._token_of(status, found, body)
 
     async def _post(self, form: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, httpx2.Headers, bytes]:
+        """Post a form over a connection of its own. httpx2's client is left out: it follows, keeps and logs things."""
         options = self._options
-        async with (
-            httpx2.AsyncClient(verify=self._tls, proxy=options.proxy, trust_env=False, timeout=None) as client,
-            client.stream("POST", options.token_url, data=dict(form), headers=dict(headers)) as answer,
-        ):
-            body = b""
-            async for block in answer.aiter_raw():
-                body += block
+        request = httpx2.Request("POST", options.token_url, data=dict(form), headers=dict(headers))
+        proxy = httpx2.Proxy(options.proxy) if options.proxy else None
+        async with httpx2.AsyncHTTPTransport(verify=self._tls, proxy=proxy, trust_env=False) as http:
+            response = await http.handle_async_request(request)
+            try:
+                return response.status_code, response.headers, await self._body(response)
+            finally:
+                await response.aclose()
+
+    async def _body(self, response: httpx2.Response) -> bytes:
+        body = bytearray()
+        parts = cast("Any", cast("httpx2.AsyncByteStream", response.stream).__aiter__())
+        async with aclosing(parts):
+            async for part in parts:
+                body += part
                 if len(body) > MAX_ANSWER_BYTES:
                     raise TokenEndpointDown(f"{self._name} answered with more than {MAX_ANSWER_BYTES:,} bytes")
-            return answer.status_code, answer.headers, body
+        return bytes(body)
 
     def _token_of(self, status: int, headers: httpx2.Headers, body: bytes) -> TokenAnswer:
         answer = _json_object(body)
@@ -162,9 +172,8 @@ class TokenEndpoint:
         for cause in _causes(error):
             if isinstance(cause, ssl.SSLError) and is_about_a_certificate(cause):
                 text = shortened(str(cause), MAX_ERROR_CHARS)
-                return CredentialsRefused(
-                    f"{self._name} cannot be trusted: {text}; correct the certificate, then resume"
-                )
+                why = f"cannot be trusted or does not trust batchd: {text}"
+                return CredentialsRefused(f"{self._name} {why}; correct the certificate, then resume")
         text = self._without_secrets(str(error) or type(error).__name__)
         return TokenEndpointDown(f"{self._name} did not answer: {text}")
 

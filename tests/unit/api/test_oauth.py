@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import logging
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 from installation import Installation, api, free_port
+from tls_api import certificate, front, tls_api
 
 from activities.api.auth import CredentialsRefused, CredentialsUnavailable
 from activities.api.oauth import ClientCredentials
@@ -249,3 +253,32 @@ async def test_who_is_cancelled_while_waiting_takes_the_token_from_nobody(base: 
     with pytest.raises(CredentialsUnavailable):
         await second
     assert first.cancelled()
+
+
+async def test_a_certificate_that_is_not_trusted_pauses_and_one_that_is_serves(tmp_path: Path) -> None:
+    pem = certificate(tmp_path, "endpoint")
+    with tls_api(lambda _: front(pem)) as endpoint:
+        with pytest.raises(CredentialsRefused, match=r"cannot be trusted.*correct the certificate"):
+            await credentials_at(endpoint.url).fetch()
+        trusting = ssl.create_default_context(cafile=str(pem))
+        with pytest.raises(CredentialsUnavailable, match="answered 200 without an access token"):
+            await credentials_at(endpoint.url, tls=trusting).fetch()
+
+
+async def test_a_proxy_is_asked_for_the_endpoint_with_its_own_password() -> None:
+    async with scripted((200, TOKEN)) as (url, asked):
+        proxy = url.replace("http://", "http://user:p%40ss@").removesuffix("/token")
+        credentials = credentials_at("http://endpoint.invalid/token", proxy=proxy)
+        await credentials.fetch()
+    assert asked[0].startswith("POST http://endpoint.invalid/token HTTP/1.1\r\n")
+    assert "Proxy-Authorization: Basic " + base64.b64encode(b"user:p@ss").decode() in asked[0]
+
+
+async def test_no_secret_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    body = '{"error":"invalid_client","error_description":"canary-s is wrong"}'
+    async with scripted((401, body)) as (url, _):
+        with pytest.raises(CredentialsRefused):
+            await credentials_at(url, "canary-s").fetch()
+    assert "token.refused" in caplog.text
+    assert not any("canary" in str(vars(each)) for each in caplog.records)
