@@ -75,6 +75,8 @@ def _parts(url: str) -> tuple[str, str]:
     found = _AUTHORITY.fullmatch(authority)
     if found is None or not 0 < int(found["port"] or 1) <= _MOST_PORT:
         raise SettingsError(f"{authority!r} is no host, or host and port (a name beyond ASCII: in its xn-- form)")
+    if rest.startswith("//"):
+        raise SettingsError(f"{url} has // before its path, where a host may stand: write one /")
     if "#" in rest:
         raise SettingsError(f"a fragment (#) is never sent to a server: leave it out of {url}")
     if _DOT_SEGMENT.search(rest.partition("?")[0]):
@@ -101,6 +103,8 @@ def _any_target(expand: Expand) -> Target:
         text = _expanded(expand, values)
         if not text.startswith("/"):
             text = "/" + text
+        if text.startswith("//"):
+            raise RowCannotBeSent("bad_request", "the address would hold // before its path, where a host may stand")
         _check(text)
         return text.encode()
 

@@ -35,6 +35,9 @@ class Judged(NamedTuple):
     detail: str = ""
 
 
+_DONE = Judged("done")
+
+
 class Document:
     """The body of an answer, read when it is first asked for."""
 
@@ -134,7 +137,7 @@ class AnswerPlan:
             if rule.holds(document):
                 judged = rule.judge(None)
                 return self._taken(document, judged) if judged.then == "done" else judged
-        return self._taken(document, Judged("done"))
+        return self._taken(document, _DONE)
 
     def _taken(self, document: Document, judged: Judged) -> Judged:
         """Return `judged` with what is kept of the answer. A rule that says `done` needs a body only to take from."""
@@ -142,7 +145,7 @@ class AnswerPlan:
             enough = judged.rule_number is not None and not self._takes
             return judged._replace(added={}) if enough else unreadable._replace(rule_number=judged.rule_number)
         try:
-            return judged._replace(added=self._take(document.value))
+            return Judged("done", "", self._take(document.value), None, judged.rule_number, judged.detail)
         except CannotTake as error:
             return Judged("fallback", "bad_response", rule_number=judged.rule_number, detail=str(error))
 
@@ -150,7 +153,7 @@ class AnswerPlan:
 def _by_table(status: int, retry_after_s: float | None) -> Judged:
     meaning = meaning_of_status(status)
     if meaning is Meaning.DONE:
-        return Judged("done")
+        return _DONE
     detail = f"the API answered {status}"
     if meaning is Meaning.RETRY:
         return Judged("retry", f"http_{status}", wait_s=retry_after_s, detail=detail)
