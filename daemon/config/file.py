@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,23 @@ class ConfigFile:
         """Return the line of a key, or of the nearest table around it; 1 where there is none."""
         return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), 1)
 
+    def secret_references(self) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+        """Yield every table that says where a secret is, as it was written, with its path."""
+        apis = self.document.get("api")
+        for name, section in apis.items() if isinstance(apis, dict) else ():
+            for place, table in _tables_below((), section):
+                if _is_place_of_secret(place):
+                    yield ("api", name, *place), table
+
     def sha256(self) -> str:
         """Return the hash of what the file says, whatever its layout, without secrets and where they are."""
-        canonical = json.dumps(_without_secrets(self.document), sort_keys=True, separators=(",", ":"), default=str)
+        document = copy.deepcopy(self.document)
+        for path, _ in self.secret_references():
+            table: Any = document
+            for step in path[:-1]:
+                table = table[step]
+            table[path[-1]] = "secret"
+        canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), default=str)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -95,11 +110,18 @@ def _unusable(path: Path, what: str, *, line: int = 0, todo: str = "") -> WrongC
     return WrongConfiguration([Finding(file=str(path), line=line, key="", what=what, todo=todo)])
 
 
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_without_secrets(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if value.keys() in ({"file"}, {"env"}):
-        return "secret"
-    return {key: _without_secrets(each) for key, each in value.items()}
+def _tables_below(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    if isinstance(value, dict):
+        yield path, value
+        for key, each in value.items():
+            yield from _tables_below((*path, key), each)
+
+
+def _is_place_of_secret(place: KeyPath) -> bool:
+    """Return whether a table there in the section of an API can only say where a secret is."""
+    match place:
+        case ("vars" | "headers", _) | ("auth", "bearer") | ("proxy",):
+            return True
+        case ("auth", "basic", "password") | ("auth", "oauth2", "client_id" | "client_secret"):
+            return True
+    return False

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
 from daemon.config.configuration import Configuration
 from daemon.config.grammar.quantities import CallRate, duration_text
 from daemon.config.grammar.section import Section
@@ -66,8 +64,6 @@ def _plain(value: Any, key: str = "") -> Any:
     if isinstance(value, Section):
         given = {field.alias or name: getattr(value, name) for name, field in type(value).model_fields.items()}
         return {name: _plain(each, name) for name, each in given.items() if each not in (None, "")}
-    if isinstance(value, SecretStr):
-        return "(hidden)"
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if isinstance(value, Path | CallRate):

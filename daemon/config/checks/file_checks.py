@@ -11,23 +11,26 @@ from daemon.config.grammar.toml_lines import KeyPath
 from daemon.config.secrets import Secret
 from workflows.errors import SettingsError
 
-_NAMED_FILES = {("api", "tls", "ca"), ("api", "tls", "cert"), ("api", "tls", "key"), ("feed", "schema")}
 TODO = "name a file that the user of batchd may read"
 
 
 def check_files(mistakes: Mistakes) -> None:
     """Add every file that cannot be read, and every secret in one that cannot be used."""
-    for path, value in _all_values((), mistakes.file.document):
-        if not isinstance(value, str) or not value.strip():
-            continue
-        named = mistakes.file.folder / value
-        if path[0] == "api" and path[-1] == "file":
-            try:
-                Secret(file=named, env=None).read()
-            except SettingsError as error:
-                mistakes.add(path, str(error), todo=TODO)
-        elif (path[0], *path[2:]) in _NAMED_FILES or path == ("defaults", "schema"):
-            _check_named(path, named, mistakes)
+    for path, table in mistakes.file.secret_references():
+        if isinstance(table.get("file"), str):
+            _check_secret((*path, "file"), table["file"], mistakes)
+    for path, name in _named_files(mistakes.file.document):
+        if isinstance(name, str) and name.strip():
+            _check_named(path, mistakes.file.folder / name, mistakes)
+
+
+def _check_secret(path: KeyPath, name: str, mistakes: Mistakes) -> None:
+    if not name.strip():
+        return
+    try:
+        Secret(file=mistakes.file.folder / name, env=None).read()
+    except SettingsError as error:
+        mistakes.add(path, str(error), todo=TODO)
 
 
 def _check_named(path: KeyPath, named: Path, mistakes: Mistakes) -> None:
@@ -38,9 +41,16 @@ def _check_named(path: KeyPath, named: Path, mistakes: Mistakes) -> None:
         mistakes.add(path, f"{named} cannot be read: {error.strerror}", todo=TODO)
 
 
-def _all_values(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
-    if isinstance(value, dict | list):
-        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _all_values((*path, key), each)
-    else:
-        yield path, value
+def _named_files(document: dict[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield the files that are named beside those of secrets."""
+    for name in (apis := _table(document, "api")):
+        for key in ("ca", "cert", "key"):
+            yield ("api", name, "tls", key), _table(_table(apis, name), "tls").get(key)
+    yield ("defaults", "schema"), _table(document, "defaults").get("schema")
+    for name in (feeds := _table(document, "feed")):
+        yield ("feed", name, "schema"), _table(feeds, name).get("schema")
+
+
+def _table(around: dict[str, Any], key: str) -> dict[str, Any]:
+    found = around.get(key)
+    return found if isinstance(found, dict) else {}

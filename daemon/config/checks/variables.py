@@ -25,7 +25,7 @@ def service_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 def check_variables(environ: Mapping[str, str], mistakes: Mistakes) -> None:
     """Add every `BATCH_*` variable that means nothing beside a file. One that the file names as a secret may be set."""
-    secrets = set(_variables_in(mistakes.file.document))
+    secrets = {table.get("env") for _, table in mistakes.file.secret_references()}
     for name in sorted(environ):
         key = _setting(name)
         if not name.upper().startswith(PREFIX) or name.upper() == CONFIG_VARIABLE or name in secrets:
@@ -49,10 +49,3 @@ def new_place(setting: str, file: ConfigFile) -> str:
 
 def _setting(variable: str) -> str:
     return variable.lower().removeprefix(PREFIX.lower()) if variable.upper().startswith(PREFIX) else ""
-
-
-def _variables_in(value: object) -> list[str]:
-    if isinstance(value, dict):
-        named = [value["env"]] if value.keys() == {"env"} and isinstance(value["env"], str) else []
-        return named + [name for each in value.values() for name in _variables_in(each)]
-    return [name for each in value for name in _variables_in(each)] if isinstance(value, list) else []

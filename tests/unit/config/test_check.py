@@ -163,6 +163,18 @@ def test_a_plain_header_may_be_written_into_the_file(tmp_path: Path, line: str) 
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        'vars = { file = "name", env = "country" }',
+        'headers = { file = "x" }',
+        'answer = { fallback = { file = "none.txt" } }',
+    ],
+)
+def test_a_table_that_only_seems_to_name_a_secret_is_none(tmp_path: Path, line: str) -> None:
+    assert found(tmp_path, in_api(line)) == ()
+
+
+@pytest.mark.parametrize(
     ("line", "key", "what"),
     [
         ("settle = 3", "settle", r"did you mean settle_s\?"),

@@ -241,6 +241,9 @@ def test_the_hash_follows_what_the_file_says_and_neither_its_layout_nor_its_secr
     assert loaded(tmp_path, "# a comment\n" + FULL.replace(" = ", "  =  ")).config_sha256 == first
     assert loaded(tmp_path, FULL.replace('env = "GEO_KEY"', 'file = "people.key"')).config_sha256 == first
     assert loaded(tmp_path, FULL.replace("settle_s = 3", "settle_s = 4")).config_sha256 != first
+    assert loaded(tmp_path, FULL.replace('{ title = "", n = 0 }', '{ file = "a" }')).config_sha256 != (
+        loaded(tmp_path, FULL.replace('{ title = "", n = 0 }', '{ file = "b" }')).config_sha256
+    )
 
 
 def test_many_feeds_are_read_and_for_now_one_is_served(tmp_path: Path) -> None:
