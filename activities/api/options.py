@@ -8,6 +8,24 @@ LONGEST_HELD_S = 25.0
 """For so long a Retry-After is honoured where nobody says otherwise, and tried where it may be about one row alone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What people are told to do where the API does not let batchd in, and which setting bounds an answer."""
+
+    address: str = (
+        "mend BATCH_API_URL, restart, then resume (where the address is right and these rows are not known there, "
+        "resume alone goes further before it pauses again)"
+    )
+    credentials: str = "mend BATCH_API_TOKEN or BATCH_API_TOKEN_FILE, restart, then resume"
+    certificate: str = (
+        "mend the certificate, then resume (after another BATCH_API_URL or trusted CA: restart, then resume)"
+    )
+    body_setting: str = "BATCH_API_MAX_BODY_BYTES"
+
+
+SETTINGS_ADVICE = Advice()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOptions:
     """What the client may do.
@@ -42,3 +60,4 @@ class ApiOptions:
     proxy: str | None = field(default="", repr=False)
     http2: bool = False
     gzip: bool = False
+    advice: Advice = SETTINGS_ADVICE

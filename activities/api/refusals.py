@@ -130,9 +130,5 @@ class RefusedRows:
     def _reason(self, reply: Reply) -> str:
         if reply.meaning is Meaning.REFUSED:
             return reply.detail
-        address = public_address(self._session.options.url)
-        return (
-            f"the API at {address} answers {reply.status} to every row: the address is wrong, "
-            "not the rows; mend BATCH_API_URL, restart, then resume (where the address is right and these rows are "
-            "not known there, resume alone goes further before it pauses again)"
-        )
+        address, advice = public_address(self._session.options.url), self._session.options.advice.address
+        return f"the API at {address} answers {reply.status} to every row: the address is wrong, not the rows; {advice}"

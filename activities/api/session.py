@@ -15,7 +15,7 @@ from activities.api.call_scheduler import CallScheduler
 from activities.api.circuit_breaker import CircuitBreaker
 from activities.api.options import ApiOptions
 from activities.api.posted_rows import PostedRows
-from activities.api.replies import Meaning, Reply
+from activities.api.replies import UNSENT, Meaning, Reply
 from activities.api.retries import RetryBudget
 from activities.api.rows import CallRow, PageOutcome, RowCalls
 
@@ -73,6 +73,8 @@ class Session:
     def learn(self, reply: Reply, *, saturated: bool, called: object = None) -> None:
         """Take from a reply what it says about the API as a whole. `called`: the try, or the rows of a bulk call."""
         took_s = reply.latency_ms / 1_000
+        if reply.status == UNSENT:
+            return
         if reply.meaning is Meaning.WAIT:
             self.circuit.open(reply.detail, asked_s=reply.retry_after_s or 0.0)
             return

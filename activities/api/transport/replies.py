@@ -19,7 +19,7 @@ from workflows.errors import shortened
 def reply_of(outcome: Answer | NoAnswer, url: str, options: ApiOptions) -> Reply:
     """Return what it means that a call to `url` ended like this."""
     if isinstance(outcome, NoAnswer):
-        return _reply_without_answer(outcome, url, options.timeout_s)
+        return reply_without_answer(outcome, url, options)
     answer = outcome
     meaning = meaning_of_status(answer.status)
     status = str(answer.status)
@@ -29,18 +29,19 @@ def reply_of(outcome: Answer | NoAnswer, url: str, options: ApiOptions) -> Reply
     detail = f"the API answered {status}"
     if meaning is Meaning.REFUSED:
         detail = (
-            f"the API at {public_address(options.url)} answered {status}: it does not accept the credentials; mend "
-            "BATCH_API_TOKEN or BATCH_API_TOKEN_FILE, restart, then resume"
+            f"the API at {public_address(options.url)} answered {status}: it does not accept the credentials; "
+            f"{options.advice.credentials}"
         )
     return Reply(meaning, status, f"http_{status}", retry_after_s=wanted_s, latency_ms=answer.latency_ms, detail=detail)
 
 
 def _success(status: str, answer: Answer, options: ApiOptions) -> Reply:
     try:
-        body = answer.body if answer.body and not answer.encoding else _content(answer, options)
-        value: Any = None if body is None else loads(body)
-    except _TooLarge:
-        return Reply(Meaning.RETRY, status, "too_large", detail=f"{status} with a body over BATCH_API_MAX_BODY_BYTES")
+        body = answer.body if answer.body and not answer.encoding else unpacked_body(answer, options)
+        if body is None:
+            detail = f"{status} with a body over {options.advice.body_setting}"
+            return Reply(Meaning.RETRY, status, "too_large", detail=detail)
+        value: Any = loads(body)
     except ValueError:
         value = None
     if isinstance(value, dict):
@@ -48,26 +49,20 @@ def _success(status: str, answer: Answer, options: ApiOptions) -> Reply:
     return Reply(Meaning.RETRY, status, "bad_response", detail=f"{status} without a JSON object that can be read")
 
 
-class _TooLarge(Exception):
-    """A body is larger than it may be, as it came or unpacked."""
-
-
-def _content(answer: Answer, options: ApiOptions) -> bytes | None:
-    """Return the body of an answer unpacked, None where it is packed in a way that was not asked for.
+def unpacked_body(answer: Answer, options: ApiOptions) -> bytes | None:
+    """Return the body of an answer unpacked, None where it is larger than it may be, as it came or unpacked.
 
     Raises:
-        ValueError: what is packed is damaged.
+        ValueError: what is packed is damaged, or packed in a way that was not asked for.
     """
-    if answer.body is None:
-        raise _TooLarge
-    if answer.encoding in {"", "identity"}:
+    if answer.body is None or answer.encoding in {"", "identity"}:
         return answer.body
     if answer.encoding in {"gzip", "x-gzip"} and options.gzip:
         return _unpacked(answer.body, options.max_body_bytes)
-    return None
+    raise ValueError(f"the body is packed as {answer.encoding}, which was not asked for")
 
 
-def _unpacked(packed: bytes, most_bytes: int) -> bytes:
+def _unpacked(packed: bytes, most_bytes: int) -> bytes | None:
     """Return what gzip packed, and never unpack more than a byte over the cap: a thousandth may be sent of a bomb."""
     unpacked = b""
     while packed:
@@ -77,14 +72,14 @@ def _unpacked(packed: bytes, most_bytes: int) -> bytes:
         except zlib.error as error:
             raise ValueError(f"no gzip: {error}") from error
         if len(unpacked) > most_bytes:
-            raise _TooLarge
+            return None
         if not unpacking.eof:
             raise ValueError("what gzip packed was cut short")
         packed = unpacking.unused_data  # RFC 1952 section 2.2: one member may follow another
     return unpacked
 
 
-def _reply_without_answer(outcome: NoAnswer, url: str, timeout_s: float) -> Reply:
+def reply_without_answer(outcome: NoAnswer, url: str, options: ApiOptions) -> Reply:
     """Return what it means that no answer came from `url`, or none that can be read.
 
     A name that does not resolve and a TLS handshake that fails are what an outage looks like; a certificate that is not
@@ -93,13 +88,13 @@ def _reply_without_answer(outcome: NoAnswer, url: str, timeout_s: float) -> Repl
     error, sent = outcome.error, outcome.sent
     host = urlsplit(url).hostname
     if isinstance(error, TimeoutError):
-        detail = shortened(str(error), 300) or f"no answer within {timeout_s:g} s"
+        detail = shortened(str(error), 300) or f"no answer within {options.timeout_s:g} s"
         return Reply(Meaning.RETRY, "timeout", "timeout", detail=detail, sent=sent)
     if is_about_a_certificate(error):
         why = shortened(str(error), 200)
         detail = (
-            f"the API at {public_address(url)} cannot be trusted or does not trust batchd: {why}; mend "
-            "the certificate, then resume (after another BATCH_API_URL or trusted CA: restart, then resume)"
+            f"the API at {public_address(url)} cannot be trusted or does not trust batchd: {why}; "
+            f"{options.advice.certificate}"
         )
         return Reply(Meaning.REFUSED, CERTIFICATE, CERTIFICATE, detail=detail, sent=sent)
     if isinstance(error, StaleConnection):

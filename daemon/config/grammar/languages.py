@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from activities.api.address import compile_address
-from activities.api.expressions import InvalidExpression, compile_expression
+from activities.api.mapping.address import compile_address
+from activities.api.mapping.expressions import InvalidExpression, compile_expression
 from workflows.errors import SettingsError
 
 _QUOTED_CHARS = 40

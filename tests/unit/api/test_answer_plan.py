@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from activities.api.answer_plan import AnswerPlan, Judged
-from activities.api.exact_numbers import dumps
+from activities.api.mapping.answer_plan import AnswerPlan, Judged
+from activities.api.mapping.exact_numbers import dumps
 from activities.api.replies import Meaning, meaning_of_status
 from workflows.api_spec import AnswerRule, ApiSpec, InvalidSpec
 

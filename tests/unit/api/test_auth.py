@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.api.auth import Credentials, CredentialsRefused, SecretHeader, basic, bearer, combined
+from activities.api.credentials.auth import Credentials, CredentialsRefused, SecretHeader, basic, bearer, combined
 from workflows.errors import SettingsError
 
 CANARY = "canary-5b2f"

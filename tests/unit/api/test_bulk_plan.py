@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from activities.api.answer_plan import AnswerPlan, Judged
-from activities.api.bulk_plan import BulkJudged, BulkPlan
+from activities.api.mapping.answer_plan import AnswerPlan, Judged
+from activities.api.mapping.bulk_plan import BulkJudged, BulkPlan
 from workflows.api_spec import AnswerRule, ApiSpec, BulkSpec, InvalidSpec
 
 ROWS = [{"email": "a@x"}, {"email": "b@x"}, {"email": "c@x"}]

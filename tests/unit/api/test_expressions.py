@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jmespath.exceptions import JMESPathError
 
-from activities.api.exact_numbers import dumps, loads
-from activities.api.expressions import ExpressionFailed, InvalidExpression, columns, compile_expression
+from activities.api.mapping.exact_numbers import dumps, loads
+from activities.api.mapping.expressions import ExpressionFailed, InvalidExpression, columns, compile_expression
 
 VALUE = {
     "a": {"b": [{"c": 1, "d": "x"}, {"c": 3, "d": "y"}, {"d": None}], "e": {}, "f": "text"},

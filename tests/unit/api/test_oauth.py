@@ -17,9 +17,9 @@ import pytest
 from installation import Installation, api, free_port
 from tls_api import certificate, front, tls_api
 
-from activities.api.auth import CredentialsRefused, CredentialsUnavailable
-from activities.api.oauth import ClientCredentials
-from activities.api.token_request import TokenEndpoint, TokenOptions
+from activities.api.credentials.auth import CredentialsRefused, CredentialsUnavailable
+from activities.api.credentials.oauth import ClientCredentials
+from activities.api.credentials.token_request import TokenEndpoint, TokenOptions
 
 SECRET = "mock-secret"  # noqa: S105 - the mock's
 TOKEN = '{"access_token":"t1","token_type":"Bearer"}'  # noqa: S105 - of no use anywhere

@@ -16,10 +16,10 @@ from random import Random
 import pytest
 from repository import ROOT
 
-from activities.api import quota as quota_module
-from activities.api.quota import Quota
-from activities.api.quota_file import Block, QuotaFile
-from activities.api.rates import Window, parsed_rates
+from activities.api.quota import quota as quota_module
+from activities.api.quota.quota import Quota
+from activities.api.quota.quota_file import Block, QuotaFile
+from activities.api.quota.rates import Window, parsed_rates
 from workflows.errors import OutputRefused, TransientError
 
 NOON = 1_764_072_000.0
@@ -87,9 +87,9 @@ async def test_a_restart_forgets_nothing_and_gives_back_what_was_not_spent(tmp_p
 SPEND = """
 import asyncio, os, sys, time
 from pathlib import Path
-from activities.api.quota import Quota
-from activities.api.quota_file import QuotaFile
-from activities.api.rates import parsed_rates
+from activities.api.quota.quota import Quota
+from activities.api.quota.quota_file import QuotaFile
+from activities.api.quota.rates import parsed_rates
 
 async def main(folder, rate, most, end, processes):
     file = QuotaFile(Path(folder), "people", parsed_rates(rate).windows, lambda: None)

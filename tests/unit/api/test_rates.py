@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from activities.api.rates import Rates, Window, parsed_rates
+from activities.api.quota.rates import Rates, Window, parsed_rates
 from workflows.errors import SettingsError
 
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.api.address import RowCannotBeSent, compile_address
-from activities.api.request_headers import Secret, Secrets
-from activities.api.request_plan import Outgoing, RequestPlan
+from activities.api.mapping.address import RowCannotBeSent, compile_address
+from activities.api.mapping.request_headers import Secret, Secrets
+from activities.api.mapping.request_plan import Outgoing, RequestPlan
 from workflows.api_spec import ApiSpec, BulkSpec, InvalidSpec
 from workflows.errors import SettingsError
 

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from activities.api.request_headers import Secret, Secrets
-from activities.api.request_text import RequestText
+from activities.api.mapping.request_headers import Secret, Secrets
+from activities.api.mapping.request_text import RequestText
 from workflows.api_spec import ApiSpec, BulkSpec
 
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.api.exact_numbers import ExactFloat
-from activities.api.uri_template import InvalidTemplate, compile_template, variables
+from activities.api.mapping.exact_numbers import ExactFloat
+from activities.api.mapping.uri_template import InvalidTemplate, compile_template, variables
 
 PUBLISHED = Path(__file__).with_name("uritemplate")
 """Cases of https://github.com/uri-templates/uritemplate-test, with their licence."""

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.api.rates import Window
+from activities.api.quota.rates import Window
 from activities.disk.atomic_files import make_folder, write_whole
 from activities.disk.errors import disk_errors
 from activities.disk.file_lock import FileLock

@@ -16,8 +16,8 @@ from itertools import count
 from random import uniform
 from time import monotonic
 
-from activities.api.auth import CredentialsRefused, CredentialsUnavailable, Headers
-from activities.api.token_request import TokenAnswer, TokenEndpoint, TokenEndpointDown
+from activities.api.credentials.auth import CredentialsRefused, CredentialsUnavailable, Headers
+from activities.api.credentials.token_request import TokenAnswer, TokenEndpoint, TokenEndpointDown
 
 MARGIN_SHARE = 0.1
 LONGEST_MARGIN_S = 30.0

@@ -10,8 +10,8 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import IncompleteExpressionError, JMESPathError, JMESPathTypeError, LexerError, ParseError
 
-from activities.api.expression_columns import Kind, columns_of, may_be_object, result_name
-from activities.api.expression_compiler import FUNCTIONS, Node, Run, compiled
+from activities.api.mapping.expression_columns import Kind, columns_of, may_be_object, result_name
+from activities.api.mapping.expression_compiler import FUNCTIONS, Node, Run, compiled
 from workflows.errors import BatchdError, SettingsError, shortened
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from activities.api.exact_numbers import loads
-from activities.api.expression_compiler import is_true
-from activities.api.expressions import Expression, ExpressionFailed, compile_expression
+from activities.api.mapping.exact_numbers import loads
+from activities.api.mapping.expression_compiler import is_true
+from activities.api.mapping.expressions import Expression, ExpressionFailed, compile_expression
+from activities.api.mapping.take import CannotTake, Take, compile_take
 from activities.api.replies import Meaning, meaning_of_status
-from activities.api.take import CannotTake, Take, compile_take
 from workflows.api_spec import AnswerRule, ApiSpec, InvalidSpec, Then, at_key
 
 DEFAULT_WAIT_S = 60.0

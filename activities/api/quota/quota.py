@@ -1,7 +1,7 @@
 """Quotas that outlive the process: so many calls a minute, an hour, a day, over all workers of this host.
 
 The scheduler asks `wait_s()` and calls `take()`, as it does with a `TokenBucket`: both only look at numbers in memory.
-Behind them, blocks of calls are taken from a file (`activities.api.quota_file`) in a thread, ahead of need, and what is
+Behind them, blocks of calls are taken from a file (`quota_file`) in a thread, ahead of need, and what is
 not spent goes back when a slice of the window ends, when no call was made for a while, and at `close`.
 """
 
@@ -15,8 +15,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from activities.api.quota_file import Block, QuotaFile
-from activities.api.rates import Window
+from activities.api.quota.quota_file import Block, QuotaFile
+from activities.api.quota.rates import Window
 from workflows.errors import BatchdError
 
 BLOCK_SHARE = 100

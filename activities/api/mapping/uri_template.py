@@ -11,7 +11,7 @@ import string
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from activities.api.exact_numbers import dumps
+from activities.api.mapping.exact_numbers import dumps
 from workflows.errors import SettingsError
 
 Expand = Callable[[Mapping[str, Any]], str]

@@ -16,7 +16,7 @@ from urllib.parse import quote_plus
 
 import httpx2
 
-from activities.api.auth import CredentialsRefused, ReadSecret, read_secret
+from activities.api.credentials.auth import CredentialsRefused, ReadSecret, read_secret
 from activities.api.options import LONGEST_HELD_S
 from activities.api.replies import RETRIED_STATUSES, retry_after_s
 from activities.api.transport.replies import is_about_a_certificate, public_address

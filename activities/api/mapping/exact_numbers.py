@@ -61,6 +61,15 @@ def number_of(text: str) -> int | float | None:
     return ExactFloat(text) if found["real"] else _integer(text)
 
 
+def writable(value: Any) -> Any:
+    """Return `value` such that `orjson.dumps` writes it, where `dumps` would."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return _with_fragments(value)
+    return value
+
+
 def dumps(value: Any) -> bytes:
     """Return `value` as JSON.
 
@@ -88,4 +97,6 @@ def _with_fragments(value: Any) -> Any:
         return {key: _with_fragments(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_with_fragments(each) for each in value]
+    if isinstance(value, ExactFloat):
+        return orjson.Fragment(value.text)
     return orjson.Fragment(str(value)) if type(value) is int else value

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from activities.api.answer_plan import AnswerPlan, Document, Judged
-from activities.api.exact_numbers import dumps
-from activities.api.expression_columns import Kind
-from activities.api.expressions import Expression, ExpressionFailed, compile_expression
+from activities.api.mapping.answer_plan import AnswerPlan, Document, Judged
+from activities.api.mapping.exact_numbers import dumps
+from activities.api.mapping.expression_columns import Kind
+from activities.api.mapping.expressions import Expression, ExpressionFailed, compile_expression
 from workflows.api_spec import ApiSpec, InvalidSpec, at_key
 
 NOT_FOUND = Judged("not_found", "not_found")

@@ -12,7 +12,7 @@ from typing import Any
 
 from jmespath import functions
 
-from activities.api.exact_numbers import dumps, number_of
+from activities.api.mapping.exact_numbers import dumps, number_of
 
 Node = dict[str, Any]
 """A node of the library's syntax tree: its `type`, `children`, mostly a `value`."""

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from secrets import token_hex
 
-from activities.api.request_headers import BODY_METHODS, Secret, Secrets
-from activities.api.request_plan import Outgoing, RequestPlan
+from activities.api.mapping.request_headers import BODY_METHODS, Secret, Secrets
+from activities.api.mapping.request_plan import Outgoing, RequestPlan
 from workflows.api_spec import ApiSpec
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any, Literal
 
-from activities.api.expression_compiler import Node
+from activities.api.mapping.expression_compiler import Node
 
 Kind = Literal["row", "call", "answer"]
 """What an expression is used on: a row, the `{rows, keys}` of a bulk call, an answer of the API."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from activities.api.uri_template import Expand, compile_template
+from activities.api.mapping.uri_template import Expand, compile_template
 from workflows.errors import BatchdError, SettingsError
 
 Target = Callable[[Mapping[str, Any]], bytes]

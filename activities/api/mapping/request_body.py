@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from activities.api.address import RowCannotBeSent
-from activities.api.exact_numbers import dumps
-from activities.api.expressions import Expression, ExpressionFailed, compile_expression
-from activities.api.request_headers import BODY_METHODS
-from activities.api.uri_template import encoded
+from activities.api.mapping.address import RowCannotBeSent
+from activities.api.mapping.exact_numbers import dumps
+from activities.api.mapping.expressions import Expression, ExpressionFailed, compile_expression
+from activities.api.mapping.request_headers import BODY_METHODS
+from activities.api.mapping.uri_template import encoded
 from workflows.api_spec import ApiSpec, InvalidSpec, at_key
 
 Row = dict[str, str]

@@ -2,7 +2,7 @@
 
 A call asks `headers()`, which costs an attribute and never waits; None says that `fetch()` must be awaited first. When
 the API answers 401, `refused(used)` says whether something changed, so that the call is worth making once more. Tokens
-that must be asked for are in `activities.api.oauth`.
+that must be asked for are in `activities.api.credentials.oauth`.
 """
 
 from __future__ import annotations

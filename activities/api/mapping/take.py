@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from activities.api.expressions import ExpressionFailed, compile_expression
+from activities.api.mapping.expressions import ExpressionFailed, compile_expression
 from workflows.api_spec import InvalidSpec, at_key
 from workflows.errors import BatchdError
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from activities.api.address import Address, RowCannotBeSent, Target, compile_address
-from activities.api.expression_columns import Kind
-from activities.api.expressions import Expression, compile_expression
-from activities.api.request_body import BodyOf, Row, body_of, finder, json_body
-from activities.api.request_headers import Secrets, fixed_headers, secret_of
+from activities.api.mapping.address import Address, RowCannotBeSent, Target, compile_address
+from activities.api.mapping.expression_columns import Kind
+from activities.api.mapping.expressions import Expression, compile_expression
+from activities.api.mapping.request_body import BodyOf, Row, body_of, finder, json_body
+from activities.api.mapping.request_headers import Secrets, fixed_headers, secret_of
 from workflows.api_spec import ApiSpec, BulkSpec, InvalidSpec, at_key
 
 

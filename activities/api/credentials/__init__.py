@@ -1,0 +1,1 @@
+"""What calls carry to be let in: secrets, and OAuth tokens that are asked for."""
