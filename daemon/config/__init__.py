@@ -1,1 +1,1 @@
-"""Settings and secrets."""
+"""How the service is configured: `batchd.toml`, `BATCH_*` variables, secrets."""

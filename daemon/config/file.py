@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ class ConfigFile:
 
     name: str
     folder: Path
-    document: dict[str, Any]
-    lines: dict[KeyPath, int]
+    document: dict[str, Any] = field(repr=False)
+    lines: dict[KeyPath, int] = field(repr=False)
 
     def line_of(self, path: KeyPath) -> int:
         """Return the line of a key, or of the nearest table around it; 1 where there is none."""

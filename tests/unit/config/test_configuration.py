@@ -232,6 +232,7 @@ def test_a_secret_is_nowhere_in_a_configuration(tmp_path: Path) -> None:
     read_secrets(configuration.apis["people"], {"GEO_KEY": CANARY, "OAUTH": CANARY})
     dumps = [each.model_dump_json() for each in configuration.apis.values()]
     assert CANARY not in f"{configuration!r} {dumps} {values_of(configuration)}"
+    assert "join(" not in repr(configuration.file), "a file is shown by its name alone"
     assert CANARY not in repr(load_configuration(tmp_path / "batchd.toml", {"GEO_KEY": CANARY}))
 
 

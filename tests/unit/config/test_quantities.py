@@ -6,7 +6,7 @@ import fnmatch
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.config.grammar.globs import overlap
@@ -80,6 +80,7 @@ def test_two_patterns_overlap_where_a_name_matches_both(one: str, other: str, bo
 _PATTERNS = st.text(st.sampled_from("ab*?"), max_size=6)
 
 
+@settings(max_examples=60, deadline=None)
 @given(_PATTERNS, _PATTERNS, st.text("abc", min_size=1, max_size=6))
 def test_patterns_that_share_a_name_are_never_said_to_be_apart(one: str, other: str, name: str) -> None:
     if all(re.compile(fnmatch.translate(each)).fullmatch(name) for each in (one, other)):

@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.config.grammar.toml_lines import KeyPath, key_lines
@@ -96,6 +96,7 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(_TEXTS, _VALUES, min_size=1, max_size=4))
 def test_any_document_that_tomllib_reads_is_followed_to_its_end(document: dict[str, Any]) -> None:
     text = "".join(f"{_quoted(key)} = {_written(value)}\n" for key, value in document.items())
