@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from activities.api.mapping.answer_plan import AnswerPlan
+from activities.api.mapping.bulk_plan import BulkPlan
 from activities.api.mapping.request_headers import Secret, Secrets
 from activities.api.mapping.request_plan import RequestPlan
 from daemon.config.api_section import ApiSection
@@ -91,21 +93,33 @@ def _apis(mistakes: Mistakes) -> dict[str, ApiSection]:
         section = _section(ApiSection, given, ("api", name), mistakes)
         if section is not None:
             sections[name] = section
-            _check_request(name, section, mistakes)
+            _check_plans(name, section, mistakes)
     return sections
 
 
-def _check_request(name: str, section: ApiSection, mistakes: Mistakes) -> None:
-    """Add what the maker of requests refuses beside all that: it knows best, and says one thing at a time."""
+def _check_plans(name: str, section: ApiSection, mistakes: Mistakes) -> None:
+    """Add what those refuse who make requests and judge answers: they know best, and say one thing at a time."""
     spec = api_spec_of(name, section)
     unread = Secret(value="unread")
     secrets = Secrets(dict.fromkeys(spec.secret_vars, unread), dict.fromkeys(spec.secret_headers, unread))
-    try:
-        RequestPlan.compile(spec, secrets)
-    except InvalidSpec as error:
-        path = ("api", name, *error.key.split("."))
-        if not mistakes.has(path):
-            mistakes.add(path, str(error).removeprefix(f"{error.key}: "))
+    for compile_plan in (
+        lambda: RequestPlan.compile(spec, secrets),
+        lambda: BulkPlan.compile(spec, AnswerPlan.compile(spec)),
+    ):
+        try:
+            compile_plan()
+        except InvalidSpec as error:
+            path = ("api", name, *_steps(error.key))
+            if not mistakes.has(path):
+                mistakes.add(path, str(error).removeprefix(f"{error.key}: "))
+
+
+def _steps(key: str) -> KeyPath:
+    """Return the path of a key of an API as a plan names it; names of variables and headers may have dots."""
+    table, _, name = key.partition(".")
+    if table in {"vars", "headers"}:
+        return table, name
+    return tuple(int(step) if step.isdecimal() else step for step in re.findall(r"[^.\[\]]+", key))
 
 
 def _feeds(apis: list[str], mistakes: Mistakes) -> dict[str, FeedSection]:

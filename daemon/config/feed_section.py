@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Discriminator, Field, StrictBool, Tag, field_validator
 
 from daemon.config.grammar.section import Section, shared, tables_as
-from daemon.config.setting_values import NamedPath
-from daemon.config.settings import checked_encoding
+from daemon.config.setting_values import NamedPath, checked_encoding
 from workflows.ids import IdentityPolicy
 
 HeaderNames: TypeAlias = Annotated[

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from activities.source.encoding import known, readable
+
 HIGHEST_PORT = 65_535
 _SHARE = re.compile(r"(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)%|\d{1,12}")
 _USER_INFO = re.compile(r"[^/?#]*//[^/?#]*@")
@@ -82,6 +84,24 @@ def token(value: str) -> str:
     if _VISIBLE.fullmatch(value) is None:
         raise ValueError("the token must be visible ASCII characters, without spaces or line breaks")
     return value
+
+
+def checked_encoding(name: str) -> str:
+    """Return `name` where it is `auto` or an encoding in which files are read.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if name == "auto":
+        return name
+    if known(name) is None:
+        raise ValueError(f"{name} is not an encoding Python knows")
+    if readable(name) is None:
+        raise ValueError(
+            f"{name} is none of the encodings that are read, since in others a comma or a quote may be "
+            "part of another character; convert the files to UTF-8, or set one of those in docs/csv.md"
+        )
+    return name
 
 
 def _secret_token(value: SecretStr) -> SecretStr:

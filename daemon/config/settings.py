@@ -15,8 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from activities.source.encoding import known, readable
-from daemon.config.setting_values import Address, HttpUrl, NamedPath, SecretToken, Share
+from daemon.config.setting_values import Address, HttpUrl, NamedPath, SecretToken, Share, checked_encoding
 from workflows.errors import SettingsError
 from workflows.ids import IdentityPolicy
 from workflows.models import CsvOptions, Shape
@@ -258,24 +257,6 @@ def load_settings(environ: Mapping[str, str] = os.environ, **overrides: object) 
         return settings
     except ValidationError as error:
         raise SettingsError("; ".join(_message(each) for each in error.errors())) from error
-
-
-def checked_encoding(name: str) -> str:
-    """Return `name` where it is `auto` or an encoding in which files are read.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if name == "auto":
-        return name
-    if known(name) is None:
-        raise ValueError(f"{name} is not an encoding Python knows")
-    if readable(name) is None:
-        raise ValueError(
-            f"{name} is none of the encodings that are read, since in others a comma or a quote may be "
-            "part of another character; convert the files to UTF-8, or set one of those in docs/csv.md"
-        )
-    return name
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
