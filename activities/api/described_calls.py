@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
@@ -24,8 +24,7 @@ from activities.api.credentials.auth import (
 )
 from activities.api.described_replies import DescribedReplies, reply_without_credentials
 from activities.api.mapping.address import RowCannotBeSent
-from activities.api.mapping.request_headers import Secrets
-from activities.api.mapping.request_plan import Outgoing, RequestPlan
+from activities.api.mapping.request_plan import RequestPlan
 from activities.api.options import ApiOptions
 from activities.api.replies import UNSENT, Meaning, Reply
 from activities.api.rows import BulkReplied, CallRow, Replied
@@ -42,17 +41,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ApiAccess:
-    """What a worker has of an API beside its description. `read_secrets` blocks, and raises SettingsError."""
+    """What a worker has of an API beside its description, which may change while its batches run.
+
+    `read_secrets` returns the values of the secret variables of its address. It blocks, and raises SettingsError.
+    `credentials` carry all other secrets.
+    """
 
     options: ApiOptions
-    read_secrets: Callable[[], Secrets] = Secrets
+    read_secrets: Callable[[], Mapping[str, str]] = dict
     credentials: Credentials = field(default_factory=NoCredentials)
 
 
 class _Ways(NamedTuple):
     """How calls are made with the secrets of the moment."""
 
-    secrets: Secrets
+    secrets: Mapping[str, str]
     plan: RequestPlan
     row_calls: AddressCalls
     bulk_calls: AddressCalls
@@ -61,7 +64,7 @@ class _Ways(NamedTuple):
 class _Call(NamedTuple):
     """A call to be made: its request, and what takes the answer, or a reply where there is none."""
 
-    request: Callable[[RequestPlan], Outgoing]
+    request: Callable[[RequestPlan], Request]
     end: Callable[[Answer | Reply], None]
     is_bulk: bool = False
     is_repeated: bool = False
@@ -79,7 +82,7 @@ class DescribedCalls:
         self._spec = spec
         self._access = access
         self._replies = DescribedReplies(spec, access.options)
-        self._has_secrets = bool(spec.secret_vars or spec.secret_headers)
+        self._has_secrets = bool(spec.secret_vars)
         self.bulk_size = spec.bulk.size if spec.bulk else 0
         self._ways: _Ways | None = None
         self._old: list[AddressCalls] = []
@@ -98,7 +101,7 @@ class DescribedCalls:
     def begin_row(self, row: CallRow, replied: Replied, *, anew: bool = False) -> None:
         """Call the API for a row, see `RowCalls`."""
 
-        def request(plan: RequestPlan) -> Outgoing:
+        def request(plan: RequestPlan) -> Request:
             return plan.request(orjson.loads(row.body), row.body, row.key)
 
         def end(outcome: Answer | Reply) -> None:
@@ -110,7 +113,7 @@ class DescribedCalls:
         """Call the API for many rows, see `RowCalls`."""
         values = [orjson.loads(row.body) for row in rows]
 
-        def request(plan: RequestPlan) -> Outgoing:
+        def request(plan: RequestPlan) -> Request:
             assert plan.bulk is not None, "a description with a bulk size has bulk calls"  # noqa: S101 - for mypy
             return plan.bulk(values, [row.key for row in rows])
 
@@ -128,13 +131,14 @@ class DescribedCalls:
             self._start(call, self._prepared(call, anew=anew))
             return
         try:
-            method, target, body, key = call.request(ways.plan)
+            request = call.request(ways.plan)
         except RowCannotBeSent as error:
             unsent = Reply(Meaning.FALLBACK, UNSENT, error.code, detail=str(error), sent=False)
             asyncio.get_running_loop().call_soon(call.end, unsent)
             return
         calls = ways.bulk_calls if call.is_bulk else ways.row_calls
-        calls.begin(Request(method, target, body, key, anew, headers), partial(self._answered, call, ways, headers))
+        request.anew, request.headers = anew, headers
+        calls.begin(request, partial(self._answered, call, ways, headers))
 
     def _answered(self, call: _Call, ways: _Ways, headers: Headers, outcome: Answer | NoAnswer) -> None:
         if isinstance(outcome, NoAnswer):
@@ -172,7 +176,7 @@ class DescribedCalls:
                     self._old += [ways.row_calls, ways.bulk_calls]
             return self._ways is not ways
 
-    def _made(self, secrets: Secrets) -> _Ways:
+    def _made(self, secrets: Mapping[str, str]) -> _Ways:
         try:
             plan = RequestPlan.compile(self._spec, secrets)
             row_calls = self._calls_to(plan.origin, plan)

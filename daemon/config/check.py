@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from activities.api.mapping.answer_plan import AnswerPlan
 from activities.api.mapping.bulk_plan import BulkPlan
-from activities.api.mapping.request_headers import Secret, Secrets
 from activities.api.mapping.request_plan import RequestPlan
 from daemon.config.api_section import ApiSection
 from daemon.config.api_spec import api_spec_of
@@ -100,8 +99,7 @@ def _apis(mistakes: Mistakes) -> dict[str, ApiSection]:
 def _check_plans(name: str, section: ApiSection, mistakes: Mistakes) -> None:
     """Add what those refuse who make requests and judge answers: they know best, and say one thing at a time."""
     spec = api_spec_of(name, section)
-    unread = Secret(value="unread")
-    secrets = Secrets(dict.fromkeys(spec.secret_vars, unread), dict.fromkeys(spec.secret_headers, unread))
+    secrets = dict.fromkeys(spec.secret_vars, "unread")
     for compile_plan in (
         lambda: RequestPlan.compile(spec, secrets),
         lambda: BulkPlan.compile(spec, AnswerPlan.compile(spec)),

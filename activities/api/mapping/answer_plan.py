@@ -162,9 +162,7 @@ def _by_table(status: int, retry_after_s: float | None) -> Judged:
 
 
 def _rule(number: int, rule: AnswerRule) -> _Rule:
-    key = f"answer.rules[{number}]"
-    if rule.status is None and not rule.when:
-        raise InvalidSpec(key, "it holds for every answer: give it a status, or a when")
+    key = f"answer.rules[{number - 1}]"
     if rule.status is not None and rule.status not in _STATUSES:
         raise InvalidSpec(f"{key}.status", f"{rule.status} is no status of HTTP: 100 to 599")
     when = None
@@ -179,4 +177,4 @@ def _rule(number: int, rule: AnswerRule) -> _Rule:
 
 def _condition(rule: AnswerRule) -> str:
     conditions: Sequence[str] = [f"status {rule.status}"] if rule.status is not None else []
-    return ", ".join([*conditions, *([rule.when] if rule.when else [])])
+    return ", ".join([*conditions, *([rule.when] if rule.when else [])]) or "any answer"

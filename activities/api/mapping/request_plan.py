@@ -14,17 +14,9 @@ from activities.api.mapping.address import Address, RowCannotBeSent, Target, com
 from activities.api.mapping.expression_columns import Kind
 from activities.api.mapping.expressions import Expression, compile_expression
 from activities.api.mapping.request_body import BodyOf, Row, body_of, finder, json_body
-from activities.api.mapping.request_headers import Secrets, fixed_headers, secret_of
+from activities.api.mapping.request_headers import fixed_headers
+from activities.api.transport.base import Request
 from workflows.api_spec import ApiSpec, BulkSpec, InvalidSpec, at_key
-
-
-class Outgoing(NamedTuple):
-    """One call. `target` is path and query; `key` the idempotency key, "" for none."""
-
-    method: bytes
-    target: bytes
-    body: bytes
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +24,25 @@ class RequestPlan:
     """How rows become requests to one API.
 
     `request` takes a row, the same as JSON, and its idempotency key; `bulk`, where the API has one, rows and their
-    keys. Both raise RowCannotBeSent, and nothing else. `headers` go with every call beside those of the transport.
-    `needed_columns` are those without which a file is refused. Made anew when a secret changes.
+    keys. Both raise RowCannotBeSent, and nothing else. `headers` go with every call beside those of the transport and
+    the credentials. `needed_columns` are those without which a file is refused. Made anew when a secret changes.
     """
 
     origin: str
     headers: tuple[tuple[str, str], ...]
     needed_columns: tuple[str, ...]
-    request: Callable[[Row, bytes, str], Outgoing]
+    request: Callable[[Row, bytes, str], Request]
     bulk_origin: str = ""
-    bulk: Callable[[Sequence[Row], Sequence[str]], Outgoing] | None = None
+    bulk: Callable[[Sequence[Row], Sequence[str]], Request] | None = None
 
     @classmethod
-    def compile(cls, spec: ApiSpec, secrets: Secrets | None = None) -> RequestPlan:
-        """Return the plan for `spec`.
+    def compile(cls, spec: ApiSpec, secrets: Mapping[str, str] | None = None) -> RequestPlan:
+        """Return the plan for `spec`; `secrets` has the values of its `secret_vars`.
 
         Raises:
             InvalidSpec: it cannot be used; the first reason.
         """
-        secrets = secrets or Secrets()
+        secrets = secrets or {}
         with at_key("url"):
             address = compile_address(spec.url)
         values = _Values.compile(spec, secrets, address)
@@ -58,7 +50,7 @@ class RequestPlan:
         bulk_origin, bulk, bulk_columns = _bulk(spec, secrets)
         return cls(
             address.origin,
-            fixed_headers(spec, secrets),
+            fixed_headers(spec),
             tuple(dict.fromkeys((*values.columns, *columns, *bulk_columns))),
             _assembled(spec.method.encode(), values.target, body),
             bulk_origin,
@@ -73,8 +65,8 @@ class _Values(NamedTuple):
     target: Target | bytes
 
     @classmethod
-    def compile(cls, spec: ApiSpec, secrets: Secrets, address: Address) -> _Values:
-        fixed = {name: secret_of(f"vars.{name}", secrets.vars, name) for name in spec.secret_vars}
+    def compile(cls, spec: ApiSpec, secrets: Mapping[str, str], address: Address) -> _Values:
+        fixed = {name: _secret(name, secrets) for name in spec.secret_vars}
         computed = {
             name: _expression(f"vars.{name}", text)
             for name, text in spec.vars.items()
@@ -82,10 +74,9 @@ class _Values(NamedTuple):
         }
         columns = [each for each in address.variables if each not in fixed and each not in computed]
         columns += [column for each in computed.values() for column in each.columns]
-        constants = {name: secret.value for name, secret in fixed.items()}
         if not columns and not computed:
-            return cls((), _fixed_target("url", address, constants))
-        return cls(tuple(columns), _target(address.target, constants, computed))
+            return cls((), _fixed_target("url", address, fixed))
+        return cls(tuple(columns), _target(address.target, fixed, computed))
 
 
 def _target(target: Target, constants: dict[str, str], computed: dict[str, Expression]) -> Target:
@@ -110,20 +101,20 @@ def _fixed_target(key: str, address: Address, constants: dict[str, str]) -> byte
         raise InvalidSpec(key, str(error)) from error
 
 
-def _assembled(method: bytes, target: Target | bytes, body: BodyOf | None) -> Callable[[Row, bytes, str], Outgoing]:
+def _assembled(method: bytes, target: Target | bytes, body: BodyOf | None) -> Callable[[Row, bytes, str], Request]:
     """Return the function from row to request; without `body` it is the row as it is."""
     if isinstance(target, bytes):
         if body is None:
-            return lambda _, row_json, key: Outgoing(method, target, row_json, key)
-        return lambda row, _, key: Outgoing(method, target, body(row), key)
+            return lambda _, row_json, key: Request(method, target, row_json, key)
+        return lambda row, _, key: Request(method, target, body(row), key)
     if body is None:
-        return lambda row, row_json, key: Outgoing(method, target(row), row_json, key)
-    return lambda row, _, key: Outgoing(method, target(row), body(row), key)
+        return lambda row, row_json, key: Request(method, target(row), row_json, key)
+    return lambda row, _, key: Request(method, target(row), body(row), key)
 
 
 def _bulk(
-    spec: ApiSpec, secrets: Secrets
-) -> tuple[str, Callable[[Sequence[Row], Sequence[str]], Outgoing] | None, tuple[str, ...]]:
+    spec: ApiSpec, secrets: Mapping[str, str]
+) -> tuple[str, Callable[[Sequence[Row], Sequence[str]], Request] | None, tuple[str, ...]]:
     """Return the origin of bulk calls, the function from rows to one, and the columns it needs."""
     if spec.bulk is None:
         return "", None, ()
@@ -132,20 +123,27 @@ def _bulk(
     for name in address.variables:
         if name not in spec.secret_vars:
             raise InvalidSpec("bulk.url", f"{{{name}}} would be of one row, and a bulk call is for many")
-    constants = {name: secret_of(f"vars.{name}", secrets.vars, name).value for name in address.variables}
+    constants = {name: _secret(name, secrets) for name in address.variables}
     target = _fixed_target("bulk.url", address, constants)
     body = _expression("bulk.body", spec.bulk.body, "call")
     columns = (*body.columns, *_matched_columns(spec.bulk))
     find = finder("bulk.body", body)
 
-    def bulk(rows: Sequence[Row], keys: Sequence[str]) -> Outgoing:
-        return Outgoing(b"POST", target, json_body(find({"rows": list(rows), "keys": list(keys)})), "")
+    def bulk(rows: Sequence[Row], keys: Sequence[str]) -> Request:
+        return Request(b"POST", target, json_body(find({"rows": list(rows), "keys": list(keys)})))
 
     return address.origin, bulk, columns
 
 
 def _matched_columns(bulk: BulkSpec) -> tuple[str, ...]:
     return _expression("bulk.match.row", bulk.match_row).columns if bulk.match_row else ()
+
+
+def _secret(name: str, secrets: Mapping[str, str]) -> str:
+    try:
+        return secrets[name]
+    except KeyError:
+        raise InvalidSpec(f"vars.{name}", "this secret is not in the configuration of this host") from None
 
 
 def _expression(key: str, text: str, over: Kind = "row") -> Expression:

@@ -1,7 +1,7 @@
 """Requests as people read them: as they go out, and as a curl line to paste, without a secret in either.
 
 A plan is compiled a second time with a mark in the place of each secret. So what is shown was put together by the same
-code as what is sent, and no secret is ever looked for in a text.
+code as what is sent, and needs no secret: only where each is kept.
 """
 
 from __future__ import annotations
@@ -9,79 +9,95 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from secrets import token_hex
 
-from activities.api.mapping.request_headers import BODY_METHODS, Secret, Secrets
-from activities.api.mapping.request_plan import Outgoing, RequestPlan
+from activities.api.mapping.request_headers import BODY_METHODS
+from activities.api.mapping.request_plan import RequestPlan
+from activities.api.transport.base import Request
 from workflows.api_spec import ApiSpec
 
 
-class RequestText:
-    """Shows requests to one API. Make them with `plan`, whose secrets are marks: it must never be called with."""
+@dataclass(frozen=True, slots=True)
+class SecretPlace:
+    """Where a secret is kept: a file, a variable of the environment, or neither. `before` goes before it: `Bearer `."""
 
-    def __init__(self, spec: ApiSpec, secrets: Secrets | None = None) -> None:
+    file: str = ""
+    env: str = ""
+    before: str = ""
+
+
+class RequestText:
+    """Shows requests to one API. Make them with `plan`, whose secrets are marks: the API must never be called with it.
+
+    `variables` says where the `secret_vars` of the spec are kept, `headers` the same of every header that carries a
+    secret, those of the credentials too.
+    """
+
+    def __init__(
+        self,
+        spec: ApiSpec,
+        variables: Mapping[str, SecretPlace] | None = None,
+        headers: Mapping[str, SecretPlace] | None = None,
+    ) -> None:
         """Compile `spec`. Raises InvalidSpec as `RequestPlan.compile` does."""
-        secrets = secrets or Secrets()
-        self._kept: dict[str, Secret] = {}
-        self.plan = RequestPlan.compile(spec, Secrets(self._marked(secrets.vars), self._marked(secrets.headers)))
+        self._kept: dict[str, SecretPlace] = {}
+        self.plan = RequestPlan.compile(spec, {name: self._mark(place) for name, place in (variables or {}).items()})
+        self._secret_headers = [(name, each.before + self._mark(each)) for name, each in (headers or {}).items()]
         self._pieces = re.compile("(" + "|".join(self._kept) + ")") if self._kept else re.compile("(?!)")
 
-    def http(self, outgoing: Outgoing) -> str:
+    def http(self, request: Request) -> str:
         """Return a request of `plan` as it goes out, secrets as `(from /path)`."""
-        return self._hidden("\n".join(self._lines(outgoing)), lambda text: text, _from)
+        return self._hidden("\n".join(self._lines(request)), lambda text: text, _from)
 
-    def curl(self, outgoing: Outgoing) -> str:
+    def curl(self, request: Request) -> str:
         """Return a request of `plan` as a curl line for a POSIX shell, secrets as `"$(cat /path)"` or `"$NAME"`."""
-        method, target = outgoing.method.decode(), outgoing.target.decode()
+        method, target = request.method.decode(), request.target.decode()
         options = ["-sS"] + (["-g"] if re.search(r"[\[\]]", target) else [])
         options += ["-X", method] if method not in {"GET", "POST"} else []
-        arguments = [self._quoted(self._origin(outgoing) + target)]
-        for name, value in self._headers(outgoing):
+        arguments = [self._quoted(self._origin(request) + target)]
+        for name, value in self._headers(request):
             arguments += ["-H", self._quoted(f"{name}: {value}")]
         if method in BODY_METHODS:
-            arguments += ["--data-raw", self._quoted(outgoing.body.decode())]
+            arguments += ["--data-raw", self._quoted(request.body.decode())]
         return " ".join(["curl", *options, *arguments])
 
-    def _marked(self, secrets: Mapping[str, Secret]) -> dict[str, Secret]:
-        marked = {}
-        for name, secret in secrets.items():
-            mark = f"secret{token_hex(8)}"
-            self._kept[mark] = secret
-            marked[name] = replace(secret, value=mark)
-        return marked
+    def _mark(self, place: SecretPlace) -> str:
+        mark = f"secret{token_hex(8)}"
+        self._kept[mark] = place
+        return mark
 
-    def _origin(self, outgoing: Outgoing) -> str:
+    def _origin(self, request: Request) -> str:
         """Return where a request goes: one without a key is a bulk call."""
-        return self.plan.origin if outgoing.key or not self.plan.bulk_origin else self.plan.bulk_origin
+        return self.plan.origin if request.key or not self.plan.bulk_origin else self.plan.bulk_origin
 
-    def _lines(self, outgoing: Outgoing) -> list[str]:
-        lines = [f"{outgoing.method.decode()} {outgoing.target.decode()} HTTP/1.1"]
-        lines.append(f"Host: {self._origin(outgoing).partition('://')[2]}")
-        lines += [f"{name}: {value}" for name, value in self._headers(outgoing)]
-        return [*lines, "", outgoing.body.decode()] if outgoing.body else lines
+    def _lines(self, request: Request) -> list[str]:
+        lines = [f"{request.method.decode()} {request.target.decode()} HTTP/1.1"]
+        lines.append(f"Host: {self._origin(request).partition('://')[2]}")
+        lines += [f"{name}: {value}" for name, value in self._headers(request)]
+        return [*lines, "", request.body.decode()] if request.body else lines
 
-    def _headers(self, outgoing: Outgoing) -> list[tuple[str, str]]:
-        headers = list(self.plan.headers)
-        if outgoing.method.decode() in BODY_METHODS and "content-type" not in {name.lower() for name, _ in headers}:
+    def _headers(self, request: Request) -> list[tuple[str, str]]:
+        headers = [*self.plan.headers, *self._secret_headers]
+        if request.method.decode() in BODY_METHODS and "content-type" not in {name.lower() for name, _ in headers}:
             headers.append(("Content-Type", "application/json"))
-        return [*headers, ("Idempotency-Key", outgoing.key)] if outgoing.key else headers
+        return [*headers, ("Idempotency-Key", request.key)] if request.key else headers
 
     def _quoted(self, text: str) -> str:
         return self._hidden(text, lambda piece: shlex.quote(piece) if piece else "", _shell) or "''"
 
-    def _hidden(self, text: str, plain: Callable[[str], str], hidden: Callable[[Secret], str]) -> str:
+    def _hidden(self, text: str, plain: Callable[[str], str], hidden: Callable[[SecretPlace], str]) -> str:
         pieces = self._pieces.split(text)
         return "".join(hidden(self._kept[each]) if each in self._kept else plain(each) for each in pieces)
 
 
-def _from(secret: Secret) -> str:
-    if secret.file:
-        return f"(from {secret.file})"
-    return f"(from ${secret.env})" if secret.env else "***"
+def _from(place: SecretPlace) -> str:
+    if place.file:
+        return f"(from {place.file})"
+    return f"(from ${place.env})" if place.env else "***"
 
 
-def _shell(secret: Secret) -> str:
-    if secret.file:
-        return f'"$(cat {shlex.quote(secret.file)})"'
-    return f'"${secret.env}"' if secret.env else "'***'"
+def _shell(place: SecretPlace) -> str:
+    if place.file:
+        return f'"$(cat {shlex.quote(place.file)})"'
+    return f'"${place.env}"' if place.env else "'***'"

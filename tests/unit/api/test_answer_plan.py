@@ -73,6 +73,12 @@ def test_a_condition_over_an_answer_that_cannot_be_read_or_compared_does_not_hol
     assert answers.judge(404, body)[:2] == ("fallback", "http_404")
 
 
+def test_a_rule_without_a_condition_holds_for_every_answer_that_came_to_it() -> None:
+    answers = plan(AnswerRule(then="done", status=200), AnswerRule(then="pause", code="strange"))
+    assert judged(answers, 200, {}).then == "done"
+    assert answers.judge(503, None)[:2] == ("pause", "strange")
+
+
 def test_wait_lasts_as_long_as_the_api_says_else_as_the_rule_says() -> None:
     answers = plan(
         AnswerRule(then="wait", when="status == 'OVER_QUERY_LIMIT'", wait_s=3600), AnswerRule(then="wait", status=429)
@@ -137,12 +143,11 @@ def test_a_rule_that_says_done_needs_a_body_only_to_take_from() -> None:
 @pytest.mark.parametrize(
     ("rule", "key"),
     [
-        (AnswerRule(then="done"), "answer.rules[1]"),
-        (AnswerRule(then="done", status=42), "answer.rules[1].status"),
-        (AnswerRule(then="done", when="a ="), "answer.rules[1].when"),
+        (AnswerRule(then="done", status=42), "answer.rules[0].status"),
+        (AnswerRule(then="done", when="a ="), "answer.rules[0].when"),
     ],
 )
-def test_a_rule_that_cannot_be_used_is_named_by_its_number(rule: AnswerRule, key: str) -> None:
+def test_a_rule_that_cannot_be_used_is_named_by_its_key(rule: AnswerRule, key: str) -> None:
     with pytest.raises(InvalidSpec) as refused:
         plan(rule)
     assert refused.value.key == key

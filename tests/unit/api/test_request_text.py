@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from activities.api.mapping.request_headers import Secret, Secrets
-from activities.api.mapping.request_text import RequestText
+from activities.api.mapping.request_text import RequestText, SecretPlace
 from workflows.api_spec import ApiSpec, BulkSpec
 
 
@@ -33,11 +32,8 @@ def test_a_request_reads_as_it_goes_out_with_its_secrets_hidden() -> None:
         secret_headers=["Authorization"],
         secret_vars=["key"],
     )
-    secrets = Secrets(
-        vars={"key": Secret("e", env="GEO_KEY")},
-        headers={"Authorization": Secret("hunter2", file="/run/credentials/people", before="Bearer ")},
-    )
-    text = RequestText(api, secrets)
+    token = SecretPlace(file="/run/credentials/people", before="Bearer ")
+    text = RequestText(api, {"key": SecretPlace(env="GEO_KEY")}, {"Authorization": token})
     assert text.http(text.plan.request({"email": "e@f.g"}, b"", "key-1")).split("\n") == [
         "GET /find?email=e%40f.g&key=(from $GEO_KEY) HTTP/1.1",
         "Host: api.example.com",
@@ -57,8 +53,7 @@ def test_a_curl_line_can_be_pasted_into_a_shell_that_finds_the_secrets_itself(tm
         secret_headers=["X-Api-Key"],
         secret_vars=["key"],
     )
-    secrets = Secrets(vars={"key": Secret("-", env="GEO_KEY")}, headers={"X-Api-Key": Secret("-", file=str(kept))})
-    text = RequestText(api, secrets)
+    text = RequestText(api, {"key": SecretPlace(env="GEO_KEY")}, {"X-Api-Key": SecretPlace(file=str(kept))})
     line = text.curl(text.plan.request({"x": "a'b"}, b'{"x":"it\'s\n$(id) \xc3\xa9"}', "key-1"))
     assert "hunter2" not in line
     assert arguments_of(line, GEO_KEY="k3y") == [
@@ -105,7 +100,7 @@ def test_a_bulk_call_goes_to_its_own_host() -> None:
 
 
 def test_where_a_secret_is_kept_nowhere_only_stars_are_shown() -> None:
-    text = RequestText(spec(secret_headers=["X-Key"]), Secrets(headers={"X-Key": Secret("hunter2")}))
+    text = RequestText(spec(secret_headers=["X-Key"]), headers={"X-Key": SecretPlace()})
     outgoing = text.plan.request({}, b"{}", "k")
     assert "X-Key: ***" in text.http(outgoing)
     assert "'X-Key: ''***'" in text.curl(outgoing)
