@@ -132,7 +132,8 @@ def _close(receipts: Receipts, receipt: Receipt, request: FileSource, archived_a
 
 def _log_end(request: FileSource) -> None:
     counts = request.counts
-    rows = {"rows": counts.records, "fallback": counts.fallback, "rejected": counts.rejected}
+    not_found = {"not_found": counts.not_found} if counts.not_found else {}
+    rows = {"rows": counts.records, **not_found, "fallback": counts.fallback, "rejected": counts.rejected}
     why = {"why": printable(request.reason)} if request.reason else {}
     level = logging.ERROR if request.outcome == "failed" else logging.INFO
     logger.log(level, END_EVENTS[request.outcome], extra={"fields": {**request.batch.log_fields, **rows, **why}})

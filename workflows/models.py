@@ -245,6 +245,11 @@ class Counts:
             not_found=self.not_found + other.not_found,
         )
 
+    def outcomes(self) -> dict[str, int]:
+        """Return how many rows became what, in words; those that were not found only where there are some."""
+        not_found = {"not found": self.not_found} if self.not_found else {}
+        return {"enriched": self.enriched, **not_found, "fallback": self.fallback, "rejected": self.rejected}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:

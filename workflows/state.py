@@ -58,7 +58,7 @@ class Progress:
         lines = [
             f"**{self.state}** - {name}",
             f"{counts.records:,} rows done ({share:.0f} % of the file)",
-            f"{counts.enriched:,} enriched, {counts.fallback:,} fallback, {counts.rejected:,} rejected",
+            ", ".join(f"{rows:,} {outcome}" for outcome, rows in counts.outcomes().items()),
         ]
         if self.paused:
             lines.append(f"paused by {self.paused.by or 'an operator'}: {self.paused.reason or 'no reason'}")

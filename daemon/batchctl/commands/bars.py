@@ -15,9 +15,11 @@ from rich.progress import Progress, ProgressColumn, Task, TaskID
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from activities.registry.timestamps import readable_time
 from daemon.batchctl.console.printing import format_duration, put
 from daemon.batchctl.console.table import CUT, GAP, cut_middle
 from daemon.batchctl.state.batch_view import BatchView
+from daemon.batchctl.state.waiting import exceptions, long_wait_s
 from workflows.ids import printable
 
 LINE_S = 1.0
@@ -55,14 +57,12 @@ def facts(view: BatchView) -> list[str]:
     parts: list[str] = []
     if view.state != "running":
         waits = view.waiting_on.partition(":")[0] if view.waiting_on else None
-        parts.append(f"waiting for {waits}" if waits else view.state)
+        until = f" until {readable_time(view.waiting.until)}" if view.waiting and long_wait_s(view) else ""
+        parts.append(f"waiting for {waits}{until}" if waits else view.state)
     parts.append(f"{view.counts.records:,} rows")
     if view.cancelling:
         parts.append("being cancelled")
-    if view.counts.fallback:
-        parts.append(f"{view.counts.fallback:,} fallback")
-    if view.counts.rejected:
-        parts.append(f"{view.counts.rejected:,} rejected")
+    parts += exceptions(view.counts)
     if view.state == "running" and view.rows_per_s is not None:
         parts.append(f"{view.rows_per_s:,.0f} rows/s")
     if view.eta_s is not None:

@@ -33,6 +33,9 @@ BATCH_COLUMNS = [
     Column(heading="REJECTED", kind="number", left_out=4),
     Column(heading="STARTED", left_out=2),
 ]
+NOT_FOUND_COLUMN = Column(heading="NOT FOUND", kind="number", left_out=4)
+"""Shown where a batch has such rows, before those of fallback rows."""
+
 FILE_COLUMNS = [
     Column(heading="FILE", kind="name"),
     Column(heading="STATE"),
@@ -74,11 +77,21 @@ async def run_list(settings: Settings, parsed: argparse.Namespace) -> int:
 
 def _put(views: list[BatchView], files: list[WaitingFile]) -> None:
     if views:
-        put_table(BATCH_COLUMNS, [_row(each) for each in views])
+        _put_batches(views)
     if views and files:
         put("")
     if files:
         put_table(FILE_COLUMNS, [[each.name, each.state, each.why] for each in files])
+
+
+def _put_batches(views: list[BatchView]) -> None:
+    columns, rows = list(BATCH_COLUMNS), [_row(each) for each in views]
+    if any(each.counts.not_found for each in views):
+        place = next(index for index, each in enumerate(columns) if each.heading == "FALLBACK")
+        columns.insert(place, NOT_FOUND_COLUMN)
+        for view, row in zip(views, rows, strict=True):
+            row.insert(place, f"{view.counts.not_found:,}")
+    put_table(columns, rows)
 
 
 def _say_what_is_left_out(listed: int, more: int, files: list[WaitingFile]) -> None:

@@ -8,9 +8,9 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from activities.disk.atomic_files import removed_after
 from daemon.batchctl.arguments import add_id, add_json
@@ -23,6 +23,7 @@ from daemon.results.export import Format, export_rows
 from daemon.results.verdict import Check, Verdict
 from daemon.results.verify import verify
 from workflows.errors import SettingsError, shortened
+from workflows.models import Counts
 
 ID_OR_DIR = "batch (id, beginning or file name), or a folder with a result"
 
@@ -54,7 +55,7 @@ def run_verify(settings: Settings, parsed: argparse.Namespace) -> int:
     """Print every check; exit code 1 where the proof does not hold."""
     verdict = verify(result_folder(settings, parsed.id), source=parsed.source)
     if parsed.json:
-        put_json(asdict(verdict))
+        put_json(_document(verdict))
     else:
         for check in verdict.checks:
             put(_format_check(check))
@@ -87,6 +88,10 @@ def result_folder(settings: Settings, name: str) -> Path:
     return session.output_dir(identity, session.receipts.read(identity))
 
 
+def _document(verdict: Verdict) -> dict[str, Any]:
+    return {key: value for key, value in asdict(verdict).items() if key != "not_found" or value}
+
+
 def _format_check(check: Check) -> str:
     mark = "FAIL" if not check.ok else "WARN" if check.warning else "ok"
     return f"{mark:<5} {check.name}" + (f": {check.detail}" if check.detail else "")
@@ -96,9 +101,10 @@ def _summary(verdict: Verdict) -> str:
     if not verdict.ok:
         failed = len(verdict.failed())
         return f"NOT VERIFIED: {failed} of {len(verdict.checks)} checks failed in {verdict.directory}"
-    rows = f"{verdict.records:,} records = {verdict.enriched:,} enriched + {verdict.fallback:,} fallback + "
-    rows += f"{verdict.rejected:,} rejected"
-    return f"VERIFIED: {rows}; {verdict.files:,} files, {format_bytes(verdict.bytes)} in {verdict.directory}"
+    counts = Counts(**{each.name: getattr(verdict, each.name) for each in fields(Counts) if each.name != "by_error"})
+    rows = " + ".join(f"{rows:,} {outcome}" for outcome, rows in counts.outcomes().items())
+    files = f"{verdict.files:,} files, {format_bytes(verdict.bytes)} in {verdict.directory}"
+    return f"VERIFIED: {verdict.records:,} records = {rows}; {files}"
 
 
 @contextmanager

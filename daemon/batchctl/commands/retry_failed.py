@@ -45,15 +45,24 @@ async def run_retry_failed(settings: Settings, parsed: argparse.Namespace) -> in
     before = finished_output(session.output_dir(identity, session.receipts.read(identity)))
     fallback = before.document["counts"]["fallback"]
     if not fallback:
-        say(f"{identity} has no fallback rows; there is nothing to retry")
+        say(f"{identity} has no fallback rows; there is nothing to retry" + _never_called_again(before))
         return DONE
     live = await session.live()
     request = retry_request(settings, before)
     started = await _start(live, settings, request)
-    say(f"{identity}: {'retrying' if started else 'already retrying'} {fallback:,} fallback rows")
+    say(
+        f"{identity}: {'retrying' if started else 'already retrying'} {fallback:,} fallback rows"
+        + _never_called_again(before)
+    )
     if parsed.no_wait:
         return DONE
     return await _until_end(live, session, request, Deadline(parsed.timeout))
+
+
+def _never_called_again(before: BatchView) -> str:
+    """Return what is said of rows that were not found: the API has answered for them."""
+    not_found = before.counts.not_found
+    return f" ({not_found:,} rows that were not found have their answer and are not called again)" if not_found else ""
 
 
 def retry_request(settings: Settings, before: BatchView) -> BatchRequest:

@@ -20,6 +20,7 @@ from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import running_retry, say_unknown
 from daemon.batchctl.state.session import Session
 from daemon.batchctl.state.status_document import document_of, retry_document
+from daemon.batchctl.state.waiting import long_wait_s
 from daemon.config.settings import Settings
 from daemon.intake.sign_of_life import watch_of
 from workflows.errors import TemporalUnreachable
@@ -73,7 +74,7 @@ def _facts(view: BatchView) -> list[tuple[str, str]]:
     counts = view.counts
     total = f" of {view.total_rows:,}" if view.total_rows is not None else ""
     size = view.source["bytes"]
-    outcomes = f"{counts.enriched:,} enriched, {counts.fallback:,} fallback, {counts.rejected:,} rejected"
+    outcomes = ", ".join(f"{rows:,} {outcome}" for outcome, rows in counts.outcomes().items())
     facts = [
         ("batch", view.id),
         ("state", format_state(view)),
@@ -106,6 +107,9 @@ def format_state(view: BatchView) -> str:
     if view.paused:
         why = f": {view.paused.reason}" if view.paused.reason else ""
         return f"paused by {view.paused.by or 'an operator'} since {readable_time(view.paused.since)}{why}"
+    if view.waiting and (left_s := long_wait_s(view)):
+        until = f"until {readable_time(view.waiting.until)} (in {format_duration(left_s)})"
+        return f"waiting for the API {until}" + (f": {view.waiting.detail}" if view.waiting.detail else "")
     if view.waiting:
         until = f", asks again at {readable_time(view.waiting.until)}" if view.waiting.until else ""
         detail = f" ({view.waiting.detail})" if view.waiting.detail else ""

@@ -71,6 +71,12 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
     return max((ended - began) / timedelta(seconds=1), 0.0) if began and ended else None
 
 
+def seconds_until(moment: str) -> float | None:
+    """Return the seconds from now to `moment`, less than 0 where it has passed; None where it names none."""
+    there = moment_of(moment)
+    return (there - datetime.now(tz=UTC)) / timedelta(seconds=1) if there else None
+
+
 def open_closed_ones() -> None:
     """Give the program streams that lead nowhere for those it was started without."""
     for name in ("stdin", "stdout", "stderr"):

@@ -99,10 +99,15 @@ def from_chunks(output_dir: Path) -> BatchView | None:
             pages = entries(folder).values()
     except BatchdError:
         return None
-    enriched, fallback = sum(each.enriched for each in pages), sum(each.fallback for each in pages)
-    rejected = sum(each.rejected_rows for each in pages)
+    counts = Counts(
+        records=sum(each.counted_rows + each.rejected_rows for each in pages),
+        enriched=sum(each.enriched for each in pages),
+        not_found=sum(each.not_found for each in pages),
+        fallback=sum(each.fallback for each in pages),
+        rejected=sum(each.rejected_rows for each in pages),
+    )
     return BatchView(
         id="",
-        counts=Counts(records=enriched + fallback + rejected, enriched=enriched, fallback=fallback, rejected=rejected),
+        counts=counts,
         done_bytes=sum(each.page.source_end - each.page.source_start for each in pages),
     )

@@ -23,6 +23,7 @@ def document_of(view: BatchView) -> dict[str, Any]:
             "total": view.total_rows,
             "done": view.counts.records,
             "enriched": view.counts.enriched,
+            **({"not_found": view.counts.not_found} if view.counts.not_found else {}),
             "fallback": view.counts.fallback,
             "rejected": view.counts.rejected,
         },

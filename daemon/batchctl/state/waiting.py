@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from activities.workspace import PROCESSING
-from daemon.batchctl.console.printing import say
+from daemon.batchctl.console.printing import say, seconds_until
 from daemon.batchctl.exit_codes import DONE, FAILED, NoSuchBatch, NotPossible, TimedOut
 from daemon.batchctl.state.batch_view import BatchView
 from daemon.batchctl.state.resolve import resolved
@@ -20,12 +20,16 @@ from daemon.intake.explain import explain
 from daemon.intake.sign_of_life import watch_of
 from workflows.errors import InvalidBatchId, TemporalUnreachable
 from workflows.ids import printable
+from workflows.models import Counts
 
 POLL_S = 0.2
 SLOW_POLL_S = 1.0
 INBOX_POLL_S = 1.0
 VANISHED_S = 5.0
 """A file leaves the inbox a moment before its receipt is written."""
+
+SHORT_WAIT_S = 120.0
+"""An API that is down is asked more often than this; a longer wait is one that the API named."""
 
 OUTAGE_S = 60.0
 """A server that is being restarted is no reason to give up."""
@@ -179,11 +183,21 @@ async def end_of(session: Session, identity: str, deadline: Deadline) -> BatchVi
 
 def say_end(view: BatchView) -> int:
     """Say how a batch ended and return the exit code that means."""
-    rows = f"{view.counts.records:,} rows" + (f", {view.counts.fallback:,} fallback" if view.counts.fallback else "")
-    rows += f", {view.counts.rejected:,} rejected" if view.counts.rejected else ""
+    rows = ", ".join([f"{view.counts.records:,} rows", *exceptions(view.counts)])
     why = f": {view.error}" if view.error else f" ({rows})"
     say(f"{view.id} is {view.state}{why}")
     return DONE if view.state == "completed" else FAILED
+
+
+def exceptions(counts: Counts) -> list[str]:
+    """Return how many rows were not enriched, by what became of them: `12 fallback`. Empty where all were."""
+    return [f"{rows:,} {outcome}" for outcome, rows in counts.outcomes().items() if rows and outcome != "enriched"]
+
+
+def long_wait_s(view: BatchView) -> float | None:
+    """Return the seconds until the API is called again; None unless it is known to be minutes away or more."""
+    left_s = seconds_until(view.waiting.until) if view.waiting and view.waiting.on == "api" else None
+    return left_s if left_s and left_s > SHORT_WAIT_S else None
 
 
 async def _may_have_ended(session: Session, identity: str) -> bool:
