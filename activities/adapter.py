@@ -17,6 +17,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.api.client import Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
+from activities.api.clients import ApiClients
 from activities.enrich_page import OpenPage
 from activities.file_source import file_source
 from activities.memory_budget import WORKER_BYTES, MemoryBudget
@@ -26,7 +27,7 @@ from activities.stall_detector import StallDetector
 from activities.workspace import Workspace
 from activities.write_manifest import conclude, finish
 from workflows.contract import Activities
-from workflows.errors import TransientError
+from workflows.errors import SettingsError, TransientError
 from workflows.requests import (
     EnrichedPage,
     EnrichPage,
@@ -48,21 +49,24 @@ STOOD_STILL = "StoodStill"
 DELIVERY_S = 1.0
 """A page that was handed to a process before it stood still may reach its code this long after it woke up."""
 
+MISSING_API_WAIT_S = 15.0
+"""How soon a page is offered again that a worker had no API for."""
+
 T = TypeVar("T")
 
 
 class BatchActivities(Activities):
-    """The activities of one worker process. They share its enrichment client."""
+    """The activities of one worker process. They share its clients of the APIs."""
 
     def __init__(
         self,
         workspace: Workspace,
-        client: EnrichmentClient,
+        clients: ApiClients,
         stall_detector: StallDetector,
         memory_bytes: int = WORKER_BYTES,
     ) -> None:
         self._workspace = workspace
-        self._client = client
+        self._clients = clients
         self._stall_detector = stall_detector
         self._memory = MemoryBudget(memory_bytes)
 
@@ -103,10 +107,15 @@ class BatchActivities(Activities):
         answers of those in flight.
         """
         lost = self._lost()
+        try:
+            client = self._clients.client_of(request.api)
+            calls = client.calls_of(request.api) if request.api else None
+        except SettingsError as error:  # nothing the batch can help: it waits for a worker that can
+            return EnrichedPage(outcome="api_down", detail=str(error), retry_after_s=MISSING_API_WAIT_S)
         async with self._opened(request) as work, _heartbeats(lambda: work.rows_done, each=work.sync):
-            answered = None if self._client.answered_row else await asyncio.to_thread(work.answered_row)
-            rows = PageRows(work.rows_to_call(probe=request.probe), probe=request.probe, answered=answered)
-            outcome = await self._enrich(request, rows, work.keep, lost)
+            answered = None if client.answered_row else await asyncio.to_thread(work.answered_row)
+            rows = PageRows(work.rows_to_call(probe=request.probe), request.probe, answered, calls)
+            outcome = await _enriched(client, request, rows, work.keep, lost)
             if lost():
                 raise ApplicationError("this worker stood still; another one has the page", type=STOOD_STILL)
             enriched = await asyncio.to_thread(work.result, outcome, probe=request.probe)
@@ -165,28 +174,27 @@ class BatchActivities(Activities):
         patience_s = timeout.total_seconds() if timeout else float("inf")
         return partial(self._stall_detector.stalled_since, self._stall_detector.clock() - DELIVERY_S, patience_s)
 
-    async def _enrich(
-        self, request: EnrichPage, rows: PageRows, keep: Callable[[RowOutcome], None], lost: Callable[[], bool]
-    ) -> PageOutcome:
-        calls = asyncio.create_task(
-            self._client.enrich(
-                request.batch.id,
-                rows,
-                keep=keep,
-                caps=Caps(request.limits.concurrency, request.limits.rate),
-                lost=lost,
-            )
-        )
-        stopping = asyncio.create_task(activity.wait_for_worker_shutdown())
-        try:
-            await asyncio.wait({calls, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not calls.done():
-                raise ApplicationError("the worker is stopping; another one goes on", type="WorkerStopping")
-            return calls.result()
-        finally:
-            for task in (calls, stopping):
-                task.cancel()
-            await asyncio.wait({calls, stopping})
+
+async def _enriched(
+    client: EnrichmentClient,
+    request: EnrichPage,
+    rows: PageRows,
+    keep: Callable[[RowOutcome], None],
+    lost: Callable[[], bool],
+) -> PageOutcome:
+    """Enrich `rows`; where the worker is to stop meanwhile, another one goes on."""
+    caps = Caps(request.limits.concurrency, request.limits.rate)
+    calls = asyncio.create_task(client.enrich(request.batch.id, rows, keep=keep, caps=caps, lost=lost))
+    stopping = asyncio.create_task(activity.wait_for_worker_shutdown())
+    try:
+        await asyncio.wait({calls, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not calls.done():
+            raise ApplicationError("the worker is stopping; another one goes on", type="WorkerStopping")
+        return calls.result()
+    finally:
+        for task in (calls, stopping):
+            task.cancel()
+        await asyncio.wait({calls, stopping})
 
 
 @contextlib.asynccontextmanager

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 
 from activities.api.credentials.auth import Credentials, SecretHeader, basic, bearer, combined
 from activities.api.credentials.oauth import ClientCredentials
 from activities.api.credentials.token_request import TokenEndpoint, TokenOptions
 from activities.api.described_calls import ApiAccess
 from activities.api.options import Advice, ApiOptions
+from activities.api.quota.quota import Quota
+from activities.api.quota.quota_file import QuotaFile
+from activities.api.quota.rates import Window
 from activities.api.transport.proxies import proxy_for
 from activities.api.transport.tls import tls_context
 from daemon.config.api_section import ApiSection, Oauth2Section
 from daemon.config.api_spec import read_secrets
 from daemon.config.secrets import Secret
 from workflows.errors import SettingsError
+
+logger = logging.getLogger(__name__)
 
 
 def api_access(
@@ -29,6 +36,19 @@ def api_access(
     """
     options = described_options(name, section, processes=processes, environ=environ)
     return ApiAccess(options, lambda: _variables(section, environ), _credentials(section, options, environ))
+
+
+def quota_of(name: str, section: ApiSection, state_dir: Path, processes: int) -> Quota | None:
+    """Return the quota of the API `name`: its rates for more than a second, counted in the state folder."""
+    windows = tuple(Window(int(each.calls), int(each.per_s)) for each in section.rate if each.per_s > 1)
+    if not windows:
+        return None
+
+    def warn_unlocked() -> None:
+        why = "the file system of the state folder has no locks; let only one worker process use this quota"
+        logger.warning("quota.unlocked", extra={"fields": {"api": name, "why": why}})
+
+    return Quota(QuotaFile(state_dir / "quota", name, windows, warn_unlocked), processes=processes)
 
 
 def described_options(

@@ -10,10 +10,12 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import uvloop
 
-from daemon.config.settings import Settings, load_settings
+from daemon.config.configuration import Configuration, load_configuration
+from daemon.config.settings import CONFIG_VARIABLE
 from daemon.logs import set_up_logging
 from daemon.notify import notify
 from daemon.service import Service, watch, work_all
@@ -39,9 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(parsed: argparse.Namespace) -> int:
     try:
-        settings = load_settings()
-        set_up_logging(settings)
-        uvloop.run(_until_stopped(parsed, settings))
+        if parsed.config is not None:
+            os.environ[CONFIG_VARIABLE] = str(parsed.config.absolute())  # our workers read it too
+        configuration = load_configuration()
+        set_up_logging(configuration.service)
+        uvloop.run(_until_stopped(parsed, configuration))
     except SettingsError as error:
         return _report_failure(parsed, error, EXIT_SETTINGS)
     except TemporalUnreachable as error:
@@ -61,25 +65,25 @@ def _report_failure(parsed: argparse.Namespace, error: Exception, code: int) -> 
     return code
 
 
-async def _until_stopped(parsed: argparse.Namespace, settings: Settings) -> None:
+async def _until_stopped(parsed: argparse.Namespace, configuration: Configuration) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
     if parsed.exit_with_parent:
         loop.add_reader(sys.stdin, _end_with_parent, stop)
-    await _service(parsed, settings)(stop)
+    await _service(parsed, configuration)(stop)
 
 
-def _service(parsed: argparse.Namespace, settings: Settings) -> Callable[[asyncio.Event], Awaitable[None]]:
+def _service(parsed: argparse.Namespace, configuration: Configuration) -> Callable[[asyncio.Event], Awaitable[None]]:
     if parsed.command == "run":
-        return Service(settings, with_mock_api=parsed.with_mock_api).serve
+        return Service(configuration, with_mock_api=parsed.with_mock_api).serve
     if parsed.command == "watch":
-        return lambda stop: watch(settings, stop, on_ready=_ready)
+        return lambda stop: watch(configuration.served, stop, on_ready=_ready)
     if parsed.process_of:
         number, processes = parsed.process_of
-        return lambda stop: work(settings, stop, number=number, processes=processes, on_ready=_ready_for_parent)
-    return lambda stop: work_all(settings, stop, on_ready=_ready)
+        return lambda stop: work(configuration, stop, number=number, processes=processes, on_ready=_ready_for_parent)
+    return lambda stop: work_all(configuration, stop, on_ready=_ready)
 
 
 def _ready() -> None:
@@ -103,10 +107,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="batchd",
         description="Watch an inbox folder and turn each CSV file into one durable batch job.",
-        epilog="Settings are BATCH_* environment variables; docs/configuration.md lists them. "
+        epilog="Settings are in batchd.toml or are BATCH_* environment variables; docs/configuration.md lists them. "
         "Exit codes: 0 stopped on request, 1 crash, 2 bad settings, 3 Temporal unreachable at start.",
     )
     parser.add_argument("--version", action="version", version=f"batchd {version('batchd')}")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="batchd.toml; left out: BATCH_CONFIG, ./, /etc/batchd/"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     run = commands.add_parser("run", help="everything: the inbox, the workers, and a Temporal server where none is set")
     run.add_argument("--with-mock-api", action="store_true", help="run the mock enrichment API too, on port 3001")

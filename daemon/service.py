@@ -17,6 +17,7 @@ from typing import TypeVar
 from temporalio.client import Client
 
 from daemon.config.api_token import api_token
+from daemon.config.configuration import Configuration
 from daemon.config.settings import Settings
 from daemon.folders import prepare_folders
 from daemon.health import health_endpoint
@@ -41,8 +42,8 @@ logger = logging.getLogger(__name__)
 class Service:
     """Everything `batchd run` runs."""
 
-    def __init__(self, settings: Settings, *, with_mock_api: bool = False) -> None:
-        self._settings = settings
+    def __init__(self, configuration: Configuration, *, with_mock_api: bool = False) -> None:
+        settings = self._settings = configuration.served
         self._server = None if outside_server() else EmbeddedServer(settings)
         self._mock = _mock_api() if with_mock_api else None
         self._workers = _workers(settings)
@@ -121,12 +122,15 @@ async def watch(settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[
     await _watch(settings, client, stop, on_ready)
 
 
-async def work_all(settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
+async def work_all(
+    configuration: Configuration, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None
+) -> None:
     """Work the task queue until `stop` is set, in as many processes as the settings say."""
+    settings = configuration.served
     prepare_folders(settings, makes_inbox=False)
     api_token(settings)
     if settings.worker_processes() == 1:
-        await work(settings, stop, on_ready=on_ready)
+        await work(configuration, stop, on_ready=on_ready)
         return
     await connect(settings, timeout_s=settings.start_timeout_s)  # what is wrong is said once, before any is started
     workers, supervisor = _workers(settings), Supervisor()

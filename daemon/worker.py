@@ -17,11 +17,14 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.adapter import BatchActivities
 from activities.api.client import ApiOptions, EnrichmentClient
+from activities.api.clients import UNNAMED, ApiClients
 from activities.api.transport.replies import public_address
 from activities.registry.receipts import Receipts
 from activities.stall_detector import StallDetector
 from activities.workspace import Workspace
+from daemon.api_access import api_access, quota_of
 from daemon.config.api_token import api_token
+from daemon.config.configuration import Configuration
 from daemon.config.settings import Settings
 from daemon.step_log import StepLog
 from daemon.temporal.connection import connect
@@ -48,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 
 async def work(
-    settings: Settings,
+    configuration: Configuration,
     stop: asyncio.Event,
     *,
     number: int = 1,
@@ -60,13 +63,14 @@ async def work(
     What is in flight then may finish or is handed back. Metrics are on the port that follows the process before.
 
     Raises:
-        SettingsError: the token of the API cannot be used.
+        SettingsError: a certificate or the token of an API cannot be used.
         TemporalUnreachable: no server answered within the start timeout.
     """
-    options = api_options(settings, processes)
+    settings = configuration.served
+    apis = api_clients(configuration, processes)
     client = await connect(settings, timeout_s=settings.start_timeout_s, metrics_of=number)
-    async with EnrichmentClient(options) as enrichment, StallDetector() as stall_detector:
-        short, long = build_workers(settings, client, enrichment, stall_detector)
+    async with apis, StallDetector() as stall_detector:
+        short, long = build_workers(settings, client, apis, stall_detector)
         async with short, long:
             logger.info("worker.ready", extra={"fields": {"task_queue": settings.task_queue}})
             on_ready()
@@ -76,7 +80,7 @@ async def work(
 
 
 def build_workers(
-    settings: Settings, client: Client, enrichment: EnrichmentClient, stall_detector: StallDetector
+    settings: Settings, client: Client, apis: ApiClients, stall_detector: StallDetector
 ) -> tuple[Worker, Worker]:
     """Return the two halves of this process, not yet polling: what is short, and the pages of long files.
 
@@ -90,7 +94,7 @@ def build_workers(
         producer_version=version("batchd"),
         settings=_shaping(settings),
     )
-    activities = BatchActivities(workspace, enrichment, stall_detector)
+    activities = BatchActivities(workspace, apis, stall_detector)
     options: dict[str, Any] = {
         "interceptors": [StepLog()],
         "max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
@@ -116,6 +120,22 @@ def build_workers(
         **options,
     )
     return short, long
+
+
+def api_clients(configuration: Configuration, processes: int = 1) -> ApiClients:
+    """Return the clients of one of `processes` workers.
+
+    Raises:
+        SettingsError: a certificate or the token of an API cannot be used.
+    """
+    if configuration.file is None:
+        return ApiClients({UNNAMED: EnrichmentClient(api_options(configuration.service, processes))})
+    state_dir = configuration.service.state_dir.absolute()
+    clients = {}
+    for name, section in configuration.apis.items():
+        quota = quota_of(name, section, state_dir, processes)
+        clients[name] = EnrichmentClient(api_access(name, section, processes=processes), quota=quota)
+    return ApiClients(clients)
 
 
 def api_options(settings: Settings, processes: int = 1) -> ApiOptions:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from workflows.errors import SettingsError
+from workflows.models import Shape
 
 Method = Literal["GET", "POST", "PUT", "PATCH"]
 
@@ -90,3 +91,17 @@ class ApiSpec:
     take: str = ""
     fallback: dict[str, str | int | float | bool | None] = field(default_factory=dict)
     rules: list[AnswerRule] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchTerms:
+    """What shapes the result of a batch, as it stood when its file was claimed.
+
+    `feed` and `config_sha256` are empty and `api` is None where no configuration file was in use: then the settings of
+    the worker say how the API is called.
+    """
+
+    shape: Shape
+    feed: str = ""
+    api: ApiSpec | None = None
+    config_sha256: str = ""

@@ -17,6 +17,7 @@ from itertools import count
 from typing import Protocol
 
 from activities.api.adaptive_limit import AdaptiveLimit
+from activities.api.options import LONGEST_HELD_S
 
 
 class Caller(Protocol):
@@ -33,6 +34,16 @@ class Caller(Protocol):
         Args:
             saturated: with this call, as many are in flight as allowed.
         """
+
+
+class Bucket(Protocol):
+    """What lets so many calls through in a time."""
+
+    def wait_s(self) -> float:
+        """Return the seconds until the next call may go; 0 where it may now."""
+
+    def take(self) -> None:
+        """Use up one call; `wait_s` has just returned 0."""
 
 
 class TokenBucket:
@@ -90,7 +101,9 @@ class CallScheduler:
         self.limit = AdaptiveLimit(most, clock)
         self.in_flight = 0
         self._clock = clock
-        self._bucket = TokenBucket(rate, clock) if rate else None
+        self._buckets: list[Bucket] = [TokenBucket(rate, clock)] if rate else []
+        self._quota: Bucket | None = None
+        self._on_used_up: Callable[[float], None] = lambda _: None
         self._batches: dict[str, _Batch] = {}
         self._turns: OrderedDict[str, _Batch] = OrderedDict()
         """The batches with callers that wait, the one whose turn it is first."""
@@ -98,6 +111,16 @@ class CallScheduler:
         self._held_until = 0.0
         self._serving = False
         self._timer: asyncio.TimerHandle | None = None
+
+    def limit_by(self, quota: Bucket, on_used_up: Callable[[float], None]) -> None:
+        """Let `quota` decide too. `on_used_up` is called with the seconds where that is not to be waited for here."""
+        self._quota = quota
+        self._on_used_up = on_used_up
+        self._buckets.append(quota)
+
+    def serve(self) -> None:
+        """Let callers begin calls: there is room that was not there before."""
+        self._serve()
 
     def come(self, name: str, caps: Caps = NO_CAPS) -> None:
         """Note that a page of a batch is here, with what the batch may do at most from its next call on."""
@@ -157,8 +180,11 @@ class CallScheduler:
             soonest_s = self._serve_in_turn()
         finally:
             self._serving = False
-        if soonest_s is not None:
-            self._serve_in(soonest_s)
+        if soonest_s is None:
+            return
+        self._serve_in(soonest_s)
+        if self._quota is not None and soonest_s > LONGEST_HELD_S and self._quota.wait_s() > LONGEST_HELD_S:
+            self._on_used_up(self._quota.wait_s())
 
     def _serve_in_turn(self) -> float | None:
         """Return in how many seconds there is room again, or None: as soon as a call ends."""
@@ -184,16 +210,17 @@ class CallScheduler:
         if turn[2].begin_call(saturated=self.in_flight + 1 >= self.limit.value):
             self.in_flight += 1
             batch.in_flight += 1
-            for bucket in (self._bucket, batch.bucket):
-                if bucket is not None:
-                    bucket.take()
+            for bucket in self._buckets:
+                bucket.take()
+            if batch.bucket is not None:
+                batch.bucket.take()
         else:
             batch.waiting.remove(turn)
             heapq.heapify(batch.waiting)
 
     def _delay_s(self, batch: _Batch) -> float | None:
         """Return 0 where a call of `batch` may go now, the seconds to wait, or None: wait until a call ends."""
-        if batch.caps is NO_CAPS and self._bucket is None and not self._held_until:
+        if batch.caps is NO_CAPS and not self._buckets and not self._held_until:
             return 0.0
         if batch.caps.concurrency is not None and batch.in_flight >= batch.caps.concurrency:
             return None
@@ -202,9 +229,8 @@ class CallScheduler:
             self._held_until = 0.0
         elif batch.never_held:
             delay_s = 0.0
-        for bucket in (self._bucket, batch.bucket):
-            if bucket is not None:
-                delay_s = max(delay_s, bucket.wait_s())
+        for bucket in (*self._buckets, *((batch.bucket,) if batch.bucket else ())):
+            delay_s = max(delay_s, bucket.wait_s())
         return delay_s
 
     def _serve_in(self, seconds: float) -> None:

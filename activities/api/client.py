@@ -16,13 +16,18 @@ from types import TracebackType
 from typing import Self
 
 from activities.api.call_scheduler import NO_CAPS, Caps
-from activities.api.options import ApiOptions
+from activities.api.described_calls import ApiAccess, DescribedCalls
+from activities.api.options import LONGEST_HELD_S, ApiOptions
 from activities.api.outage_check import Suspicion
 from activities.api.page_run import PageCalls, PageWork
+from activities.api.posted_rows import PostedRows
+from activities.api.quota.quota import Quota
 from activities.api.replies import CERTIFICATE, STALE, Meaning, Reply
 from activities.api.rows import DONE, CallRow, PageOutcome, PageRows, RowCalls, RowOutcome, outcome_of, reply_to
 from activities.api.session import Session, equal_share
 from activities.api.slow_downs import SlowDowns
+from workflows.api_spec import ApiSpec
+from workflows.errors import SettingsError
 
 __all__ = ["ApiOptions", "CallRow", "Caps", "EnrichmentClient", "PageOutcome", "PageRows", "RowOutcome"]
 
@@ -31,9 +36,23 @@ class EnrichmentClient:
     """Calls the API for rows. An async context manager; `enrich` may run for many pages at once."""
 
     def __init__(
-        self, options: ApiOptions, *, random: Random | None = None, clock: Callable[[], float] = monotonic
+        self,
+        api: ApiOptions | ApiAccess,
+        *,
+        quota: Quota | None = None,
+        random: Random | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        self.session = Session(options, random=random or Random(), clock=clock)  # noqa: S311 - jitter
+        """Take what `api` is called with: the options alone, where rows are posted to it as they are."""
+        options = api if isinstance(api, ApiOptions) else api.options
+        self._access = None if isinstance(api, ApiOptions) else api
+        posted = PostedRows(options) if self._access is None else None
+        self.session = Session(options, random=random or Random(), clock=clock, posted_rows=posted)  # noqa: S311 - jitter
+        self._described: list[DescribedCalls] = []
+        self._quota = quota
+        if quota is not None:
+            self.session.scheduler.limit_by(quota, self._quota_used_up)
+            quota.on_free = self.session.scheduler.serve
         self._suspicion = Suspicion(self.session)
         self.slow_downs = SlowDowns(self.session, self._stop_pages)
         if options.outage == "wait":
@@ -55,7 +74,28 @@ class EnrichmentClient:
         self.session.scheduler.close()
         self.slow_downs.close()
         self._suspicion.close()
-        await self.session.posted_rows.aclose()
+        if self.session.posted_rows is not None:
+            await self.session.posted_rows.aclose()
+        for calls in self._described:
+            await calls.aclose()
+        if self._access is not None:
+            self._access.credentials.close()
+        if self._quota is not None:
+            await asyncio.to_thread(self._quota.close)
+
+    def calls_of(self, spec: ApiSpec) -> RowCalls:
+        """Return what calls rows as `spec` describes; the same one each time.
+
+        Raises:
+            SettingsError: this worker cannot use the description.
+        """
+        found = next((each for each in self._described if each.spec == spec), None)
+        if found is None:
+            if self._access is None:
+                raise SettingsError("this worker has no configuration file, and the batch was begun with one")
+            found = DescribedCalls(spec, self._access)
+            self._described.append(found)
+        return found
 
     async def enrich(
         self,
@@ -79,6 +119,8 @@ class EnrichmentClient:
             lost: asked before each call; once it is true, none is made any more.
         """
         calls = rows.calls or self.session.posted_rows
+        if calls is None:
+            raise SettingsError("the batch was begun without a configuration file, and this worker has one")
         if self.answered_row is None and rows.answered is not None:
             self.session.remember_answered(replace(rows.answered, calls=rows.calls))
         left = iter(rows.rows) if rows.calls is None else _called_by(rows.calls, rows.rows)
@@ -111,6 +153,8 @@ class EnrichmentClient:
         if self.session.circuit.is_open and not self.session.circuit.take_probe():
             return None
         try:
+            if not await self._may_ask():
+                return None
             reply = await self._asked(row)
             other = self.session.answered_row
             up = not reply.is_failure
@@ -129,6 +173,24 @@ class EnrichmentClient:
         if reply.meaning is Meaning.DONE:
             self.session.answered_row = row
         return reply
+
+    async def _may_ask(self) -> bool:
+        """Use up one call of the quota for a probe; False where there is none left for a long while."""
+        if self._quota is None:
+            return True
+        while wait_s := self._quota.wait_s():
+            if wait_s > LONGEST_HELD_S:
+                self.session.circuit.probe_failed(self._quota.why, asked_s=wait_s)
+                return False
+            await asyncio.sleep(wait_s)
+        self._quota.take()
+        return True
+
+    def _quota_used_up(self, wait_s: float) -> None:
+        """Wait as in an outage that was announced: the batches do, and no connection is held."""
+        if self._quota is not None and not self.session.circuit.is_open:
+            self.session.circuit.open(self._quota.why, asked_s=wait_s)
+            self._stop_pages()
 
     async def _asked(self, row: CallRow) -> Reply:
         calls = self.session.calls_of(row)

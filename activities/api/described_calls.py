@@ -79,7 +79,7 @@ class DescribedCalls:
         Raises:
             SettingsError: the description cannot be used.
         """
-        self._spec = spec
+        self.spec = spec
         self._access = access
         self._replies = DescribedReplies(spec, access.options)
         self._has_secrets = bool(spec.secret_vars)
@@ -178,7 +178,7 @@ class DescribedCalls:
 
     def _made(self, secrets: Mapping[str, str]) -> _Ways:
         try:
-            plan = RequestPlan.compile(self._spec, secrets)
+            plan = RequestPlan.compile(self.spec, secrets)
             row_calls = self._calls_to(plan.origin, plan)
             apart = plan.bulk_origin not in {"", plan.origin}
             return _Ways(secrets, plan, row_calls, self._calls_to(plan.bulk_origin, plan) if apart else row_calls)
@@ -199,7 +199,7 @@ class DescribedCalls:
         try:
             await work
         except (SettingsError, CredentialsRefused, CredentialsUnavailable) as error:
-            call.end(reply_without_credentials(self._spec.name, error))
+            call.end(reply_without_credentials(self.spec.name, error))
         except Exception as error:
-            logger.exception("call.failed", extra={"fields": {"api": self._spec.name}})
+            logger.exception("call.failed", extra={"fields": {"api": self.spec.name}})
             call.end(Reply(Meaning.RETRY, "broken", "bad_response", detail=f"{type(error).__name__} in batchd"))

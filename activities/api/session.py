@@ -36,7 +36,9 @@ class Session:
     `outage_check_lock` is held while it is found out whether the API is down, so that it is asked once.
     """
 
-    def __init__(self, options: ApiOptions, *, random: Random, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, options: ApiOptions, *, random: Random, clock: Callable[[], float], posted_rows: PostedRows | None
+    ) -> None:
         self._random = random
         self.options = options
         self.clock = clock
@@ -44,7 +46,7 @@ class Session:
         self.scheduler = CallScheduler(self.concurrency, options.rate / options.processes, clock)
         self.circuit = CircuitBreaker(clock, random, longest_asked_s=options.max_wait_s)
         self.budget = RetryBudget()
-        self.posted_rows = PostedRows(options)
+        self.posted_rows = posted_rows
         self.refusal_streak = RefusalStreak()
         self.rows_under_way = 0
         self.answered_row: CallRow | None = None
@@ -60,7 +62,9 @@ class Session:
 
     def calls_of(self, row: CallRow) -> RowCalls:
         """Return what makes the calls of a row."""
-        return row.calls or self.posted_rows
+        calls = row.calls or self.posted_rows
+        assert calls is not None, "a row of a described API says what calls it"  # noqa: S101 - a caller's mistake
+        return calls
 
     def next_sequence(self) -> int:
         """Return the number of a page in the order in which pages came."""

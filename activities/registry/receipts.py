@@ -24,9 +24,10 @@ from typing import Any, Literal, TypeVar
 from activities.disk.atomic_files import make_folder, sync_folder, temporary_beside, write_new
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
+from workflows.api_spec import AnswerRule, ApiSpec, BatchTerms, BulkSpec
 from workflows.errors import InvalidBatchId, StartedElsewhere, TransientError
 from workflows.ids import checked_id, displayed, slug
-from workflows.models import Counts, Identity, Mode, PinnedDialect, Source
+from workflows.models import Counts, CsvOptions, Identity, Mode, PinnedDialect, Shape, Source
 
 ReceiptState = Literal["claimed", "running", "completed", "failed", "cancelled"]
 """`claimed`: the file is ours and its workflow not yet known to run."""
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 class Receipt:
     """One batch. Times are ISO 8601 in UTC; `archived_as` is relative to the inbox, as text that can be shown.
 
+    `terms` is None where it was claimed by a version that kept none, or is a rerun that has not been started yet.
     `reason` and `error_type` say why it failed, or where it is only `claimed`, why it has not been started yet.
     """
 
@@ -64,6 +66,7 @@ class Receipt:
     error_type: str = ""
     archived_as: str | None = None
     generation: int = 1
+    terms: BatchTerms | None = None
 
     @property
     def ended(self) -> bool:
@@ -241,8 +244,24 @@ def _decoded(content: bytes, batch_id: str) -> Receipt:
         "identity": built(Identity, found["identity"]),
         "source": built(Source, {**found["source"], "dialect": dialect and built(PinnedDialect, dialect)}),
         "counts": None if counts is None else built(Counts, counts),
+        "terms": _terms(found.get("terms")),
     }
     return built(Receipt, {**found, **nested})
+
+
+def _terms(found: dict[str, Any] | None) -> BatchTerms | None:
+    if found is None:
+        return None
+    csv = found["shape"]["csv"]
+    options = built(CsvOptions, {**csv, "required_columns": tuple(csv["required_columns"])})
+    shape = built(Shape, {**found["shape"], "csv": options})
+    return built(BatchTerms, {**found, "shape": shape, "api": found.get("api") and _api(found["api"])})
+
+
+def _api(found: dict[str, Any]) -> ApiSpec:
+    bulk = found.get("bulk")
+    rules = [built(AnswerRule, each) for each in found.get("rules", [])]
+    return built(ApiSpec, {**found, "bulk": bulk and built(BulkSpec, bulk), "rules": rules})
 
 
 def built(kind: type[T], values: dict[str, Any]) -> T:

@@ -14,6 +14,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from daemon.batchctl.arguments import CommandParser
@@ -86,9 +87,9 @@ def _command(arguments: Sequence[str] | None) -> int:
     if parsed.command is None:
         parser.print_help(sys.stderr)
         return USAGE
-    from daemon.config.settings import load_settings  # noqa: PLC0415 - loads pydantic, which no help text needs
+    from daemon.batchctl.settings_in_use import settings_in_use  # noqa: PLC0415 - loads pydantic, which no help needs
 
-    outcome = parsed.run(load_settings(), parsed)
+    outcome = parsed.run(None if parsed.command == "config" else settings_in_use(parsed.config), parsed)
     code: int = asyncio.run(outcome) if inspect.iscoroutine(outcome) else outcome
     write("")
     return code
@@ -104,6 +105,9 @@ def build_parser() -> argparse.ArgumentParser:
         "4 no such batch or more than one, 5 timed out, 130 interrupted.",
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show program's version number and exit")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="batchd.toml; left out: BATCH_CONFIG, ./, /etc/batchd/"
+    )
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=CommandParser)
     for name, (module, help_text) in COMMANDS.items():
         description = help_text[0].upper() + help_text[1:] + "."

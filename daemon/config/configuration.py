@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from daemon.config.api_section import ApiSection
+from daemon.config.api_spec import api_spec_of
 from daemon.config.check import checked
 from daemon.config.checks.variables import service_variables
 from daemon.config.feed_section import NOT_SERVED_YET, FeedSection
+from daemon.config.feed_settings import FeedSettings
 from daemon.config.file import ConfigFile, config_path, read_file
 from daemon.config.grammar.quantities import CallRate
 from daemon.config.grammar.toml_lines import KeyPath
@@ -62,6 +64,15 @@ class Configuration:
                 raise SettingsError(f"{place}: feed.{name}.{key}: is not served by this version; take it out")
         return name
 
+    @property
+    def served(self) -> Settings:
+        """The settings of the one feed that is served.
+
+        Raises:
+            SettingsError: see `only_feed`.
+        """
+        return self.settings_of(self.only_feed)
+
     def settings_of(self, feed: str) -> Settings:
         """Return the settings of the service with those of one feed and of its API in their places.
 
@@ -74,7 +85,8 @@ class Configuration:
         values |= {f"api_{name}": getattr(api, name) for name in API_SETTINGS}
         values["api_url"] = api.url
         values["api_rate"] = min((each.calls / each.per_s for each in api.rate), default=0.0)
-        return self.service.model_copy(update=values)
+        values |= {"feed": feed, "api": api_spec_of(section.api, api), "config_sha256": self.config_sha256}
+        return FeedSettings.model_construct(**{**dict(self.service), **values})
 
     def origin(self, path: KeyPath) -> str:
         """Return where a value comes from: `default`, `file:line`, or the name of a variable."""

@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from daemon.config.setting_values import Address, HttpUrl, NamedPath, SecretToken, Share, checked_encoding
+from workflows.api_spec import BatchTerms
 from workflows.errors import SettingsError
 from workflows.ids import IdentityPolicy
 from workflows.models import CsvOptions, Shape
@@ -236,6 +237,10 @@ class Settings(BaseSettings):
                 max_field_bytes=self.max_field_bytes,
             ),
         )
+
+    def terms(self) -> BatchTerms:
+        """Return all that a batch keeps from its claim to its end."""
+        return BatchTerms(shape=self.shape())
 
     def worker_processes(self) -> int:
         """Return how many worker processes to run: never more than there may be calls at once."""

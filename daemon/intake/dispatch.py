@@ -136,11 +136,15 @@ class Launches:
     async def _start(self, receipt: Receipt) -> None:
         # Set before Temporal lost the run: a batch that was paused begins paused.
         control = await asyncio.to_thread(self._control_states.read, receipt.id)
+        terms = receipt.terms or self._settings.terms()
         request = BatchRequest(
             id=receipt.id,
             source=receipt.source,
             identity=receipt.identity,
-            shape=self._settings.shape(),
+            shape=terms.shape,
+            feed=terms.feed,
+            api=terms.api,
+            config_sha256=terms.config_sha256,
             local_steps=steps_are_local(receipt.source.size_bytes),
             steps_together=True,
             state=BatchState.begun_with(control),

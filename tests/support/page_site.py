@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.adapter import BatchActivities
 from activities.api.client import ApiOptions, EnrichmentClient
+from activities.api.clients import UNNAMED, ApiClients
 from activities.memory_budget import WORKER_BYTES
 from activities.registry.receipts import Receipts
 from activities.stall_detector import StallDetector
@@ -57,8 +58,8 @@ class PageSite:
     ) -> AsyncIterator[BatchActivities]:
         """The activities of a worker process that calls `url`."""
         made = ApiOptions(**{"url": url, **options})  # type: ignore[arg-type]
-        async with EnrichmentClient(made) as client, StallDetector() as stall_detector:
-            yield BatchActivities(self.workspace, client, stall_detector, memory_bytes)
+        async with ApiClients({UNNAMED: EnrichmentClient(made)}) as clients, StallDetector() as stall_detector:
+            yield BatchActivities(self.workspace, clients, stall_detector, memory_bytes)
 
     def environment(self) -> ActivityEnvironment:
         """Return where an activity runs: its heartbeats are counted in `beats`."""

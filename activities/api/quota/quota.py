@@ -46,12 +46,12 @@ class Quota:
         self,
         file: QuotaFile,
         *,
-        on_free: Callable[[], None],
+        on_free: Callable[[], None] = lambda: None,
         processes: int = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._file = file
-        self._on_free = on_free
+        self.on_free = on_free
         self._clock = clock
         fewest = min(each.calls for each in file.windows)
         self._block_calls = max(1, min(MAX_BLOCK, fewest // (BLOCK_SHARE * processes)))
@@ -141,7 +141,7 @@ class Quota:
             return
         if self._idle_timer is None:
             self._watch_idleness()
-        self._on_free()
+        self.on_free()
 
     def _used_up(self, block: Block, window: Window) -> None:
         self._free_at = block.free_at

@@ -45,7 +45,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
             action.add_argument("--origin", action="store_true", help="where each value comes from")
 
 
-def run_config(_: Settings, parsed: argparse.Namespace) -> int:
+def run_config(_: Settings | None, parsed: argparse.Namespace) -> int:
     """Check or show, and return the exit code.
 
     Raises:

@@ -13,6 +13,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from activities.registry.receipts import Receipt
 from daemon.batchctl.arguments import add_id, add_timeout
 from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
@@ -24,6 +25,7 @@ from daemon.batchctl.state.retries import end_of_retry
 from daemon.batchctl.state.session import Session
 from daemon.batchctl.state.waiting import Deadline
 from daemon.config.settings import Settings
+from workflows.api_spec import BatchTerms
 from workflows.batch_workflows import RetryFailedWorkflow
 from workflows.ids import workflow_id
 from workflows.models import Identity, Shape, Source
@@ -48,7 +50,7 @@ async def run_retry_failed(settings: Settings, parsed: argparse.Namespace) -> in
         say(f"{identity} has no fallback rows; there is nothing to retry" + _never_called_again(before))
         return DONE
     live = await session.live()
-    request = retry_request(settings, before)
+    request = retry_request(settings, before, _terms(settings, before, session.receipts.read(identity)))
     started = await _start(live, settings, request)
     say(
         f"{identity}: {'retrying' if started else 'already retrying'} {fallback:,} fallback rows"
@@ -65,8 +67,8 @@ def _never_called_again(before: BatchView) -> str:
     return f" ({not_found:,} rows that were not found have their answer and are not called again)" if not_found else ""
 
 
-def retry_request(settings: Settings, before: BatchView) -> BatchRequest:
-    """Return the request for the generation after `before`, made from its manifest alone."""
+def retry_request(settings: Settings, before: BatchView, terms: BatchTerms) -> BatchRequest:
+    """Return the request for the generation after `before`, made from its manifest and the terms of its batch."""
     manifest = before.document
     source = manifest["source"]
     identity = {field.name: manifest["identity"].get(field.name) for field in dataclasses.fields(Identity)}
@@ -88,7 +90,25 @@ def retry_request(settings: Settings, before: BatchView) -> BatchRequest:
         shape=_shape(settings, manifest["settings"]),
         generation=before.generation + 1,
         local_steps=steps_are_local(source["bytes"]),
+        feed=terms.feed,
+        api=terms.api,
+        config_sha256=terms.config_sha256,
     )
+
+
+def _terms(settings: Settings, before: BatchView, receipt: Receipt | None) -> BatchTerms:
+    """Return how the API of a batch is called: as when its file was claimed, which the receipt knows.
+
+    Raises:
+        NotPossible: there is no receipt, and the configuration does not have that API.
+    """
+    described = before.document["manifest_version"] > 1
+    if receipt is not None and receipt.terms is not None:
+        return receipt.terms
+    terms, name = settings.terms(), before.document["api"].get("name", "")
+    if described and (terms.api is None or terms.api.name != name):
+        raise NotPossible(f"{before.id}: its API '{name}' is not in the configuration; add [api.{name}] to batchd.toml")
+    return terms if described else BatchTerms(shape=terms.shape)
 
 
 def _shape(settings: Settings, kept: dict[str, Any]) -> Shape:

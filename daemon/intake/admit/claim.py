@@ -150,6 +150,7 @@ class Claims:
             mode=identified.mode,
             inbox=str(self._inbox),
             claimed_at=now,
+            terms=self._settings.terms(),
             output_dir=str(self._settings.output_root.absolute() / workflow_id(identity)),
         )
 

@@ -18,6 +18,7 @@ from activities.disk.hashing import BLOCK_BYTES, HashedBlocks
 from activities.source.dialect import find_dialect
 from activities.source.encoding import SAMPLE_BYTES, Utf8Scan, encoding_of, guessed_by_sample
 from activities.source.pinned_file import PinnedFile
+from daemon.config.feed_settings import check_used_columns
 from daemon.config.settings import Settings
 from daemon.intake.admit.refusals import Obstacle, unreadable
 from daemon.intake.observe.entries import Dropped
@@ -124,7 +125,9 @@ def _dialect(fd: int, dropped: Dropped, settings: Settings, guessed: str) -> Pin
     if options.encoding == "auto":
         options = replace(options, encoding=guessed)  # of all bytes, so that they are read but once
     try:
-        return find_dialect(PinnedFile.of(fd, dropped.path), options).pinned()
+        found = find_dialect(PinnedFile.of(fd, dropped.path), options)
+        check_used_columns(found.columns, settings)
+        return found.pinned()
     except InvalidCsv as error:
         what, _, todo = str(error).rpartition("; ")
         return Obstacle(what or todo, todo if what else "correct the file and drop it again", "refused")

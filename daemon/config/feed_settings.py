@@ -1,0 +1,41 @@
+"""The settings of one feed of a configuration file: those of the service, the feed and its API in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from activities.api.mapping.request_plan import RequestPlan
+from daemon.config.settings import Settings
+from workflows.api_spec import ApiSpec, BatchTerms
+from workflows.errors import InvalidCsv
+from workflows.ids import printable
+
+
+class FeedSettings(Settings):
+    """What `Settings` has, and what only a file can say. Made by `Configuration.settings_of`."""
+
+    feed: str
+    api: ApiSpec
+    config_sha256: str
+
+    def terms(self) -> BatchTerms:
+        """Return all that a batch keeps from its claim to its end."""
+        return BatchTerms(shape=self.shape(), feed=self.feed, api=self.api, config_sha256=self.config_sha256)
+
+
+def check_used_columns(names: Iterable[str], settings: Settings) -> None:
+    """Check that a file has all columns that the requests of its API are made of.
+
+    Raises:
+        InvalidCsv: it lacks some; the message names them all.
+    """
+    if not isinstance(settings, FeedSettings):
+        return
+    present, api = set(names), settings.api
+    plan = RequestPlan.compile(api, dict.fromkeys(api.secret_vars, "unread"))
+    missing = [name for name in plan.needed_columns if name not in present]
+    if missing:
+        raise InvalidCsv(
+            f"the header lacks the column(s) {', '.join(map(printable, missing))} that requests to the API {api.name} "
+            f"are made of; add them, or correct url, vars, body or bulk in [api.{api.name}]"
+        )
