@@ -9,21 +9,23 @@ import httpx2
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError
 
+from daemon.batchctl.checks.apis import API_TIMEOUT_S, api_checks
 from daemon.batchctl.checks.findings import Finding, fail, ok, warn
 from daemon.batchctl.console.printing import format_duration
 from daemon.batchctl.state.live import RPC_TIMEOUT, LiveBatches
 from daemon.config.api_token import api_token
+from daemon.config.configuration import Configuration
 from daemon.config.settings import Settings
 from daemon.temporal.connection import target
 from workflows.errors import BatchdError, SettingsError, shortened
 
-API_TIMEOUT_S = 3.0
 DAY_S = 86_400
 
 
-async def outside_checks(settings: Settings) -> list[Finding]:
-    """Ask everybody, the API and Temporal at the same time."""
-    api, temporal = await asyncio.gather(_api(settings), _temporal(settings))
+async def outside_checks(settings: Settings, configuration: Configuration | None = None) -> list[Finding]:
+    """Ask everybody, the APIs and Temporal at the same time; without a file there is one API, that of `settings`."""
+    apis = api_checks(configuration) if configuration and configuration.file else _api(settings)
+    api, temporal = await asyncio.gather(apis, _temporal(settings))
     return [*api, *temporal]
 
 

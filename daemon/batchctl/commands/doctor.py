@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import asdict
 
 from daemon.batchctl.arguments import add_json
@@ -11,6 +12,7 @@ from daemon.batchctl.checks.outside import outside_checks
 from daemon.batchctl.console.printing import put_json
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, FAILED
+from daemon.config.configuration import load_configuration
 from daemon.config.settings import Settings
 
 
@@ -21,7 +23,8 @@ def add_doctor(parser: argparse.ArgumentParser) -> None:
 
 async def run_doctor(settings: Settings, parsed: argparse.Namespace) -> int:
     """Print every finding; exit code 1 where one is FAIL. Wrong settings never get here: they are exit code 2."""
-    findings = [*host_checks(settings), *await outside_checks(settings)]
+    configuration = load_configuration(getattr(parsed, "config", None), os.environ, files=False)
+    findings = [*host_checks(settings), *await outside_checks(settings, configuration)]
     if parsed.json:
         put_json(
             {"ok": not any(each.level == "FAIL" for each in findings), "checks": [asdict(each) for each in findings]}
