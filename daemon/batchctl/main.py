@@ -33,6 +33,7 @@ COMMANDS = {
     "submit": ("submit", "copy a file into the inbox, so that it appears whole"),
     "retry-failed": ("retry_failed", "call the API again for the fallback rows of a batch"),
     "rerun": ("rerun", "do a finished batch again as a new one; the old is kept"),
+    "try": ("try_", "show the requests for the first rows of a file; with --send, call the API with them"),
     "explain": ("explain", "show every rule of intake for a file, and its fate"),
     "verify": ("proof", "prove a result: every row once, every digest"),
     "export": ("proof", "write a whole result in source order"),
@@ -41,6 +42,9 @@ COMMANDS = {
     "config": ("config", "check the configuration, or show what it says"),
 }
 """Each command, as the help lists them: its module in `daemon.batchctl.commands`, and what it does."""
+
+OF_THE_FILE = frozenset({"config", "try"})
+"""Commands that read the configuration themselves, and what of it the service does not serve too."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -89,7 +93,8 @@ def _command(arguments: Sequence[str] | None) -> int:
         return USAGE
     from daemon.batchctl.settings_in_use import settings_in_use  # noqa: PLC0415 - loads pydantic, which no help needs
 
-    outcome = parsed.run(None if parsed.command == "config" else settings_in_use(parsed.config), parsed)
+    settings = None if parsed.command in OF_THE_FILE else settings_in_use(parsed.config)
+    outcome = parsed.run(settings, parsed)
     code: int = asyncio.run(outcome) if inspect.iscoroutine(outcome) else outcome
     write("")
     return code

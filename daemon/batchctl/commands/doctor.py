@@ -23,7 +23,7 @@ def add_doctor(parser: argparse.ArgumentParser) -> None:
 
 async def run_doctor(settings: Settings, parsed: argparse.Namespace) -> int:
     """Print every finding; exit code 1 where one is FAIL. Wrong settings never get here: they are exit code 2."""
-    configuration = load_configuration(getattr(parsed, "config", None), os.environ, files=False)
+    configuration = load_configuration(parsed.config, os.environ, files=False)
     findings = [*host_checks(settings), *await outside_checks(settings, configuration)]
     if parsed.json:
         put_json(
