@@ -86,7 +86,8 @@ class Configuration:
         values["api_url"] = api.url
         values["api_rate"] = min((each.calls / each.per_s for each in api.rate), default=0.0)
         values |= {"feed": feed, "api": api_spec_of(section.api, api), "config_sha256": self.config_sha256}
-        return FeedSettings.model_construct(**{**dict(self.service), **values})
+        given = self.service.model_fields_set
+        return FeedSettings.model_construct(_fields_set=given, **{**dict(self.service), **values})
 
     def origin(self, path: KeyPath) -> str:
         """Return where a value comes from: `default`, `file:line`, or the name of a variable."""

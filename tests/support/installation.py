@@ -31,6 +31,9 @@ SERVER_ATTEMPTS = 4
 T = TypeVar("T")
 
 
+FEED_VARIABLES = ("BATCH_INBOX", "BATCH_SETTLE_S")
+"""What a feed of a configuration file says, and variables do not beside one."""
+
 FIRST_PORT, PORTS_A_WORKER, MANY_WORKERS = 10_000, 2_000, 11
 """Below the ports that Linux gives to outgoing connections: a port that was free stays free until it is used."""
 
@@ -140,6 +143,15 @@ class Installation:
 
     def set(self, **settings: str) -> None:
         self.env.update(settings)
+
+    def describe(self, api: str, **feed: object) -> None:
+        """Write `batchd.toml`: `api` is the section of the only API, `feed` are keys of the only feed, `contacts`."""
+        keys = {"inbox": str(self.inbox), "settle_s": 0.2, **feed}
+        feed_lines = [f"{name} = {json.dumps(value)}" for name, value in keys.items()]
+        (self.root / "batchd.toml").write_text("\n".join([api, "[feed.contacts]", *feed_lines, ""]))
+        for name in [each for each in self.env if each in FEED_VARIABLES or each.startswith("BATCH_API_")]:
+            del self.env[name]
+        self.set(BATCH_CONFIG=str(self.root / "batchd.toml"))
 
     def mock_api(self, **settings: str) -> str:
         """Start a mock API of this installation and return its address; its batchd is told."""
