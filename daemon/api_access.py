@@ -71,6 +71,7 @@ def described_options(
         cert_file=str(tls.cert or "") if tls else "",
         key_file=str(tls.key or "") if tls else "",
         proxy=section.proxy.read(environ) if isinstance(section.proxy, Secret) else section.proxy,
+        http2=section.http2,
         gzip=True,
         advice=_advice(name),
     )
@@ -85,6 +86,7 @@ def _advice(name: str) -> Advice:
         ),
         credentials=f"correct the secrets of [api.{name}], then resume: they are read again",
         certificate=f"correct 'tls' in [api.{name}] or the certificate of the API, restart, then resume",
+        proxy=f"correct 'proxy' in [api.{name}] (left out: HTTPS_PROXY or HTTP_PROXY), restart, then resume",
         body_setting=f"max_body_bytes of [api.{name}]",
     )
 

@@ -20,6 +20,9 @@ from daemon.config.settings import Settings
 from daemon.step_log import is_foreseeable
 from workflows.ids import printable
 
+WITH_HEADERS = ("httpx2", "httpcore2", "hpack")
+"""Libraries whose lines of level DEBUG hold addresses and headers, and so secrets: never logged, whatever is set."""
+
 PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 
 
@@ -31,7 +34,7 @@ def set_up_logging(settings: Settings) -> None:
     handler.setFormatter(JournalLines(lines) if is_journal(sys.stderr) else lines)
     handler.addFilter(without_what_is_told)
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for library in ("temporalio", "watchfiles"):
+    for library in ("temporalio", "watchfiles", *WITH_HEADERS):
         logging.getLogger(library).setLevel(logging.WARNING)
     workflow.logger.workflow_info_on_message = False
     logging.getLogger("temporalio.workflow").setLevel(settings.log_level)

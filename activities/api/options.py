@@ -20,6 +20,7 @@ class Advice:
     certificate: str = (
         "mend the certificate, then resume (after another BATCH_API_URL or trusted CA: restart, then resume)"
     )
+    proxy: str = "correct the proxy's address, user and password, restart, then resume"
     body_setting: str = "BATCH_API_MAX_BODY_BYTES"
 
 

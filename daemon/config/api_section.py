@@ -121,6 +121,7 @@ class ApiSection(Section):
         None,
         description="Proxy for all calls; empty: none; left out: what `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` say.",
     )
+    http2: bool = Field(False, description="Call over HTTP/2 where the API speaks it, which `https://` alone can say.")
     bulk: BulkSection | None = Field(None, description="Many rows in one call.")
     timeout_s: float = shared("api_timeout_s")
     attempts: int = shared("api_attempts")

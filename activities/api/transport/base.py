@@ -59,8 +59,8 @@ class Answer:
 class NoAnswer:
     """There was no answer, or none that can be read.
 
-    `error` is an OSError (a TimeoutError, an SSLError, a gaierror, a StaleConnection) or a BrokenAnswer. `sent` is
-    False where the API never saw the call.
+    `error` is an OSError (a TimeoutError, an SSLError, a gaierror, a ProxyRefused, a StaleConnection) or a
+    BrokenAnswer. `sent` is False where the API never saw the call.
     """
 
     error: Exception
@@ -69,6 +69,10 @@ class NoAnswer:
 
 class BrokenAnswer(Exception):
     """What came back is no HTTP, or was cut short."""
+
+
+class ProxyRefused(ConnectionError):
+    """The proxy carries no call of ours: it asks for a user and a password, or forbids the address."""
 
 
 class StaleConnection(ConnectionError):

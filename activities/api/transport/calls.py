@@ -1,4 +1,4 @@
-"""The calls to one address, over whichever transport serves it. A certificate gets a second chance."""
+"""The calls to one address, over whichever transport serves it. Certificates and proxies get a second chance."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from functools import partial
 from activities.api.options import ApiOptions
 from activities.api.transport.base import Answer, Answered, NoAnswer, Request
 from activities.api.transport.choice import transport_for
-from activities.api.transport.replies import is_about_a_certificate
+from activities.api.transport.replies import may_be_a_moment
 
 SECOND_CHANCE_S = 3.0
-"""A certificate is wrong if it still is after this: a front that restarts may show another one for a moment."""
+"""A certificate is wrong if it still is after this: a front that restarts may show another one for a moment.
+
+So is what a proxy refuses.
+"""
 
 
 class AddressCalls:
@@ -32,7 +35,7 @@ class AddressCalls:
         await self._transport.aclose()
 
     def _answered(self, request: Request, answered: Answered, outcome: Answer | NoAnswer) -> None:
-        if isinstance(outcome, NoAnswer) and is_about_a_certificate(outcome.error):
+        if isinstance(outcome, NoAnswer) and may_be_a_moment(outcome.error):
             self._begin_again(request, answered)
         else:
             answered(outcome)

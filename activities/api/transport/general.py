@@ -17,12 +17,26 @@ import httpx2
 
 from activities.api.options import ApiOptions
 from activities.api.transport import base
-from activities.api.transport.base import Answer, Answered, BrokenAnswer, NoAnswer, Request, StaleConnection
+from activities.api.transport.base import (
+    Answer,
+    Answered,
+    BrokenAnswer,
+    NoAnswer,
+    ProxyRefused,
+    Request,
+    StaleConnection,
+)
 from activities.api.transport.headers import BODY_METHODS, fixed_headers, origin_of, raw_headers, without_body
 from activities.api.transport.replies import public_address
 from activities.api.transport.tls import tls_context
 
 SWITCHING_PROTOCOLS = 101
+UNKNOWN_TO_PROXY = 407
+"""Never an answer of the API (RFC 9110 section 15.5.8): the proxy asks for a user and a password, or for others."""
+
+REFUSED_BY_PROXY = frozenset({str(UNKNOWN_TO_PROXY), "403"})
+"""Answers to CONNECT that are the configuration's fault: waiting makes none of them better."""
+
 OVERTIME = 1.05
 """A call is ended from outside this much later: a handshake that is cancelled leaves its socket to the collector."""
 
@@ -112,6 +126,9 @@ class GeneralTransport:
             request.method.decode("ascii"), self._url, headers=headers, stream=stream, extensions=extensions
         )
         response = await http.handle_async_request(sent)
+        if response.status_code == UNKNOWN_TO_PROXY and self._proxy:
+            await response.aclose()
+            raise httpx2.ProxyError(f"{UNKNOWN_TO_PROXY} {response.reason_phrase}")
         if response.status_code == SWITCHING_PROTOCOLS:
             await response.aclose()
             raise BrokenAnswer("the API wants to speak another protocol")
@@ -144,8 +161,9 @@ class GeneralTransport:
             message = f"no connection to {self._origin.host} within {self._options.timeout_s:g} s"
             return NoAnswer(TimeoutError(message), sent=False)
         if isinstance(error, httpx2.ProxyError):
-            refused = ConnectionError(f"the proxy {public_address(self._proxy)} answered {error}")
-            return NoAnswer(refused, sent=False)
+            status, _, _ = str(error).partition(" ")
+            kind = ProxyRefused if status in REFUSED_BY_PROXY else ConnectionError
+            return NoAnswer(kind(f"the proxy {public_address(self._proxy)} answered {error}"), sent=False)
         system_error = _system_error(error)
         if not progress.sent:
             return NoAnswer(system_error or ConnectionError(str(error) or CLOSED), sent=False)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from activities.api.options import ApiOptions
 from activities.api.replies import CERTIFICATE, STALE, Meaning, Reply, meaning_of_status, retry_after_s
-from activities.api.transport.base import Answer, NoAnswer, StaleConnection
+from activities.api.transport.base import Answer, NoAnswer, ProxyRefused, StaleConnection
 from activities.exact_json import loads
 from workflows.errors import shortened
 
@@ -82,8 +82,8 @@ def _unpacked(packed: bytes, most_bytes: int) -> bytes | None:
 def reply_without_answer(outcome: NoAnswer, url: str, options: ApiOptions) -> Reply:
     """Return what it means that no answer came from `url`, or none that can be read.
 
-    A name that does not resolve and a TLS handshake that fails are what an outage looks like; a certificate that is not
-    accepted gets no better by waiting.
+    A name that does not resolve and a TLS handshake that fails are what an outage looks like; a certificate or a
+    password for the proxy that is not accepted gets no better by waiting.
     """
     error, sent = outcome.error, outcome.sent
     host = urlsplit(url).hostname
@@ -97,6 +97,9 @@ def reply_without_answer(outcome: NoAnswer, url: str, options: ApiOptions) -> Re
             f"{options.advice.certificate}"
         )
         return Reply(Meaning.REFUSED, CERTIFICATE, CERTIFICATE, detail=detail, sent=sent)
+    if isinstance(error, ProxyRefused):
+        detail = f"{shortened(str(error), 200)}: it carries no call to {host}; {options.advice.proxy}"
+        return Reply(Meaning.PAUSE, "proxy", "proxy", detail=detail, sent=sent)
     if isinstance(error, StaleConnection):
         return Reply(Meaning.RETRY, STALE, "connect", detail=str(error), sent=sent)
     if isinstance(error, OSError):
@@ -116,6 +119,11 @@ CERTIFICATE_ALERTS = (
     "ALERT_UNSUPPORTED_CERTIFICATE",
 )
 """How OpenSSL's names of those alerts end (RFC 8446 section 6.2) that say that ours is refused, or missing."""
+
+
+def may_be_a_moment(error: Exception) -> bool:
+    """Return whether what pauses a batch may be over in a moment: a front or a proxy that restarts, say."""
+    return isinstance(error, ProxyRefused) or is_about_a_certificate(error)
 
 
 def is_about_a_certificate(error: Exception) -> bool:

@@ -508,13 +508,34 @@ async def test_a_proxy_with_a_password_carries_calls_to_both_kinds_of_address(tm
             through = f"http://user:pa%20ss@127.0.0.1:{port}"
             tunnelled = await tls_reply(api.url, ca_file=str(own), proxy=through)
             forwarded = await tls_reply("http://api.example/enrich", proxy=through)
-            refused = await tls_reply(api.url, ca_file=str(own), proxy=f"http://user:wrong@127.0.0.1:{port}")
         host = api.url.split("/")[2].encode()
     assert (tunnelled.answer, forwarded.answer) == ({"region": 1}, {"region": 1})
-    assert proxy.asked == [b"CONNECT " + host, b"POST http://api.example/enrich", b"CONNECT " + host]
-    assert (refused.status, refused.sent) == ("connect", False)
-    assert "answered 407" in refused.detail
-    assert "wrong" not in refused.detail
+    assert proxy.asked == [b"CONNECT " + host, b"POST http://api.example/enrich"]
+
+
+@pytest.mark.parametrize("url", ["http://api.example/enrich", "https://api.example/enrich"])
+async def test_what_a_proxy_refuses_pauses_the_batch_and_says_what_to_correct(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "SECOND_CHANCE_S", 0.05)
+    proxy = Proxy()
+    async with server(proxy.connected) as port:
+        reply = await tls_reply(url, proxy=f"http://user:wrong@127.0.0.1:{port}")
+    assert len(proxy.asked) == 2, "looked at a second time, and not a third"
+    assert (reply.meaning, reply.status, reply.sent) == (Meaning.PAUSE, "proxy", False)
+    assert f"the proxy http://127.0.0.1:{port} answered 407" in reply.detail
+    assert "correct the proxy's address, user and password" in reply.detail
+    assert "wrong" not in reply.detail
+
+
+async def test_a_proxy_that_cannot_reach_the_api_is_an_outage() -> None:
+    async def unreached(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+    async with server(unreached) as port:
+        reply = await tls_reply("https://api.example/enrich", proxy=f"http://127.0.0.1:{port}")
+    assert (reply.meaning, reply.status, reply.sent) == (Meaning.RETRY, "connect", False)
 
 
 @pytest.mark.parametrize(
