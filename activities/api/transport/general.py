@@ -1,7 +1,7 @@
 """The general transport: proxies and HTTP/2, over httpx2, at several times the cost of the fast one.
 
 httpx2's own client is left out: it would follow redirects, keep cookies and read the environment. Its pool is used, one
-level below. The pool is replaced as a whole where connections have grown old, were idle for long, or may be stale.
+level below (`lanes.py`). Connections are replaced all at once where they have grown old or may be stale.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from activities.api.transport.base import (
     StaleConnection,
 )
 from activities.api.transport.headers import BODY_METHODS, fixed_headers, origin_of, raw_headers, without_body
+from activities.api.transport.lanes import Lane, Lanes
 from activities.api.transport.replies import public_address
 from activities.api.transport.tls import tls_context
 
@@ -43,15 +44,6 @@ OVERTIME = 1.05
 CLOSED = "the API closed the connection without an answer"
 
 
-@dataclass(slots=True)
-class _Pool:
-    """Connections that were begun at about the same time. `calls` are under way on them."""
-
-    http: httpx2.AsyncHTTPTransport
-    retired_at: float
-    calls: int = 0
-
-
 class GeneralTransport:
     """Calls to the host of one address, perhaps through a proxy. The scheduler limits how many are made at once."""
 
@@ -65,7 +57,7 @@ class GeneralTransport:
         self._headers_without_body = raw_headers(without_body(headers))
         https = self._origin.scheme == "https"
         self._tls = tls_context(options) if https else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._pool: _Pool | None = None
+        self._lanes: Lanes | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -82,9 +74,8 @@ class GeneralTransport:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._pool is not None:
-            await self._pool.http.aclose()
-            self._pool = None
+        self._retire()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _headers_of(self, request: Request) -> list[tuple[bytes, bytes]]:
         with_body = request.body or request.method in BODY_METHODS
@@ -98,17 +89,18 @@ class GeneralTransport:
 
     async def _call(self, request: Request, headers: list[tuple[bytes, bytes]], answered: Answered) -> None:
         started = time.perf_counter()
-        pool, progress = self._taken(anew=request.anew), _Progress()
+        lanes, progress = self._begun(anew=request.anew), _Progress()
+        lane = lanes.take(anew=request.anew)
         try:
             async with asyncio.timeout(self._options.timeout_s * OVERTIME):
-                outcome: Answer | NoAnswer = await self._answer(pool.http, request, headers, progress)
+                outcome: Answer | NoAnswer = await self._answer(lane.http, request, headers, progress)
         except Exception as error:  # noqa: BLE001 - whatever it is, a call that is not answered would never end
             outcome = self._no_answer(error, progress)
         finally:
-            self._given_back(pool)
+            self._given_back(lanes, lane)
         if isinstance(outcome, Answer):
             outcome.latency_ms = (time.perf_counter() - started) * 1_000
-        elif isinstance(outcome.error, StaleConnection):
+        elif isinstance(outcome.error, StaleConnection) and lanes is self._lanes:
             self._retire()  # what the server did to one it has most likely done to all
         answered(outcome)
 
@@ -182,32 +174,32 @@ class GeneralTransport:
             return NoAnswer(system_error)  # in TLS 1.3 our certificate is looked at when we take the handshake for done
         return NoAnswer(ConnectionResetError(CLOSED))
 
-    def _taken(self, *, anew: bool) -> _Pool:
-        """Return the pool that the next call goes to."""
+    def _begun(self, *, anew: bool) -> Lanes:
+        """Return where the next call finds its connection."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
-        if anew or (self._pool is not None and self._pool.retired_at <= time.perf_counter()):
+        lanes = self._lanes
+        if lanes and (lanes.retired_at <= time.perf_counter() or (anew and not lanes.can_begin_anew())):
             self._retire()
-        if self._pool is None:
-            self._pool = _Pool(self._made(), time.perf_counter() + base.connection_age_s())
-        self._pool.calls += 1
-        return self._pool
+        if self._lanes is None:
+            self._lanes = Lanes(self._made, shared=self._options.http2)
+        return self._lanes
 
-    def _given_back(self, pool: _Pool) -> None:
-        pool.calls -= 1
-        if pool.calls:
-            return
-        if pool is self._pool:
+    def _given_back(self, lanes: Lanes, lane: Lane) -> None:
+        for each in lanes.give_back(lane):
+            self._start(each.http.aclose())
+        if lanes is not self._lanes:
+            if not (lanes.calls and self._options.http2):
+                self._start(lanes.aclose())
+        elif not lanes.calls:
             self._idle_timer = asyncio.get_running_loop().call_later(base.KEEPALIVE_S, self._retire)
-        else:
-            self._start(pool.http.aclose())
 
     def _retire(self) -> None:
-        """Let the next call begin with a new connection, and close the old ones once nothing is under way on them."""
-        pool, self._pool = self._pool, None
-        if pool is not None and not pool.calls:
-            self._start(pool.http.aclose())
+        """Let the next call begin with a new connection, and close each old one once nothing is under way on it."""
+        lanes, self._lanes = self._lanes, None
+        if lanes is not None and not (lanes.calls and self._options.http2):
+            self._start(lanes.aclose())
 
     def _made(self) -> httpx2.AsyncHTTPTransport:
         limits = httpx2.Limits(keepalive_expiry=base.KEEPALIVE_S)
