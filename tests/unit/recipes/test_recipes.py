@@ -1,0 +1,181 @@
+"""Each page of docs/recipes does what it says: pasted as it stands, against its API as that is documented."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from recipe_apis import APIS, BASIC
+from recipe_pages import BATCH, PAGES, Page, Recipe
+from recipe_server import SECRET, RecipeServer, recipe_server
+from tls_api import certificate, front
+
+from activities.api.mapping.request_text import RequestText, SecretPlace
+from daemon.batchctl.main import run
+from daemon.config.api_spec import api_spec_of
+
+MTLS = "oauth-mtls"
+
+ANOTHER_SHAPE = {
+    "chat-completion": ("model:", "engine:"),
+    "embeddings": ("model:", "engine:"),
+    "form-endpoint": ('encode = "form"\n', ""),
+}
+"""What is replaced in a page to make its request wrong; in all others the method is left out."""
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the certificates of an API and of its client."""
+    folder = tmp_path_factory.mktemp("certificates")
+    certificate(folder, "api")
+    certificate(folder, "client")
+    return folder
+
+
+@pytest.fixture(params=APIS)
+def page(request: pytest.FixtureRequest) -> Page:
+    """Each page in turn."""
+    name: str = request.param
+    return Page(name)
+
+
+@pytest.fixture
+def server(page: Page, certificates: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RecipeServer]:
+    """The API of a page."""
+    tls = None
+    if page.name == MTLS:
+        tls = front(certificates / "api.pem")
+        tls.verify_mode = ssl.CERT_OPTIONAL
+        tls.load_verify_locations(certificates / "client.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "api.pem"))
+    with recipe_server(APIS[page.name], tls) as serving:
+        yield serving
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Hold every test to it that no secret is logged, at any level."""
+    caplog.set_level("DEBUG")
+    yield
+    assert no_secret_in(caplog.text)
+
+
+def installed(page: Page, folder: Path, certificates: Path, *, origin: str = "", secret: str = "") -> Recipe:
+    """Install the section of a page, with certificates that can be read."""
+    if page.name == MTLS:
+        (folder / "secrets").mkdir()
+        pem = (certificates / "client.pem").read_text()
+        key, mark, shown = pem.partition("-----BEGIN CERTIFICATE")
+        (folder / "secrets/adp.pem").write_text(mark + shown)
+        (folder / "secrets/adp.key").write_text(key)
+    return Recipe.installed(page, folder, secret or APIS[page.name].secret, origin=origin)
+
+
+def test_every_page_is_run_here_and_found_in_the_index() -> None:
+    pages = {each.stem for each in PAGES.glob("*.md")} - {"README"}
+    assert pages == set(APIS)
+    assert pages == set(re.findall(r"\(([a-z-]+)\.md\)", (PAGES / "README.md").read_text()))
+
+
+def test_the_section_of_a_page_passes_the_check_as_it_stands(
+    page: Page, tmp_path: Path, certificates: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = installed(page, tmp_path, certificates)
+    for name, value in recipe.environ.items():
+        monkeypatch.setenv(name, value)
+    code = run(["config", "check", str(recipe.file)])
+    assert (code, SECRET in "".join(capsys.readouterr())) == (0, False)
+
+
+def test_the_curl_line_of_a_page_is_the_request_that_goes_out(page: Page, tmp_path: Path, certificates: Path) -> None:
+    recipe = installed(page, tmp_path, certificates)
+    name, section = recipe.section()
+    spec = api_spec_of(name, section)
+    places = {
+        place: SecretPlace(file=file, env=env, before="Bearer " if place == "auth.bearer" else "")
+        for place, (file, env) in recipe.secret_places().items()
+    }
+    headers = {place.removeprefix("headers."): each for place, each in places.items() if place.startswith("headers.")}
+    if section.auth:
+        hidden = SecretPlace(before="Basic " if section.auth.basic else "Bearer ")
+        headers["Authorization"] = places.get("auth.bearer", hidden)
+    variables = {place.removeprefix("vars."): each for place, each in places.items() if place.startswith("vars.")}
+    text = RequestText(spec, variables, headers)
+    rows = page.call_rows()
+    if text.plan.bulk:
+        request = text.plan.bulk(page.rows, [each.key for each in rows])
+    else:
+        request = text.plan.request(page.rows[0], rows[0].body, f"{BATCH}-1")
+    assert page.curl == text.curl(request)
+
+
+async def test_hits_are_enriched_and_misses_are_not_found_as_the_page_says(
+    page: Page, server: RecipeServer, tmp_path: Path, certificates: Path
+) -> None:
+    recipe = installed(page, tmp_path, certificates, origin=server.origin)
+    called = await recipe.call()
+    assert called.outcome.outcome == "done"
+    assert called.lines == page.result_lines
+    expected = [None, None] if page.name == "embeddings" else [None, "not_found"]
+    assert [each.error for each in sorted(called.kept, key=lambda each: each.number)] == expected
+    assert no_secret_in(called)
+
+
+async def test_a_quota_means_what_the_page_says(
+    page: Page, server: RecipeServer, tmp_path: Path, certificates: Path
+) -> None:
+    server.instead = server.api.quota
+    outcome, word = server.api.quota_means
+    called = await installed(page, tmp_path, certificates, origin=server.origin).call()
+    assert (called.outcome.outcome, called.kept) == (outcome, [])
+    assert word in called.outcome.detail
+    assert word.removesuffix(" held") in page.text
+    assert no_secret_in(called)
+
+
+async def test_an_outage_makes_rows_wait_and_no_fallback_row(
+    page: Page, server: RecipeServer, tmp_path: Path, certificates: Path
+) -> None:
+    server.instead = server.api.down
+    called = await installed(page, tmp_path, certificates, origin=server.origin).call()
+    assert (called.outcome.outcome, called.kept) == ("api_down", [])
+    assert no_secret_in(called)
+
+
+async def test_a_wrong_secret_pauses_the_batch(
+    page: Page, server: RecipeServer, tmp_path: Path, certificates: Path
+) -> None:
+    wrong = "wrong-" + SECRET
+    called = await installed(page, tmp_path, certificates, origin=server.origin, secret=wrong).call()
+    assert (called.outcome.outcome, called.kept) == ("api_refused", [])
+    assert no_secret_in(called)
+
+
+async def test_one_text_that_is_refused_costs_no_other_row_of_its_bulk_call(tmp_path: Path, certificates: Path) -> None:
+    page = Page("embeddings")
+    page.rows[0]["text"] = ""
+    with recipe_server(APIS[page.name]) as server:
+        called = await installed(page, tmp_path, certificates, origin=server.origin).call()
+        assert called.lines[1] == page.result_lines[1]
+    assert [each.error for each in sorted(called.kept, key=lambda each: each.number)] == ["http_400", None]
+    assert len(server.asked) == 3, "one bulk call, then each row by itself"
+
+
+async def test_a_request_of_another_shape_enriches_no_row_so_a_wrong_page_fails_here(
+    page: Page, server: RecipeServer, tmp_path: Path, certificates: Path
+) -> None:
+    right, wrong = ANOTHER_SHAPE.get(page.name, ('method = "GET"\n', ""))
+    assert right in page.configuration
+    page.configuration = page.configuration.replace(right, wrong)
+    called = await installed(page, tmp_path, certificates, origin=server.origin).call()
+    assert [each.added for each in called.kept] == [None] * len(page.rows)
+    assert "not_found" not in {each.error for each in called.kept}
+
+
+def no_secret_in(called: object) -> bool:
+    """Return whether neither the secret nor what it is sent as stands in what became of rows."""
+    return not any(each in repr(called) for each in (SECRET, BASIC.removeprefix("Basic ")))
