@@ -33,8 +33,14 @@ from activities.api.transport.calls import AddressCalls
 from workflows.api_spec import ApiSpec
 from workflows.errors import SettingsError
 
-REFUSED_STATUS = 401
-"""After this answer secrets are read again, and the call is made once more where one has changed."""
+UNAUTHORIZED = 401
+"""The API does not know the credentials: a token is asked for anew."""
+
+_PERHAPS_SECRETS = frozenset({Meaning.REFUSED, Meaning.PAUSE})
+"""After such an answer secrets are read again too: APIs have many ways to say that a key is wrong."""
+
+OwnReplies = Sequence[Reply | None]
+"""One for each row of a bulk call; empty where there are none."""
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +68,11 @@ class _Ways(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """A call to be made: its request, and what takes the answer, or a reply where there is none."""
+    """A call to be made: its request, what an answer means, and what takes the reply."""
 
     request: Callable[[RequestPlan], Request]
-    end: Callable[[Answer | Reply], None]
+    judge: Callable[[Answer], tuple[Reply, OwnReplies]]
+    end: Callable[[Reply, OwnReplies], None]
     is_bulk: bool = False
     is_repeated: bool = False
 
@@ -104,10 +111,13 @@ class DescribedCalls:
         def request(plan: RequestPlan) -> Request:
             return plan.request(orjson.loads(row.body), row.body, row.key)
 
-        def end(outcome: Answer | Reply) -> None:
-            replied(outcome if isinstance(outcome, Reply) else self._replies.of_row(outcome))
+        def judge(answer: Answer) -> tuple[Reply, OwnReplies]:
+            return self._replies.of_row(answer), ()
 
-        self._begin(_Call(request, end), anew=anew)
+        def end(reply: Reply, _: OwnReplies) -> None:
+            replied(reply)
+
+        self._begin(_Call(request, judge, end), anew=anew)
 
     def begin_bulk(self, rows: Sequence[CallRow], replied: BulkReplied) -> None:
         """Call the API for many rows, see `RowCalls`."""
@@ -117,13 +127,13 @@ class DescribedCalls:
             assert plan.bulk is not None, "a description with a bulk size has bulk calls"  # noqa: S101 - for mypy
             return plan.bulk(values, [row.key for row in rows])
 
-        def end(outcome: Answer | Reply) -> None:
-            if isinstance(outcome, Reply):
-                replied(outcome, [None] * len(rows))
-            else:
-                replied(*self._replies.of_bulk(outcome, values))
+        def judge(answer: Answer) -> tuple[Reply, OwnReplies]:
+            return self._replies.of_bulk(answer, values)
 
-        self._begin(_Call(request, end, is_bulk=True))
+        def end(reply: Reply, own: OwnReplies) -> None:
+            replied(reply, own or [None] * len(rows))
+
+        self._begin(_Call(request, judge, end, is_bulk=True))
 
     def _begin(self, call: _Call, *, anew: bool = False) -> None:
         ways, headers = self._ways, self._access.credentials.headers()
@@ -134,7 +144,7 @@ class DescribedCalls:
             request = call.request(ways.plan)
         except RowCannotBeSent as error:
             unsent = Reply(Meaning.FALLBACK, UNSENT, error.code, detail=str(error), sent=False)
-            asyncio.get_running_loop().call_soon(call.end, unsent)
+            asyncio.get_running_loop().call_soon(call.end, unsent, ())
             return
         calls = ways.bulk_calls if call.is_bulk else ways.row_calls
         request.anew, request.headers = anew, headers
@@ -142,11 +152,14 @@ class DescribedCalls:
 
     def _answered(self, call: _Call, ways: _Ways, headers: Headers, outcome: Answer | NoAnswer) -> None:
         if isinstance(outcome, NoAnswer):
-            call.end(self._replies.without_answer(outcome))
-        elif outcome.status == REFUSED_STATUS and not call.is_repeated and (headers or self._has_secrets):
-            self._start(call, self._answered_401(call, ways, headers, outcome))
+            call.end(self._replies.without_answer(outcome), ())
+            return
+        reply, own = call.judge(outcome)
+        is_refused = outcome.status == UNAUTHORIZED or reply.meaning in _PERHAPS_SECRETS
+        if is_refused and not call.is_repeated and (headers or self._has_secrets):
+            self._start(call, self._refused(call, ways, headers, outcome.status, (reply, own)))
         else:
-            call.end(outcome)
+            call.end(reply, own)
 
     async def _prepared(self, call: _Call, *, anew: bool) -> None:
         async with self._renewing:
@@ -156,13 +169,20 @@ class DescribedCalls:
             await self._access.credentials.fetch()
         self._begin(call, anew=anew)
 
-    async def _answered_401(self, call: _Call, ways: _Ways, headers: Headers, answer: Answer) -> None:
-        """Make the call once more where a secret or a token has changed since."""
-        changed = await self._access.credentials.refused(headers)
+    async def _refused(
+        self, call: _Call, ways: _Ways, headers: Headers, status: int, replies: tuple[Reply, OwnReplies]
+    ) -> None:
+        """Make the call once more where a secret or a token has changed since; else it ends with `replies`."""
+        credentials = self._access.credentials
+        if status == UNAUTHORIZED:
+            changed = await credentials.refused(headers)
+        else:
+            await asyncio.to_thread(credentials.renew)
+            changed = credentials.headers() != headers
         if await self._renewed(ways) or changed:
             self._begin(call._replace(is_repeated=True))
         else:
-            call.end(answer)
+            call.end(*replies)
 
     async def _renewed(self, ways: _Ways) -> bool:
         """Read the secrets again; return whether any is another one than in `ways`."""
@@ -199,7 +219,7 @@ class DescribedCalls:
         try:
             await work
         except (SettingsError, CredentialsRefused, CredentialsUnavailable) as error:
-            call.end(reply_without_credentials(self.spec.name, error))
+            call.end(reply_without_credentials(self.spec.name, error), ())
         except Exception as error:
             logger.exception("call.failed", extra={"fields": {"api": self.spec.name}})
-            call.end(Reply(Meaning.RETRY, "broken", "bad_response", detail=f"{type(error).__name__} in batchd"))
+            call.end(Reply(Meaning.RETRY, "broken", "bad_response", detail=f"{type(error).__name__} in batchd"), ())

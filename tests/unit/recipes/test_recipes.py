@@ -15,7 +15,7 @@ from tls_api import certificate, front
 
 from activities.api.mapping.request_text import RequestText, SecretPlace
 from daemon.batchctl.main import run
-from daemon.config.api_spec import api_spec_of
+from daemon.config.api_spec import api_spec_of, secrets_of
 
 MTLS = "oauth-mtls"
 
@@ -153,6 +153,21 @@ async def test_a_wrong_secret_pauses_the_batch(
     called = await installed(page, tmp_path, certificates, origin=server.origin, secret=wrong).call()
     assert (called.outcome.outcome, called.kept) == ("api_refused", [])
     assert no_secret_in(called)
+
+
+@pytest.mark.parametrize("page", [name for name in APIS if "file = " in Page(name).configuration], indirect=True)
+async def test_a_secret_that_is_corrected_is_read_again_when_the_batch_goes_on(
+    page: Page, server: RecipeServer, tmp_path: Path, certificates: Path
+) -> None:
+    wrong = "wrong-" + SECRET
+    recipe = installed(page, tmp_path, certificates, origin=server.origin, secret=wrong)
+    async with recipe.calls() as call:
+        paused = await call()
+        for place in secrets_of(recipe.section()[1]).values():
+            assert place.file is not None
+            place.file.write_text(server.api.secret)
+        called = await call()
+    assert (paused.outcome.outcome, called.lines) == ("api_refused", page.result_lines)
 
 
 async def test_one_text_that_is_refused_costs_no_other_row_of_its_bulk_call(tmp_path: Path, certificates: Path) -> None:
