@@ -116,7 +116,7 @@ class TokenEndpoint:
                 status, found, body = await self._post(form, headers)
         except TimeoutError:
             raise TokenEndpointDown(f"{self._name} did not answer within {options.timeout_s:g} s") from None
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, ssl.SSLError) as error:  # with TLS 1.3 an alert may come after the handshake
             raise self._unanswered(error) from error
         return self._token_of(status, found, body)
 
@@ -168,7 +168,7 @@ class TokenEndpoint:
             return _ClientRefused(message)
         return CredentialsRefused(message)
 
-    def _unanswered(self, error: httpx2.HTTPError) -> Exception:
+    def _unanswered(self, error: httpx2.HTTPError | ssl.SSLError) -> Exception:
         for cause in _causes(error):
             if isinstance(cause, ssl.SSLError) and is_about_a_certificate(cause):
                 text = shortened(str(cause), MAX_ERROR_CHARS)

@@ -180,6 +180,21 @@ async def test_one_text_that_is_refused_costs_no_other_row_of_its_bulk_call(tmp_
     assert len(server.asked) == 3, "one bulk call, then each row by itself"
 
 
+async def test_a_client_without_its_certificate_is_refused(
+    tmp_path: Path, certificates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page(MTLS)
+    page.configuration = re.sub(r"^tls = .*\n", "", page.configuration, flags=re.MULTILINE)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "api.pem"))
+    tls = front(certificates / "api.pem")
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.load_verify_locations(certificates / "client.pem")
+    with recipe_server(APIS[MTLS], tls) as server:
+        called = await installed(page, tmp_path, certificates, origin=server.origin).call()
+    assert (called.outcome.outcome, called.kept) == ("api_refused", [])
+    assert "correct the certificate, then resume" in called.outcome.detail
+
+
 async def test_a_request_of_another_shape_enriches_no_row_so_a_wrong_page_fails_here(
     page: Page, server: RecipeServer, tmp_path: Path, certificates: Path
 ) -> None:
