@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from random import Random
 
@@ -18,7 +19,7 @@ from activities.api.described_calls import DescribedCalls
 from activities.output.chunk_format import element, failed_element
 from daemon.api_access import api_access
 from daemon.config.api_section import ApiSection
-from daemon.config.api_spec import api_spec_of, secrets_of
+from daemon.config.api_spec import api_spec_of
 from daemon.config.configuration import load_configuration
 
 PAGES = Path(__file__).parents[2] / "docs" / "recipes"
@@ -32,9 +33,11 @@ class Page:
         self.name = name
         self.text = (PAGES / f"{name}.md").read_text()
         self.configuration = self._block("toml")
-        self.curl = self._block("sh")
+        self.curl = re.sub(r"-A batchd/\S+", f"-A batchd/{version('batchd')}", self._block("sh"))
         self.result_lines = self._block("json").splitlines()
-        self.rows = [dict(each) for each in csv.DictReader(io.StringIO(self._block("csv")))]
+        self.file_name = re.findall(r"^`(\w+\.csv)`:$", self.text, re.MULTILINE)[0]
+        self.file_text = self._block("csv") + "\n"
+        self.rows = [dict(each) for each in csv.DictReader(io.StringIO(self.file_text))]
 
     def call_rows(self) -> list[CallRow]:
         """Return the rows of its file, to be called."""
@@ -97,15 +100,6 @@ class Recipe:
         outcome = await client.enrich(BATCH, PageRows(rows, calls=calls), keep=kept.append)
         lines = {each.number: _line(rows[each.number - 1], self.page.rows, each, fallback) for each in kept}
         return Called(outcome, [lines[number] for number in sorted(lines)], kept)
-
-    def secret_places(self) -> dict[str, tuple[str, str]]:
-        """Return the file and the variable of each secret, by its place; paths as on the page."""
-        _, section = self.section()
-        folder = f"{self.file.parent}/"
-        return {
-            place: (f"/etc/batchd/{str(each.file).removeprefix(folder)}" if each.file else "", each.env or "")
-            for place, each in secrets_of(section).items()
-        }
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import ssl
 from collections.abc import Iterator
@@ -9,13 +10,12 @@ from pathlib import Path
 
 import pytest
 from recipe_apis import APIS, BASIC
-from recipe_pages import BATCH, PAGES, Page, Recipe
+from recipe_pages import PAGES, Page, Recipe
 from recipe_server import SECRET, RecipeServer, recipe_server
 from tls_api import certificate, front
 
-from activities.api.mapping.request_text import RequestText, SecretPlace
 from daemon.batchctl.main import run
-from daemon.config.api_spec import api_spec_of, secrets_of
+from daemon.config.api_spec import secrets_of
 
 MTLS = "oauth-mtls"
 
@@ -91,26 +91,18 @@ def test_the_section_of_a_page_passes_the_check_as_it_stands(
     assert (code, SECRET in "".join(capsys.readouterr())) == (0, False)
 
 
-def test_the_curl_line_of_a_page_is_the_request_that_goes_out(page: Page, tmp_path: Path, certificates: Path) -> None:
+def test_the_curl_lines_of_a_page_are_those_that_try_prints(
+    page: Page, tmp_path: Path, certificates: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe = installed(page, tmp_path, certificates)
-    name, section = recipe.section()
-    spec = api_spec_of(name, section)
-    places = {
-        place: SecretPlace(file=file, env=env, before="Bearer " if place == "auth.bearer" else "")
-        for place, (file, env) in recipe.secret_places().items()
-    }
-    headers = {place.removeprefix("headers."): each for place, each in places.items() if place.startswith("headers.")}
-    if section.auth:
-        hidden = SecretPlace(before="Basic " if section.auth.basic else "Bearer ")
-        headers["Authorization"] = places.get("auth.bearer", hidden)
-    variables = {place.removeprefix("vars."): each for place, each in places.items() if place.startswith("vars.")}
-    text = RequestText(spec, variables, headers)
-    rows = page.call_rows()
-    if text.plan.bulk:
-        request = text.plan.bulk(page.rows, [each.key for each in rows])
-    else:
-        request = text.plan.request(page.rows[0], rows[0].body, f"{BATCH}-1")
-    assert page.curl == text.curl(request)
+    for name, value in recipe.environ.items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / page.file_name
+    file.write_text(page.file_text)
+    assert run(["--config", str(recipe.file), "try", str(file), "--json"]) == 0
+    tried = json.loads(capsys.readouterr().out.replace(str(tmp_path), "/etc/batchd"))
+    token = [tried["token"]["curl"]] if tried["token"] else []
+    assert page.curl.replace(" \\\n  ", " ").splitlines() == [*token, tried["steps"][0]["request"]["curl"]]
 
 
 async def test_hits_are_enriched_and_misses_are_not_found_as_the_page_says(
