@@ -39,7 +39,11 @@ def _checked(proxy: str, source: str) -> str:
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
         raise ValueError(f"{source}: a proxy of the kind {parts.scheme}:// is not supported; use http:// or https://")
-    netloc = parts.netloc if parts.port else f"{parts.netloc.rstrip(':')}:{DEFAULT_PORTS[parts.scheme]}"
+    try:
+        port = parts.port
+    except ValueError:  # its text would quote what may be the password
+        raise ValueError(f"{source}: what follows the host of the proxy is no port; write http://host:port") from None
+    netloc = parts.netloc if port else f"{parts.netloc.rstrip(':')}:{DEFAULT_PORTS[parts.scheme]}"
     return urlunsplit((parts.scheme, netloc, "", "", ""))
 
 

@@ -578,3 +578,9 @@ def test_the_choice_of_a_transport_says_why(options: dict[str, Any], transport: 
 def test_a_proxy_of_another_kind_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="socks5:// is not supported"):
         proxy_for("http://a.example/", ApiOptions(url="", proxy="socks5://p:1"))
+
+
+def test_an_address_of_a_proxy_without_a_host_is_refused_and_not_quoted() -> None:
+    with pytest.raises(ValueError, match="what follows the host of the proxy is no port") as refused:
+        proxy_for("http://a.example/", ApiOptions(url="", proxy="http://me:s3cret"))
+    assert "s3cret" not in str(refused.value)
