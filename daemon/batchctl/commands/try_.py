@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from daemon.batchctl.console.blocks import Blocks
 from daemon.batchctl.console.printing import put_json, say
 from daemon.batchctl.exit_codes import DONE, FAILED
 from daemon.batchctl.trial.answers import Outcome, ShownAnswer, pretty
-from daemon.batchctl.trial.first_rows import FirstRows, first_rows
+from daemon.batchctl.trial.first_rows import FirstRows, first_rows, obstacles
 from daemon.batchctl.trial.trial import Step, check_columns, steps_sent, steps_unsent
 from daemon.batchctl.trial.tried_api import TriedApi, tried_api
 from daemon.config.configuration import Configuration, load_configuration
@@ -47,10 +48,13 @@ async def run_try(_: Settings | None, parsed: argparse.Namespace) -> int:
         SettingsError: the configuration cannot be used.
         SourceError: the file would be refused.
     """
+    logging.getLogger("activities").addHandler(logging.NullHandler())  # what it would say is shown with its row
     configuration = load_configuration(parsed.config, os.environ, files=parsed.send)
     feed = _feed_of(configuration, parsed.feed, parsed.file)
     api = tried_api(configuration, configuration.feeds[feed].api)
     settings = configuration.settings_of(feed)
+    for each in obstacles(parsed.file, settings):
+        say(f"batchd would not take {parsed.file.name}: {each}")
     rows = first_rows(parsed.file, settings, parsed.rows)
     check_columns(rows, api, settings)
     steps: list[Step] = []

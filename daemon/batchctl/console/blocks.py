@@ -6,6 +6,7 @@ terminal, which puts no line break into what is copied.
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
@@ -32,6 +33,8 @@ class Blocks:
 
     def __init__(self) -> None:
         self._window = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a locale without a character shows which it is
 
     def heading(self, text: str) -> None:
         """Write a heading, with a rule as long as the window."""

@@ -124,13 +124,13 @@ def _body(answer: Answer, api: TriedApi, masking: Masking) -> str:
 
 def _sentence(reply: Reply, api: TriedApi) -> str:
     if reply.status == CERTIFICATE:
-        return f"the batch pauses: {reply.detail}"
+        return _pauses(reply, api)
     if reply.status == UNSENT:
         return f"a fallback row ({reply.code}) without a call: {reply.detail}"
     sentences: dict[Meaning, Callable[[Reply, TriedApi], str]] = {
         Meaning.DONE: _done,
         Meaning.NOT_FOUND: lambda *_: "not found: it is never called again",
-        Meaning.PAUSE: lambda reply, _: f"the batch pauses: {reply.detail}",
+        Meaning.PAUSE: _pauses,
         Meaning.WAIT: lambda reply, _: (
             f"the batch waits {reply.retry_after_s or 0:g} s, then asks again: {reply.detail}"
         ),
@@ -141,8 +141,17 @@ def _sentence(reply: Reply, api: TriedApi) -> str:
     return sentences[reply.meaning](reply, api)
 
 
+def _pauses(reply: Reply, _: TriedApi) -> str:
+    return f"the batch pauses{_why(reply)}"
+
+
 def _waits(reply: Reply, _: TriedApi) -> str:
-    return f"the batch waits {reply.retry_after_s or 0:g} s, then asks again: {reply.detail}"
+    return f"the batch waits {reply.retry_after_s or 0:g} s, then asks again{_why(reply)}"
+
+
+def _why(reply: Reply) -> str:
+    """Return why, where that is not what stands in the place of an answer."""
+    return f": {reply.detail}" if reply.detail and reply.status.isdigit() else ""
 
 
 def _done(reply: Reply, api: TriedApi) -> str:

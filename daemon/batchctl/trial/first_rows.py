@@ -9,8 +9,12 @@ from pathlib import Path
 import orjson
 
 from activities.api.rows import CallRow
+from activities.disk.fingerprint import Fingerprint
 from activities.source.source_file import Record, Rejected, SourceFile
 from daemon.config.settings import Settings
+from daemon.intake.admit.candidate import Candidate, RuleContext
+from daemon.intake.admit.checks import mismatch, too_large, wrong_name
+from daemon.intake.observe.entries import Entry, kind_of
 from workflows.ids import batch_id, identity_key
 from workflows.models import Cursor
 
@@ -36,15 +40,26 @@ class FirstRows:
         return CallRow(number=record.number, key=key, body=orjson.dumps(self.source_of(record)))
 
 
+def obstacles(path: Path, settings: Settings) -> list[str]:
+    """Return why the daemon would not take a file of this name and size, in the words of `explain`.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    status = path.lstat()
+    entry = Entry(os.fsencode(path.name), kind_of(status.st_mode), Fingerprint.of(status))
+    candidate = Candidate(RuleContext(settings, reads_large=False), entry)
+    found = [rule(candidate) for rule in (wrong_name, mismatch, too_large)]
+    return [f"{each.why}; {each.todo}" for each in found if each]
+
+
 def first_rows(path: Path, settings: Settings, rows: int) -> FirstRows:
     """Read the first `rows` records of a file; all of it is read once for its encoding and its id. Blocking.
 
     Raises:
-        OSError: there is no such file.
         SourceError: it would be refused, or cannot be read.
     """
     path = path.absolute()
-    path.lstat()
     with SourceFile.open(path, settings.shape().csv) as source:
         found = source.find_pages(Cursor(), page_rows=rows, max_pages=1)
         records = source.read_page(found.pages[0]) if found.pages else []

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from urllib.parse import quote
 import pytest
 from batchctl_runner import Answer, BatchctlRunner
 from described_api import Asked, described_api
+from terminal_window import BATCHCTL
 
 CANARY = "hunter&77="
 ROWS = "email,first_name,last_name\nada@example.com,Ada,Lovelace\ngrace@example.com,Grace,Hopper\n"
@@ -179,6 +181,15 @@ def test_a_refused_file_is_refused_in_the_words_of_explain(trial: Try) -> None:
     assert "not a CSV file; save it as CSV text in UTF-8 and drop it again" in answer.err
 
 
+def test_a_name_that_the_daemon_would_leave_is_tried_and_said_so(runner: BatchctlRunner, folder: Path) -> None:
+    (folder / "batchd.toml").write_text(f'[api.people]\nurl = "http://127.0.0.1:1/"\n{FEED}')
+    (folder / "rows.txt").write_text(ROWS)
+    answer = runner.run("try", "rows.txt")
+    assert answer.code == 0
+    assert "batchd would not take rows.txt: it does not match *.csv; rename it" in answer.err
+    assert "row 2, line 3" in answer.out
+
+
 def test_a_rejected_record_is_shown_for_what_it_is(trial: Try) -> None:
     answer = trial('url = "http://127.0.0.1:1/"', rows="email,name\ntorn\n")
     assert answer.code == 0
@@ -249,6 +260,35 @@ def test_a_token_is_asked_for_only_where_rows_are_sent(trial: Try, monkeypatch: 
     assert [each.target for each in api.asked] == ["/token", "/one"]
     assert "t0k3n" not in sent.out
     assert '"title":"***"}' in sent.out
+
+
+def test_a_client_that_gets_no_token_is_told_once_and_its_rows_are_not_sent(
+    trial: Try, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEOPLE_KEY", CANARY)
+    refusal = json.dumps({"error": "invalid_client", "error_description": f"{CANARY} is wrong"}).encode()
+    with described_api(lambda _: (401, refusal)) as api:
+        done = trial(oauth(api.url), "--send")
+    assert done.code == 1
+    assert {each.target for each in api.asked} == {"/token"}
+    assert done.out.count("invalid_client: *** is wrong") == 1
+    assert "OUTCOME  the batch pauses\n" in done.out
+    assert done.err == "batchctl: 2 rows: 1 pause, 1 not sent\n"
+
+
+def test_the_bulk_calls_of_the_environment_are_shown_too(runner: BatchctlRunner, folder: Path) -> None:
+    def answer(asked: Asked) -> tuple[int, bytes]:
+        [row] = json.loads(asked.body)["rows"]
+        return 200, json.dumps({"results": [{"key": row["key"], "status": 200, "row": {"region": "NA"}}]}).encode()
+
+    (folder / "users.csv").write_text("country\nUS\n")
+    with described_api(answer) as api:
+        runner.set(BATCH_API_URL=f"{api.url}/enrich", BATCH_API_BULK_URL=f"{api.url}/bulk")
+        done = runner.run("try", "users.csv", "--send")
+    assert done.code == 0
+    assert [each.target for each in api.asked] == ["/bulk"]
+    assert f"POST {api.url}/bulk" in done.out
+    assert '{"country":"US","_row":1,"enriched":true,"region":"NA"}' in done.out
 
 
 def test_the_environment_alone_describes_an_api_too(runner: BatchctlRunner, folder: Path) -> None:
@@ -336,6 +376,22 @@ def test_an_answer_cannot_steer_the_terminal_and_is_shortened(trial: Try) -> Non
     assert "\x9b" not in done.out
     assert "more lines" in done.out
     assert '"title":"\\u009b2J"}' in done.out
+
+
+def test_a_described_api_is_tried_without_temporals_sdk(trial: Try, folder: Path) -> None:
+    trial('url = "http://127.0.0.1:1/"')
+    script = (
+        "import sys; from daemon.batchctl.main import run; run(sys.argv[1:]); sys.exit('temporalio' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script, "try", "contacts.csv"], check=True, capture_output=True, cwd=folder)
+
+
+@pytest.mark.parametrize("locale", ["C", "en_US.ISO-8859-1"])
+def test_a_locale_without_the_characters_of_the_output_stops_nothing(trial: Try, folder: Path, locale: str) -> None:
+    trial('url = "http://127.0.0.1:1/"')
+    environ = {**os.environ, "LC_ALL": locale, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run([BATCHCTL, "try", "contacts.csv"], capture_output=True, env=environ, cwd=folder, check=True)
+    assert b"row 2, line 3" in done.stdout
 
 
 @pytest.mark.parametrize("rows", ["0", "-1", "1001", "x"])
