@@ -134,6 +134,7 @@ def is_about_a_certificate(error: Exception) -> bool:
 
 
 def public_address(url: str) -> str:
-    """Return `url` without what may be secret in it: user, password, query and fragment."""
+    """Return `url`, which may be a template, without what may be secret: user, password, query and fragment."""
     parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    path = parts.path.removesuffix("{")  # of a template: `/people{?email}`
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))

@@ -47,3 +47,7 @@ def test_an_address_is_shown_without_what_may_be_secret() -> None:
         public_address("https://user:pass@api.example.org:8443/v1/enrich?token=x")
         == "https://api.example.org:8443/v1/enrich"
     )
+
+
+def test_the_template_of_an_address_is_shown_without_its_query() -> None:
+    assert public_address("https://api.example.org/{id}/enrich{?email}") == "https://api.example.org/{id}/enrich"
