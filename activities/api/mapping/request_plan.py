@@ -118,6 +118,8 @@ def _bulk(
     """Return the origin of bulk calls, the function from rows to one, and the columns it needs."""
     if spec.bulk is None:
         return "", None, ()
+    if spec.encode == "form":
+        raise InvalidSpec("encode", "a bulk call is sent as JSON, and its header would say form: leave out one of them")
     with at_key("bulk.url"):
         address = compile_address(spec.bulk.url)
     for name in address.variables:

@@ -210,6 +210,7 @@ def test_an_address_that_cannot_be_used_says_why(url: str, problem: str) -> None
         ({"url": "https://h/{v}", "vars": {"v": "nope(a)"}}, "vars.v", "no function"),
         ({"url": "https://h/{v*}"}, "url", "explode"),
         ({"bulk": BulkSpec(url="https://h/{x}", size=2, body="rows", results="r")}, "bulk.url", "of one row"),
+        ({"bulk": BulkSpec(url="https://h/", size=2, body="rows", results="r"), "encode": "form"}, "encode", "as JSON"),
     ],
 )
 def test_a_spec_that_cannot_be_used_names_the_key(options: dict[str, Any], key: str, problem: str) -> None:
