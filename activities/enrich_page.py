@@ -242,12 +242,11 @@ def _any_one(rows: Iterable[_HeldRow]) -> list[_HeldRow]:
 
 
 def _rejected_row(rejected: Rejected) -> DurableRow:
-    fields = {
-        "_row": rejected.number,
-        "line": rejected.line,
-        "reason": rejected.reason,
-        "detail": rejected.detail,
-    }
     return DurableRow(
-        row=rejected.number, kind="R", error=rejected.reason, statuses=(), latency_ms=0.0, element=orjson.dumps(fields)
+        row=rejected.number,
+        kind="R",
+        error=rejected.reason,
+        statuses=(),
+        latency_ms=0.0,
+        element=orjson.dumps(rejected.fields()),
     )

@@ -42,6 +42,10 @@ class Rejected:
     reason: Reason
     detail: str
 
+    def fields(self) -> dict[str, str | int]:
+        """Return what stands of it in the file of rejected records."""
+        return {"_row": self.number, "line": self.line, "reason": self.reason, "detail": self.detail}
+
 
 class BadRecord(Exception):
     """A record is not a valid row; never leaves the record reader."""

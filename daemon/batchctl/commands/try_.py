@@ -25,7 +25,7 @@ from daemon.config.settings import Settings
 from workflows.errors import SettingsError
 
 FIRST_ROWS = 3
-MOST_ROWS = 1_000
+MOST_ROWS = 100
 BODY_LINES = 24
 """So many lines of an answer are shown."""
 

@@ -184,8 +184,7 @@ def _unsent(error: RowCannotBeSent, api: TriedApi) -> tuple[Reply, Outcome]:
 
 
 def _rejected(record: Rejected) -> Step:
-    fields = {"_row": record.number, "line": record.line, "reason": record.reason, "detail": record.detail}
-    element = orjson.dumps(fields).decode()
+    element = orjson.dumps(record.fields()).decode()
     return Step(rows=(record.number,), line=record.line, rejected=f"{record.reason}: {record.detail}", element=element)
 
 
