@@ -7,7 +7,7 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
           --extra embedded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos soak bench corpus docs histories check format lock clean
+.PHONY: help setup demo demo-apis test chaos soak bench corpus docs histories check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ $(STAMP): pyproject.toml requirements.lock
 
 demo: $(STAMP)  ## 1,000 users from the inbox to a verified manifest
 	$(BIN)/python dummy-data/demo.py
+
+demo-apis: $(STAMP)  ## three APIs of other shapes, by configuration alone
+	$(BIN)/python dummy-data/demo_apis.py
 
 test: $(STAMP)  ## the whole suite, against a real Temporal server
 	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not soak and not chaos"
@@ -44,7 +47,7 @@ check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy dummy-data/demo.py docs/configuration_page.py docs/configuration_schema.py docs/configuration_tables.py docs/manifest_schema.py
+	$(BIN)/mypy dummy-data/demo.py dummy-data/demo_apis.py docs/configuration_page.py docs/configuration_schema.py docs/configuration_tables.py docs/manifest_schema.py
 	$(BIN)/lint-imports
 
 format: $(STAMP)  ## let ruff mend what it can

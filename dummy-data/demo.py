@@ -48,21 +48,21 @@ def _demo() -> int:
     os.environ.setdefault("BATCH_SETTLE_S", "0.5")
     _take_free_ports()
     settings = load_settings()
-    _say("1. Starting Temporal, the mock API (10 % failures, 200-500 ms, as in the original) and the daemon.")
+    say("1. Starting Temporal, the mock API (10 % failures, 200-500 ms, as in the original) and the daemon.")
     log = settings.state_dir / "demo.log"
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("wb") as out:
         service = subprocess.Popen([BIN / "batchd", "run", "--with-mock-api"], stdout=out, stderr=out)  # noqa: S603
     try:
-        _until_ready(service, log)
+        until_ready(service, log)
         return _drop_and_follow(settings, service)
     except _ServiceEnded:
         sys.stderr.write(f"demo: the service ended with exit code {service.returncode}; the end of {log}:\n")
         sys.stderr.write("".join(log.read_text(errors="replace").splitlines(keepends=True)[-LAST_LINES:]))
         return 1
     finally:
-        _say("5. Stopping what was started.")
-        _stop(service)
+        say("5. Stopping what was started.")
+        stop(service)
 
 
 class _ServiceEnded(Exception):
@@ -71,20 +71,20 @@ class _ServiceEnded(Exception):
 
 def _drop_and_follow(settings: Settings, service: subprocess.Popen[bytes]) -> int:
     name = unused_name(settings)
-    _say(f"2. Dropping {SOURCE} into {settings.inbox}/ as {name}: cp {SOURCE} {settings.inbox / name}")
+    say(f"2. Dropping {SOURCE} into {settings.inbox}/ as {name}: cp {SOURCE} {settings.inbox / name}")
     shutil.copyfile(SOURCE, settings.inbox / name)
-    _say(
+    say(
         f"3. Following it: batchctl watch {name}   (in another terminal: batchctl pause {name}, batchctl resume {name})"
     )
     watched = _batchctl(service, "watch", name)
     receipt = Receipts(settings.state_dir).find(name)
     if receipt is None or receipt.manifest is None:
-        _say(what_went_wrong(settings, name, receipt))
+        say(what_went_wrong(settings, name, receipt))
         return 1
-    _say(f"4. Proving the result: batchctl verify {name}")
+    say(f"4. Proving the result: batchctl verify {name}")
     verified = _batchctl(service, "verify", name)
-    _say(f"   output:   {receipt.output_dir}\n   manifest: {receipt.output_dir}/{receipt.manifest}")
-    _say(f"   source:   {settings.inbox / (receipt.archived_as or '')}")
+    say(f"   output:   {receipt.output_dir}\n   manifest: {receipt.output_dir}/{receipt.manifest}")
+    say(f"   source:   {settings.inbox / (receipt.archived_as or '')}")
     return watched or verified
 
 
@@ -103,9 +103,9 @@ def unused_name(settings: Settings) -> str:
         identity = batch_id(name.encode(), identity_key(settings.identity, name=name.encode(), sha256=sha256))
         output_dir = settings.output_root / workflow_id(identity)
         if receipts.read(identity) is not None:
-            _say(f"   {name} with these bytes was done before and would be filed as a duplicate; taking the next name.")
+            say(f"   {name} with these bytes was done before and would be filed as a duplicate; taking the next name.")
         elif os.path.lexists(output_dir):
-            _say(f"   {output_dir} is there from another installation or user; taking the next name.")
+            say(f"   {output_dir} is there from another installation or user; taking the next name.")
         else:
             return name
     raise SettingsError(
@@ -123,7 +123,12 @@ def what_went_wrong(settings: Settings, name: str, receipt: Receipt | None) -> s
     return f"   {receipt.id} is {receipt.state}: {why}{where}\n   log:      {log}"
 
 
-def _until_ready(service: subprocess.Popen[bytes], log: Path) -> None:
+def until_ready(service: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the service is ready.
+
+    Raises:
+        SettingsError: it did not start; the message holds its log.
+    """
     deadline = time.monotonic() + READY_S
     while b"daemon.ready" not in log.read_bytes():
         if service.poll() is not None or time.monotonic() > deadline:
@@ -134,8 +139,13 @@ def _until_ready(service: subprocess.Popen[bytes], log: Path) -> None:
 def _take_free_ports() -> None:
     for name, port in (("BATCH_SERVER_PORT", 7233), ("BATCH_SERVER_UI_PORT", 8233), ("MOCK_API_PORT", 3001)):
         if name not in os.environ:
-            os.environ[name] = str(port if _free(port) else _some_free_port())
+            os.environ[name] = str(free_port_or(port))
     os.environ.setdefault("BATCH_API_URL", f"http://127.0.0.1:{os.environ['MOCK_API_PORT']}/enrich")
+
+
+def free_port_or(port: int) -> int:
+    """Return `port` where nobody has it, else one that is free."""
+    return port if _free(port) else _some_free_port()
 
 
 def _free(port: int) -> bool:
@@ -162,7 +172,8 @@ def _batchctl(service: subprocess.Popen[bytes], *arguments: str) -> int:
     return code
 
 
-def _stop(service: subprocess.Popen[bytes]) -> None:
+def stop(service: subprocess.Popen[bytes]) -> None:
+    """Stop the service, by force where it does not."""
     service.send_signal(signal.SIGTERM)
     try:
         service.wait(STOP_S)
@@ -171,7 +182,8 @@ def _stop(service: subprocess.Popen[bytes]) -> None:
         service.wait()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
