@@ -412,3 +412,29 @@ def test_what_is_too_short_to_be_a_secret_does_not_riddle_the_answer(
     with described_api(found) as api:
         done = trial(f'url = "{api.url}"\nheaders = {{ X-Key = {{ env = "PEOPLE_KEY" }} }}', "--send", "--rows", "1")
     assert '"title":"countess"' in done.out
+
+
+def test_a_wait_is_said_with_its_length_and_ends_the_trial(trial: Try) -> None:
+    rules = 'rules = [{ when = "status == \'OVER_QUERY_LIMIT\'", then = "wait", for = "1h" }]\n'
+    with described_api(lambda _: (200, b'{"status":"OVER_QUERY_LIMIT"}')) as api:
+        answer = trial(f'url = "{api.url}"', "--send", answer=ANSWER + rules)
+    assert answer.code == 1
+    assert len(api.asked) == 1
+    assert "the batch waits 3600 s, then asks again: rule_1: " in answer.out
+    assert "by rule 1 (batchd.toml:6): { when = \"status == 'OVER_QUERY_LIMIT'\"" in answer.out
+
+
+def test_a_secret_that_changes_on_the_way_is_read_again_and_neither_is_printed(trial: Try, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("hunter-old")
+
+    def answer(asked: Asked) -> tuple[int, bytes]:
+        key.write_text("hunter-new")
+        good = asked.headers["x-key"] == "hunter-new"
+        return (200 if good else 401), b'{"data":{"title":"not hunter-old but hunter-new"}}'
+
+    with described_api(answer) as api:
+        done = trial(f'url = "{api.url}"\nheaders = {{ X-Key = {{ file = "{key}" }} }}', "--send", "--rows", "1")
+    assert done.code == 0
+    assert "asked twice: a secret or a token was read again" in done.out
+    assert '"title":"not *** but ***"}' in done.out
