@@ -14,8 +14,7 @@ from activities.api.credentials.token_request import TokenEndpoint, TokenOptions
 from activities.api.described_calls import ApiAccess
 from activities.api.options import Advice, ApiOptions
 from activities.api.quota.quota import Quota
-from activities.api.quota.quota_file import QuotaFile
-from activities.api.quota.rates import Window
+from activities.api.quota.quota_file import QuotaFile, Window
 from activities.api.transport.proxies import proxy_for
 from activities.api.transport.tls import tls_context
 from daemon.config.api_section import ApiSection, Oauth2Section

@@ -15,8 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from activities.api.quota.quota_file import Block, QuotaFile
-from activities.api.quota.rates import Window
+from activities.api.quota.quota_file import Block, QuotaFile, Window
 from workflows.errors import BatchdError
 
 BLOCK_SHARE = 100

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.api.quota.rates import Window
 from activities.disk.atomic_files import make_folder, write_whole
 from activities.disk.errors import disk_errors
 from activities.disk.file_lock import FileLock
@@ -30,6 +29,20 @@ SLICES = 60
 LONGEST_LOCK_S = 5.0
 LOCK_PAUSE_S = 0.002
 VERSION = 1
+
+UNITS_S = {60: "min", 3_600: "h", 86_400: "day"}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `calls` in any `length_s` seconds: those of a minute, an hour or a day."""
+
+    calls: int
+    length_s: int
+
+    def __str__(self) -> str:
+        return f"{self.calls}/{UNITS_S[self.length_s]}"
+
 
 Spent = dict[int, dict[int, int]]
 """Calls by the length of the window in seconds and the number of the slice."""

@@ -82,6 +82,8 @@ def _call_rate(text: object) -> CallRate:
         raise ValueError('must be a rate such as "10/s", "1000/min", "5000/h" or "50000/day"')
     if float(found[1]) == 0:
         raise ValueError("must be a rate above 0; leave rate out for no limit")
+    if found[2] != "s" and not float(found[1]).is_integer():
+        raise ValueError("must be a whole number of calls: only a rate per second may have a fraction")
     return CallRate(calls=float(found[1]), per_s=_UNIT_S[found[2]])
 
 

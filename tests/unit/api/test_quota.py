@@ -18,8 +18,7 @@ from repository import ROOT
 
 from activities.api.quota import quota as quota_module
 from activities.api.quota.quota import Quota
-from activities.api.quota.quota_file import Block, QuotaFile
-from activities.api.quota.rates import Window, parsed_rates
+from activities.api.quota.quota_file import Block, QuotaFile, Window
 from workflows.errors import OutputRefused, TransientError
 
 NOON = 1_764_072_000.0
@@ -29,8 +28,16 @@ def fail() -> None:
     raise AssertionError("this file system has locks")
 
 
+LENGTHS_S = {"min": 60, "h": 3_600, "day": 86_400}
+
+
+def window(rate: str) -> Window:
+    calls, _, unit = rate.partition("/")
+    return Window(int(calls), LENGTHS_S[unit])
+
+
 def quota_file(folder: Path, *rates: str) -> QuotaFile:
-    return QuotaFile(folder / "quota", "people", parsed_rates(rates).windows, fail)
+    return QuotaFile(folder / "quota", "people", tuple(window(each) for each in rates), fail)
 
 
 class Clock:
@@ -88,11 +95,11 @@ SPEND = """
 import asyncio, os, sys, time
 from pathlib import Path
 from activities.api.quota.quota import Quota
-from activities.api.quota.quota_file import QuotaFile
-from activities.api.quota.rates import parsed_rates
+from activities.api.quota.quota_file import QuotaFile, Window
 
 async def main(folder, rate, most, end, processes):
-    file = QuotaFile(Path(folder), "people", parsed_rates(rate).windows, lambda: None)
+    windows = (Window(int(rate.partition("/")[0]), {"min": 60, "h": 3600, "day": 86400}[rate.partition("/")[2]]),)
+    file = QuotaFile(Path(folder), "people", windows, lambda: None)
     quota = Quota(file, on_free=lambda: None, processes=int(processes))
     while most and not quota.why:
         if quota.wait_s() == 0:
@@ -141,7 +148,7 @@ def test_no_stretch_as_long_as_a_window_ever_holds_more_than_its_calls(
     tmp_path: Path, rate: str, length_s: int, step_s: int
 ) -> None:
     random, clock = Random(7), Clock()
-    files = [quota_file(tmp_path, rate, "1000000/h") for _ in range(3)]
+    files = [quota_file(tmp_path, rate, "1000000/day" if rate.endswith("/h") else "1000000/h") for _ in range(3)]
     held = [Block(0)] * 3
     spent_at: list[float] = []
     for _ in range(600):
@@ -154,7 +161,7 @@ def test_no_stretch_as_long_as_a_window_ever_holds_more_than_its_calls(
             block = replace(block, calls=block.calls - now_spent)
         killed = random.random() < 0.01
         held[who] = Block(0) if killed else files[who].take(random.randint(1, 15), clock, unspent=[block])
-    allowed = parsed_rates(rate).windows[0].calls
+    allowed = window(rate).calls
     assert 0.7 * allowed <= most_in_a_stretch(spent_at, length_s) <= allowed
 
 
