@@ -16,7 +16,11 @@ def chat(asked: Asked, instead: Answered | None) -> Answered:
     if instead:
         return instead
     label = "plumbing" if "boiler" in messages[-1]["content"] else "unknown"
-    choice = {"index": 0, "message": {"role": "assistant", "content": label, "refusal": None}, "finish_reason": "stop"}
+    return _completion({"content": label, "refusal": None}, "stop")
+
+
+def _completion(message: dict[str, Any], finish_reason: str) -> Answered:
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish_reason}
     usage = {"prompt_tokens": 41, "completion_tokens": 2, "total_tokens": 43}
     return Answered(200, {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": usage})
 
@@ -54,3 +58,6 @@ def _openai(kind: str, code: str | None, message: str) -> dict[str, Any]:
 
 NO_QUOTA = Answered(429, _openai("insufficient_quota", "insufficient_quota", "You exceeded your current quota."))
 DOWN = Answered(500, _openai("server_error", None, "The server had an error"))
+TOO_FAST = Answered(429, _openai("requests", "rate_limit_exceeded", "Rate limit reached for requests."))
+CUT_SHORT = _completion({"content": "plumb", "refusal": None}, "length")
+REFUSED = _completion({"content": None, "refusal": "I cannot help with that."}, "stop")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from recipe_apis import APIS, BASIC
+from recipe_openai import CUT_SHORT, REFUSED, TOO_FAST
 from recipe_pages import PAGES, Page, Recipe
-from recipe_server import SECRET, RecipeServer, recipe_server
+from recipe_server import SECRET, Answered, RecipeServer, recipe_server
 from tls_api import certificate, front
 
 from daemon.batchctl.main import run
@@ -25,6 +26,23 @@ ANOTHER_SHAPE = {
     "form-endpoint": ('encode = "form"\n', ""),
 }
 """What is replaced in a page to make its request wrong; in all others the method is left out."""
+
+OTHER_ANSWERS = [
+    ("people-data", Answered(429, {"status": 429, "error": {"type": "rate_limit_error"}}), "api_down", "rule 3 held"),
+    ("geocoding", Answered(200, {"results": [], "status": "OVER_DAILY_LIMIT"}), "api_refused", "billing_or_cap"),
+    ("geocoding", Answered(200, {"results": [], "status": "INVALID_REQUEST"}), "done", "no_address"),
+    ("address-validation", Answered(429, b"", {"Retry-After": "30"}), "api_down", "the API answered 429"),
+    ("currency", Answered(403, {"result": "error", "error-type": "inactive-account"}), "api_refused", "key_refused"),
+    ("currency", Answered(404, {"result": "error", "error-type": "malformed-request"}), "done", "malformed_request"),
+    ("chat-completion", CUT_SHORT, "done", "cut_short"),
+    ("chat-completion", REFUSED, "done", "refused_by_model"),
+    ("chat-completion", TOO_FAST, "api_down", "the API answered 429"),
+    ("embeddings", TOO_FAST, "api_down", "the API answered 429"),
+    ("form-endpoint", Answered(200, {"rc": "8"}), "done", "form_refused"),
+    ("form-endpoint", Answered(200, b"<html>try later</html>"), "api_down", "no JSON"),
+    (MTLS, Answered(204, b""), "done", "not_found"),
+]
+"""What else the tables of the pages name: the page, an answer, the outcome, and the word or the rows' error."""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +72,12 @@ def server(page: Page, certificates: Path, monkeypatch: pytest.MonkeyPatch) -> I
         monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "api.pem"))
     with recipe_server(APIS[page.name], tls) as serving:
         yield serving
+
+
+@pytest.fixture
+def recipe(page: Page, server: RecipeServer, tmp_path: Path, certificates: Path) -> Recipe:
+    """A page that finds its API at the server."""
+    return installed(page, tmp_path, certificates, origin=server.origin)
 
 
 @pytest.fixture(autouse=True)
@@ -105,10 +129,7 @@ def test_the_curl_lines_of_a_page_are_those_that_try_prints(
     assert page.curl.replace(" \\\n  ", " ").splitlines() == [*token, tried["steps"][0]["request"]["curl"]]
 
 
-async def test_hits_are_enriched_and_misses_are_not_found_as_the_page_says(
-    page: Page, server: RecipeServer, tmp_path: Path, certificates: Path
-) -> None:
-    recipe = installed(page, tmp_path, certificates, origin=server.origin)
+async def test_hits_are_enriched_and_misses_are_not_found_as_the_page_says(page: Page, recipe: Recipe) -> None:
     called = await recipe.call()
     assert called.outcome.outcome == "done"
     assert called.lines == page.result_lines
@@ -117,23 +138,32 @@ async def test_hits_are_enriched_and_misses_are_not_found_as_the_page_says(
     assert no_secret_in(called)
 
 
-async def test_a_quota_means_what_the_page_says(
-    page: Page, server: RecipeServer, tmp_path: Path, certificates: Path
-) -> None:
+async def test_a_quota_means_what_the_page_says(page: Page, server: RecipeServer, recipe: Recipe) -> None:
     server.instead = server.api.quota
     outcome, word = server.api.quota_means
-    called = await installed(page, tmp_path, certificates, origin=server.origin).call()
+    called = await recipe.call()
     assert (called.outcome.outcome, called.kept) == (outcome, [])
     assert word in called.outcome.detail
     assert word.removesuffix(" held") in page.text
     assert no_secret_in(called)
 
 
-async def test_an_outage_makes_rows_wait_and_no_fallback_row(
-    page: Page, server: RecipeServer, tmp_path: Path, certificates: Path
+@pytest.mark.parametrize(("page", "answer", "outcome", "word"), OTHER_ANSWERS, indirect=["page"])
+async def test_every_other_answer_that_a_page_names_means_what_it_says(
+    recipe: Recipe, server: RecipeServer, answer: Answered, outcome: str, word: str
 ) -> None:
+    server.instead = answer
+    called = await recipe.call()
+    if outcome == "done":
+        assert [each.error for each in called.kept] == [word] * len(recipe.page.rows)
+    else:
+        assert (called.outcome.outcome, called.kept) == (outcome, [])
+        assert word in called.outcome.detail
+
+
+async def test_an_outage_makes_rows_wait_and_no_fallback_row(server: RecipeServer, recipe: Recipe) -> None:
     server.instead = server.api.down
-    called = await installed(page, tmp_path, certificates, origin=server.origin).call()
+    called = await recipe.call()
     assert (called.outcome.outcome, called.kept) == ("api_down", [])
     assert no_secret_in(called)
 
