@@ -81,8 +81,10 @@ def recipe(page: Page, server: RecipeServer, tmp_path: Path, certificates: Path)
 
 
 @pytest.fixture(autouse=True)
-def no_secret_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Hold every test to it that no secret is logged, at any level."""
+def no_secret_in_logs(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hold every test to it that no secret is logged, at any level, and let no proxy of this host be asked."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     caplog.set_level("DEBUG")
     yield
     assert no_secret_in(caplog.text)
