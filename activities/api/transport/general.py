@@ -41,6 +41,9 @@ REFUSED_BY_PROXY = frozenset({str(UNKNOWN_TO_PROXY), "403"})
 OVERTIME = 1.05
 """A call is ended from outside this much later: a handshake that is cancelled leaves its socket to the collector."""
 
+CLOSINGS = ("disconnected without", "ConnectionTerminated")
+"""What httpx2 says of a connection that ended with nothing of an answer: closed, or by the GOAWAY of HTTP/2."""
+
 CLOSED = "the API closed the connection without an answer"
 
 
@@ -163,7 +166,7 @@ class GeneralTransport:
 
     def _cut_off(self, error: Exception, system_error: OSError | None, progress: _Progress) -> NoAnswer:
         """Return what it means that a connection ended with a call on it."""
-        closed = isinstance(error, (httpx2.NetworkError, OSError)) or "disconnected without" in str(error)
+        closed = isinstance(error, (httpx2.NetworkError, OSError)) or any(each in str(error) for each in CLOSINGS)
         if not closed and not progress.answering:
             return NoAnswer(BrokenAnswer(f"the answer is no HTTP: {error}"))
         if progress.answering:

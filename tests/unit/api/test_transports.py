@@ -31,19 +31,6 @@ OK = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"region": 1}'
 WITH_OPENSSL = pytest.mark.system_tool("openssl", package="openssl")
 
 
-@pytest.fixture(params=["fast", "general"])
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Say which transport serves; the general one stands in for the fast one where the choice would fall on that."""
-    general = request.param == "general"
-
-    def chosen(options: ApiOptions, url: str) -> tuple[Transport, str]:
-        return (GeneralTransport(url, options), "") if general else transport_for(options, url)
-
-    monkeypatch.setattr(calls, "transport_for", chosen)
-    monkeypatch.setattr(calls, "SECOND_CHANCE_S", 0.05)
-    return str(request.param)
-
-
 @asynccontextmanager
 async def server(script: Script) -> AsyncIterator[int]:
     """Serve connections with `script` and yield the port."""
