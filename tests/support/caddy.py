@@ -30,7 +30,7 @@ class Caddy:
         wants = f"client_auth {{\nmode require_and_verify\ntrust_pool file {client}\n}}" if client else ""
         self._config.write_text(
             f"{{\nadmin {self._admin}\npersist_config off\nauto_https off\nstorage file_system {folder}/storage\n"
-            f"grace_period 2s\n}}\n{self.address} {{\nbind 127.0.0.1\ntls {own} {own} {{\n{wants}\n}}\n"
+            f"grace_period 300ms\n}}\n{self.address} {{\nbind 127.0.0.1\ntls {own} {own} {{\n{wants}\n}}\n"
             f"log {{\noutput file {folder}/access.log\nformat json\n}}\nencode gzip\n"
             f'handle /bomb {{\nheader Content-Type application/json\nrespond `{{"a":"{"0" * BOMB_BYTES}"}}`\n}}\n'
             f"handle {{\nreverse_proxy {api.removeprefix('http://')}\n}}\n}}\n"
