@@ -29,7 +29,7 @@ pytestmark = [
 TRANSPORTS = pytest.mark.parametrize(
     ("kind", "http2"), [("fast", False), ("general", False), ("general", True)], indirect=["kind"]
 )
-ALL = 300
+ALL = 150
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,14 @@ def front(tmp_path: Path, mock_api: str, pems: dict[str, Path]) -> Iterator[Call
         each.close()
 
 
+@pytest.fixture(scope="module")
+def caddy(tmp_path_factory: pytest.TempPathFactory, mock_api: str, pems: dict[str, Path]) -> Iterator[Caddy]:
+    """The front of the tests that leave it as it is."""
+    started = Caddy(tmp_path_factory.mktemp("caddy"), mock_api, pems["own"])
+    yield started
+    started.close()
+
+
 @asynccontextmanager
 async def client(front: Caddy, pems: dict[str, Path], **options: Any) -> AsyncIterator[EnrichmentClient]:
     settings = {"url": f"{front.address}/enrich", "ca_file": str(pems["own"]), "timeout_s": 10.0, **options}
@@ -91,9 +99,8 @@ async def until_done(made: EnrichmentClient, kept: list[RowOutcome]) -> None:
 
 
 async def test_a_private_authority_is_trusted_where_it_is_named_and_nowhere_else(
-    kind: str, front: Callable[..., Caddy], pems: dict[str, Path], mock_api: str
+    kind: str, caddy: Caddy, pems: dict[str, Path], mock_api: str
 ) -> None:
-    caddy = front()
     async with client(caddy, pems) as made:
         outcome, kept = await enriched(made, 50)
     assert (outcome.outcome, len(kept)) == ("done", 50)
@@ -123,9 +130,8 @@ async def test_a_client_certificate_opens_the_front_and_without_it_the_batch_pau
 
 
 async def test_http_2_carries_many_rows_at_once_and_each_is_called_once(
-    front: Callable[..., Caddy], pems: dict[str, Path], mock_api: str
+    caddy: Caddy, pems: dict[str, Path], mock_api: str
 ) -> None:
-    caddy = front()
     section = ApiSection.model_validate({"url": f"{caddy.address}/enrich", "http2": True})
     options = described_options("people", section)
     assert options.http2
@@ -135,7 +141,7 @@ async def test_http_2_carries_many_rows_at_once_and_each_is_called_once(
     assert all(each.statuses == ("200",) for each in kept)
     called = api(mock_api, "/calls")
     assert (called["total"], called["repeated"]) == (200, {})
-    assert caddy.protocols() == ["HTTP/2.0"] * 200
+    assert caddy.protocols()[-200:] == ["HTTP/2.0"] * 200
 
 
 @TRANSPORTS
@@ -163,7 +169,7 @@ async def test_a_front_that_takes_another_configuration_in_the_middle_of_a_page_
     kept: list[RowOutcome] = []
     async with client(caddy, pems, http2=http2, concurrency=4) as made:
         working = asyncio.create_task(until_done(made, kept))
-        while len(kept) < ALL // 10:
+        while len(kept) < ALL // 5:
             await asyncio.sleep(0.001)
         await asyncio.to_thread(caddy.reload)
         await working
@@ -173,9 +179,8 @@ async def test_a_front_that_takes_another_configuration_in_the_middle_of_a_page_
 
 @TRANSPORTS
 async def test_what_is_small_when_packed_is_not_unpacked_past_the_cap(
-    http2: bool, kind: str, front: Callable[..., Caddy], pems: dict[str, Path]
+    http2: bool, kind: str, caddy: Caddy, pems: dict[str, Path]
 ) -> None:
-    caddy = front()
     bomb = {"url": f"{caddy.address}/bomb", "http2": http2, "gzip": True}
     for cap, meaning, code in ((1_000_000, Meaning.RETRY, "too_large"), (3_000_000, Meaning.DONE, "")):
         async with client(caddy, pems, **bomb, max_body_bytes=cap) as made:
@@ -184,10 +189,10 @@ async def test_what_is_small_when_packed_is_not_unpacked_past_the_cap(
 
 
 async def test_the_environment_sends_calls_through_a_proxy_but_for_the_hosts_it_excepts(
-    front: Callable[..., Caddy], pems: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    caddy: Caddy, pems: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calls, "SECOND_CHANCE_S", 0.05)
-    caddy, asked = front(), []
+    asked: list[bytes] = []
 
     async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
