@@ -20,8 +20,8 @@ def in_window(columns: int, *arguments: str) -> tuple[int, list[str], str]:
     """Run batchctl with a terminal of so many columns; return exit code, lines without styles, standard error."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    # An environment of its own: readline, which pytest loads, sets COLUMNS behind the back of `os.environ`.
-    environ = dict(os.environ)
+    # Readline, which pytest loads, sets COLUMNS behind the back of `os.environ`; whoever runs the tests may have, too.
+    environ = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
     command = [BATCHCTL, *arguments]
     with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, text=True, env=environ) as running:
         os.close(theirs)

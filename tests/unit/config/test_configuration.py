@@ -28,7 +28,7 @@ url = "https://api.example.com/v5{?email,name,key}"
 vars = { name = "join(' ', [first_name, last_name])", key = { env = "GEO_KEY" } }
 headers = { X-Api-Key = { file = "people.key" }, X-Source = "batchd" }
 body = "{id: id}"
-encode = "form"
+encode = "json"
 auth = { oauth2 = { token_url = "https://h/t", client_id = "c", client_secret = { env = "OAUTH" }, scope = "a" } }
 bulk = { url = "https://h/b", size = 10, body = "{d: rows}", results = "m", match = { item = "e", row = "email" } }
 timeout_s = 7
@@ -153,7 +153,7 @@ def test_a_file_describes_the_whole_api_and_no_secret_travels(tmp_path: Path) ->
         headers={"X-Source": "batchd"},
         secret_headers=["X-Api-Key"],
         body="{id: id}",
-        encode="form",
+        encode="json",
         bulk=BulkSpec(url="https://h/b", size=10, body="{d: rows}", results="m", match_item="e", match_row="email"),
         take="data.title",
         fallback={"title": "", "n": 0},
