@@ -52,11 +52,17 @@ def token_text(section: ApiSection) -> TokenText | None:
     form = ["grant_type=client_credentials", *([f"scope={oauth2.scope}"] if oauth2.scope else [])]
     fields = " ".join(f"--data-urlencode {shlex.quote(each)}" for each in form)
     address = shlex.quote(public_address(oauth2.token_url))
-    asked = f"curl -sS {address} -u {user}:{_in_shell(oauth2.client_secret)} {fields}"
+    asked = f"curl -sS {address}{_certificates(section)} -u {user}:{_in_shell(oauth2.client_secret)} {fields}"
     return TokenText(
         sentence=f"asked for at {public_address(oauth2.token_url)} by the client {client}{scope}",
         curl=f"{TOKEN_VARIABLE}=$({asked} | jq -r .access_token)",
     )
+
+
+def _certificates(section: ApiSection) -> str:
+    tls = section.tls
+    files = {"--cacert": tls.ca, "--cert": tls.cert, "--key": tls.key} if tls else {}
+    return "".join(f" {option} {shlex.quote(str(path))}" for option, path in files.items() if path)
 
 
 def _authorization(auth: AuthSection) -> dict[str, SecretPlace]:
