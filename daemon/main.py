@@ -111,9 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         "Exit codes: 0 stopped on request, 1 crash, 2 bad settings, 3 Temporal unreachable at start.",
     )
     parser.add_argument("--version", action="version", version=f"batchd {version('batchd')}")
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="batchd.toml; left out: BATCH_CONFIG, ./, /etc/batchd/"
-    )
+    _add_config_file(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     run = commands.add_parser("run", help="everything: the inbox, the workers, and a Temporal server where none is set")
     run.add_argument("--with-mock-api", action="store_true", help="run the mock enrichment API too, on port 3001")
@@ -122,7 +120,13 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("--process-of", type=int, nargs=2, help=argparse.SUPPRESS)
     for each in commands.choices.values():
         each.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
+        _add_config_file(each, default=argparse.SUPPRESS)
     return parser
+
+
+def _add_config_file(parser: argparse.ArgumentParser, *, default: str | None = None) -> None:
+    help_text = "batchd.toml; left out: BATCH_CONFIG, ./batchd.toml, /etc/batchd/batchd.toml, or else BATCH_* variables"
+    parser.add_argument("--config", type=Path, metavar="FILE", default=default, help=help_text)
 
 
 if __name__ == "__main__":

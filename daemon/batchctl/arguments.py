@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 ID_HELP = "batch id, batch-<id>, a unique beginning of either, or a file name (its latest batch)"
@@ -26,8 +27,15 @@ class CommandParser(argparse.ArgumentParser):
         """Declare the arguments, and parse."""
         module = import_module(f"daemon.batchctl.commands.{self._module}")
         getattr(module, f"add_{self._function}")(self)
+        add_config_file(self, default=argparse.SUPPRESS)
         self.set_defaults(run=getattr(module, f"run_{self._function}"))
         return super().parse_known_args(args, namespace)
+
+
+def add_config_file(parser: argparse.ArgumentParser, *, default: str | None = None) -> None:
+    """Let a configuration file be named, before the command or behind it; the latter counts."""
+    help_text = "batchd.toml; left out: BATCH_CONFIG, ./batchd.toml, /etc/batchd/batchd.toml, or else BATCH_* variables"
+    parser.add_argument("--config", type=Path, metavar="FILE", default=default, help=help_text)
 
 
 def add_id(

@@ -14,10 +14,9 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from daemon.batchctl.arguments import CommandParser
+from daemon.batchctl.arguments import CommandParser, add_config_file
 from daemon.batchctl.console.printing import open_closed_ones, say, write
 from daemon.batchctl.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code
 from workflows.errors import BatchdError
@@ -110,9 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
         "4 no such batch or more than one, 5 timed out, 130 interrupted.",
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show program's version number and exit")
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="batchd.toml; left out: BATCH_CONFIG, ./, /etc/batchd/"
-    )
+    add_config_file(parser)
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=CommandParser)
     for name, (module, help_text) in COMMANDS.items():
         description = help_text[0].upper() + help_text[1:] + "."
