@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from activities.api.calls.described_calls import ApiAccess
 from activities.api.credentials.auth import Credentials, SecretHeader, basic, bearer, combined
 from activities.api.credentials.oauth import ClientCredentials
 from activities.api.credentials.token_request import TokenEndpoint, TokenOptions
-from activities.api.described_calls import ApiAccess
 from activities.api.options import Advice, ApiOptions
 from activities.api.quota.quota import Quota
 from activities.api.quota.quota_file import QuotaFile, Window
 from activities.api.transport.proxies import proxy_for
 from activities.api.transport.tls import tls_context
-from daemon.config.api_section import ApiSection, Oauth2Section
 from daemon.config.api_spec import read_secrets
 from daemon.config.secrets import Secret
+from daemon.config.sections.api_section import ApiSection, Oauth2Section
 from workflows.errors import SettingsError
 
 logger = logging.getLogger(__name__)

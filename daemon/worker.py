@@ -34,7 +34,7 @@ from workflows.batch_workflows import (
     LoadChunksWorkflow,
     RetryFailedWorkflow,
 )
-from workflows.policies import LONG_PAGES_SUFFIX
+from workflows.contract import LONG_PAGES_SUFFIX
 
 HEARTBEAT_THROTTLE = timedelta(seconds=0.3)
 """A heartbeat is how a pause reaches an activity; the SDK would hold it back for most of the heartbeat timeout."""

@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from daemon.config.api_section import ApiSection
 from daemon.config.check import MAX_NAME_CHARS, NAME
-from daemon.config.feed_section import FeedSection
-from daemon.config.service_section import ServiceSection
+from daemon.config.sections.api_section import ApiSection
+from daemon.config.sections.feed_section import FeedSection
+from daemon.config.sections.service_section import ServiceSection
 
 HEAD = {
     "$schema": GenerateJsonSchema.schema_dialect,

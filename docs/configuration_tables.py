@@ -10,7 +10,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BeforeValidator, StrictBool
 from pydantic.fields import FieldInfo
 
-from daemon.config.api_section import (
+from daemon.config.grammar.quantities import call_rates, duration_s, duration_text
+from daemon.config.grammar.section import Section
+from daemon.config.secrets import Secret
+from daemon.config.sections.api_section import (
     AnswerSection,
     ApiSection,
     AuthSection,
@@ -21,11 +24,8 @@ from daemon.config.api_section import (
     RuleSection,
     TlsSection,
 )
-from daemon.config.feed_section import NOT_SERVED_YET, FeedSection
-from daemon.config.grammar.quantities import call_rates, duration_s, duration_text
-from daemon.config.grammar.section import Section
-from daemon.config.secrets import Secret
-from daemon.config.service_section import ServiceSection
+from daemon.config.sections.feed_section import NOT_SERVED_YET, FeedSection
+from daemon.config.sections.service_section import ServiceSection
 
 SECTIONS: dict[str, type[Section]] = {
     "`[service]`": ServiceSection,

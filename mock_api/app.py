@@ -7,17 +7,17 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from mock_api.account import Account, AccountChange
 from mock_api.asgi import App
 from mock_api.calls import Calls
-from mock_api.chat import Chat
 from mock_api.conduct import Conduct
 from mock_api.enriching import Enriching
-from mock_api.faces import Faces
+from mock_api.faces.account import Account, AccountChange
+from mock_api.faces.chat import Chat
+from mock_api.faces.face import Faces
+from mock_api.faces.geocode import Geocode
+from mock_api.faces.oauth import OAuth
+from mock_api.faces.people import People
 from mock_api.faults import Fault, Faults
-from mock_api.geocode import Geocode
-from mock_api.oauth import OAuth
-from mock_api.people import People
 from mock_api.settings import MockSettings
 
 

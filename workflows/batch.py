@@ -14,11 +14,11 @@ from typing import ClassVar
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
+from workflows.contract import cause_message, cause_type
 from workflows.errors import PERMANENT, NoValidRow
 from workflows.models import Control, Outcome, Page
 from workflows.operator_signals import ControlOnDisk, OperatorSignals
 from workflows.page_pool import PagePool, PageSource
-from workflows.policies import cause_message, cause_type
 from workflows.requests import WrittenManifest
 from workflows.state import BatchRequest, BatchResult
 from workflows.steps import Steps

@@ -8,10 +8,9 @@ from temporalio import workflow
 from temporalio.workflow import ParentClosePolicy
 
 from workflows.batch import BatchWorkflow
-from workflows.contract import Activities
+from workflows.contract import READ_TIMEOUT, Activities, writing
 from workflows.models import MAX_PAGES_AT_ONCE, Cursor
 from workflows.page_pool import PageSource
-from workflows.policies import READ_TIMEOUT, writing
 from workflows.requests import LoadedPages, LoadPages
 from workflows.state import BatchRequest, BatchResult, LoadChunksRequest
 

@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
-from workflows.contract import Activities
-from workflows.models import CallLimits, ControlState, Cursor, Outcome, Page
-from workflows.policies import (
+from workflows.contract import (
     ENRICH_TIMEOUT,
     FILING_TIMEOUT,
     LAST_ATTEMPTS,
@@ -20,10 +18,12 @@ from workflows.policies import (
     MANIFEST_TIMEOUT,
     READ_TIMEOUT,
     SAVE_TIMEOUT,
+    Activities,
     at_once,
     is_final,
     writing,
 )
+from workflows.models import CallLimits, ControlState, Cursor, Outcome, Page
 from workflows.requests import (
     EnrichedPage,
     EnrichPage,

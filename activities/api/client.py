@@ -16,16 +16,16 @@ from types import TracebackType
 from typing import Self
 
 from activities.api.call_scheduler import NO_CAPS, Caps
-from activities.api.described_calls import ApiAccess, DescribedCalls
+from activities.api.calls.described_calls import ApiAccess, DescribedCalls
+from activities.api.calls.posted_rows import PostedRows
+from activities.api.checks.outage_check import Suspicion
+from activities.api.checks.slow_downs import SlowDowns
 from activities.api.options import LONGEST_HELD_S, ApiOptions
-from activities.api.outage_check import Suspicion
 from activities.api.page_run import PageCalls, PageWork
-from activities.api.posted_rows import PostedRows
 from activities.api.quota.quota import Quota
 from activities.api.replies import CERTIFICATE, STALE, Meaning, Reply
 from activities.api.rows import DONE, CallRow, PageOutcome, PageRows, RowCalls, RowOutcome, outcome_of, reply_to
 from activities.api.session import Session, equal_share
-from activities.api.slow_downs import SlowDowns
 from workflows.api_spec import ApiSpec
 from workflows.errors import SettingsError
 

@@ -15,13 +15,13 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from activities.api.outage_check import Checks
-from activities.api.refusals import RefusedRows
+from activities.api.checks.outage_check import Checks
+from activities.api.checks.refusals import RefusedRows
+from activities.api.checks.slow_downs import SlowDowns, Verdict
 from activities.api.replies import CERTIFICATE, STALE, UNSENT, Meaning, Reply
 from activities.api.retries import Attempt
 from activities.api.rows import DONE, CallRow, PageOutcome, RowCalls, RowOutcome, outcome_of
 from activities.api.session import Session
-from activities.api.slow_downs import SlowDowns, Verdict
 
 GRACE_S = 1.0
 """Calls in flight may finish for this long when the page is called off."""

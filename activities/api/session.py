@@ -12,9 +12,9 @@ from itertools import count
 from random import Random
 
 from activities.api.call_scheduler import CallScheduler
+from activities.api.calls.posted_rows import PostedRows
 from activities.api.circuit_breaker import CircuitBreaker
 from activities.api.options import ApiOptions
-from activities.api.posted_rows import PostedRows
 from activities.api.replies import UNSENT, Meaning, Reply
 from activities.api.retries import RetryBudget
 from activities.api.rows import CallRow, PageOutcome, RowCalls

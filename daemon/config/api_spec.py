@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from daemon.config.api_section import ApiSection, BulkSection, MatchSection, RuleSection
 from daemon.config.secrets import Secret
+from daemon.config.sections.api_section import ApiSection, BulkSection, MatchSection, RuleSection
 from daemon.config.setting_values import token
 from workflows.api_spec import AnswerRule, ApiSpec, BulkSpec
 from workflows.errors import SettingsError

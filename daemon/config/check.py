@@ -12,19 +12,19 @@ from pydantic import ValidationError
 from activities.api.mapping.answer_plan import AnswerPlan
 from activities.api.mapping.bulk_plan import BulkPlan
 from activities.api.mapping.request_plan import RequestPlan
-from daemon.config.api_section import ApiSection
 from daemon.config.api_spec import api_spec_of
 from daemon.config.checks.api_checks import check_api
 from daemon.config.checks.feed_checks import check_feeds
 from daemon.config.checks.file_checks import check_files
 from daemon.config.checks.mistakes import Mistakes
 from daemon.config.checks.variables import check_variables, new_place, service_variables
-from daemon.config.feed_section import FeedSection
 from daemon.config.file import ConfigFile
 from daemon.config.findings import WrongConfiguration
 from daemon.config.grammar.section import Section, kind_of
 from daemon.config.grammar.toml_lines import KeyPath
-from daemon.config.service_section import SERVICE_SETTINGS, ServiceSection
+from daemon.config.sections.api_section import ApiSection
+from daemon.config.sections.feed_section import FeedSection
+from daemon.config.sections.service_section import SERVICE_SETTINGS, ServiceSection
 from daemon.config.settings import Settings
 from workflows.api_spec import InvalidSpec
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from daemon.config.api_section import ApiSection
 from daemon.config.api_spec import api_spec_of
 from daemon.config.check import checked
 from daemon.config.checks.variables import service_variables
-from daemon.config.feed_section import NOT_SERVED_YET, FeedSection
 from daemon.config.feed_settings import FeedSettings
 from daemon.config.file import ConfigFile, config_path, read_file
 from daemon.config.grammar.quantities import CallRate
 from daemon.config.grammar.toml_lines import KeyPath
-from daemon.config.service_section import SERVICE_SETTINGS
+from daemon.config.sections.api_section import ApiSection
+from daemon.config.sections.feed_section import NOT_SERVED_YET, FeedSection
+from daemon.config.sections.service_section import SERVICE_SETTINGS
 from daemon.config.settings import PREFIX, Settings, load_settings
 from workflows.errors import SettingsError
 

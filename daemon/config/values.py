@@ -13,7 +13,7 @@ from daemon.config.grammar.quantities import CallRate, duration_text
 from daemon.config.grammar.section import Section
 from daemon.config.grammar.toml_lines import KeyPath
 from daemon.config.secrets import Secret
-from daemon.config.service_section import SERVICE_SETTINGS
+from daemon.config.sections.service_section import SERVICE_SETTINGS
 
 DURATIONS = ("max_wait", "for")
 

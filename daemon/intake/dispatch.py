@@ -18,9 +18,9 @@ from activities.registry.timestamps import now_text
 from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
 from daemon.intake.attempts import Postponed, Started
+from workflows.contract import steps_are_local
 from workflows.errors import BatchdError, StartRefused, TemporalUnreachable
 from workflows.models import Mode
-from workflows.policies import steps_are_local
 from workflows.state import BatchRequest, BatchState
 
 Outcome = Literal["running", "completed", "failed", "cancelled", "terminated", "timed_out", "unknown"]

@@ -24,10 +24,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from daemon.config.settings import Settings
 from daemon.temporal.connection import unreachable
 from workflows.batch_workflows import CursorBatchWorkflow, InMemoryBatchWorkflow
+from workflows.contract import task_timeout
 from workflows.errors import StartedElsewhere, StartRefused, TemporalUnreachable, TransientError
 from workflows.ids import displayed, printable, workflow_id
 from workflows.models import Mode
-from workflows.policies import task_timeout
 from workflows.state import BatchRequest
 
 RPC_TIMEOUT = timedelta(seconds=10)

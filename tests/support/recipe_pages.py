@@ -14,13 +14,13 @@ from random import Random
 
 import orjson
 
+from activities.api.calls.described_calls import DescribedCalls
 from activities.api.client import CallRow, EnrichmentClient, PageOutcome, PageRows, RowOutcome
-from activities.api.described_calls import DescribedCalls
 from activities.output.chunk_format import element, failed_element
 from daemon.api_access import api_access
-from daemon.config.api_section import ApiSection
 from daemon.config.api_spec import api_spec_of
 from daemon.config.configuration import load_configuration
+from daemon.config.sections.api_section import ApiSection
 
 PAGES = Path(__file__).parents[2] / "docs" / "recipes"
 BATCH = "batch-4a9964649433"

@@ -30,9 +30,9 @@ from workflows.batch_workflows import (
     LoadChunksWorkflow,
     RetryFailedWorkflow,
 )
+from workflows.contract import LOCAL_MAX_BYTES, steps_are_local
 from workflows.models import Control, LimitsChange, Page
 from workflows.operator_signals import OperatorSignals
-from workflows.policies import LOCAL_MAX_BYTES, steps_are_local
 from workflows.requests import EnrichedPage, EnrichPage
 
 FOLDER = HISTORIES

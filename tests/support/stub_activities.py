@@ -15,9 +15,8 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from daemon.worker import HEARTBEAT_THROTTLE
-from workflows.contract import Activities
+from workflows.contract import LONG_PAGES_SUFFIX, Activities
 from workflows.models import ControlState, Counts, Cursor, Identity, Page, Shape, Source
-from workflows.policies import LONG_PAGES_SUFFIX
 from workflows.requests import (
     EnrichedPage,
     EnrichPage,

@@ -20,8 +20,8 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from daemon.step_log import StepLog
 from daemon.worker import WORKFLOWS
 from workflows.batch_workflows import CursorBatchWorkflow, InMemoryBatchWorkflow, RetryFailedWorkflow
+from workflows.contract import LOCAL_MAX_BYTES, steps_are_local
 from workflows.errors import SourceChanged, StorageFull
-from workflows.policies import LOCAL_MAX_BYTES, steps_are_local
 from workflows.requests import FileSource, SavedChunk, SavePage
 
 NUMBERS = count(10_001)

@@ -15,9 +15,9 @@ from activities.api.transport.headers import origin_of
 from activities.api.transport.proxies import proxy_for
 from daemon.api_access import described_options
 from daemon.batchctl.checks.findings import Finding, fail, ok, warn
-from daemon.config.api_section import ApiSection
 from daemon.config.api_spec import read_secrets, secrets_of
 from daemon.config.configuration import Configuration
+from daemon.config.sections.api_section import ApiSection
 from workflows.errors import SettingsError, shortened
 
 API_TIMEOUT_S = 3.0

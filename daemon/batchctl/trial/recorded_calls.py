@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from activities.api.described_calls import ApiAccess, DescribedCalls
-from activities.api.described_replies import DescribedReplies
+from activities.api.calls.described_calls import ApiAccess, DescribedCalls
+from activities.api.calls.described_replies import DescribedReplies
+from activities.api.calls.posted_rows import PostedRows
 from activities.api.mapping.answer_plan import Judged
 from activities.api.options import ApiOptions
-from activities.api.posted_rows import PostedRows
 from activities.api.replies import STALE, Reply
 from activities.api.rows import CallRow, RowCalls, reply_to
 from activities.api.transport.base import Answer, NoAnswer, awaited

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from activities.api.mapping.request_text import SecretPlace
 from activities.api.transport.replies import public_address
-from daemon.config.api_section import ApiSection, AuthSection, Oauth2Section
 from daemon.config.secrets import Secret
+from daemon.config.sections.api_section import ApiSection, AuthSection, Oauth2Section
 
 TOKEN_VARIABLE = "TOKEN"  # noqa: S105 - the name of a shell variable
 """What curl lines call a token that has to be asked for."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from activities.api.calls.posted_rows import bulk_body
 from activities.api.mapping.request_text import RequestText, SecretPlace, ShownRequest
 from activities.api.options import ApiOptions
-from activities.api.posted_rows import bulk_body
 from activities.api.rows import CallRow
 from activities.api.transport.base import Request
 from activities.api.transport.choice import transport_for

@@ -7,9 +7,9 @@ from pathlib import Path
 from page_site import PageSite
 
 from activities.adapter import BatchActivities
+from activities.api.calls.described_calls import ApiAccess
 from activities.api.client import ApiOptions, EnrichmentClient
 from activities.api.clients import UNNAMED, ApiClients
-from activities.api.described_calls import ApiAccess
 from activities.stall_detector import StallDetector
 from workflows.api_spec import ApiSpec
 from workflows.requests import EnrichedPage, EnrichPage

@@ -20,7 +20,7 @@ from activities.api.replies import Meaning
 from activities.api.rows import reply_to
 from activities.api.transport import calls
 from daemon.api_access import described_options
-from daemon.config.api_section import ApiSection
+from daemon.config.sections.api_section import ApiSection
 
 pytestmark = [
     pytest.mark.system_tool("openssl", package="openssl"),

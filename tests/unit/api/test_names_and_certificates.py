@@ -14,8 +14,8 @@ import uvloop
 from scripted_api import scripted_api
 from tls_api import certificate, expired, front, tls_api
 
+from activities.api.calls.posted_rows import PostedRows
 from activities.api.client import ApiOptions, CallRow, EnrichmentClient, PageRows, RowOutcome
-from activities.api.posted_rows import PostedRows
 from activities.api.replies import Meaning, Reply
 from activities.api.rows import reply_to
 from activities.api.transport import calls

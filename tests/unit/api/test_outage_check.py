@@ -10,8 +10,8 @@ import pytest
 from enriched_pages import client, enriched, enriched_at_last, failing, row
 from scripted_api import ScriptedApi, scripted_api
 
+from activities.api.checks.outage_check import ProbeCall
 from activities.api.client import CallRow, PageRows, RowOutcome
-from activities.api.outage_check import ProbeCall
 
 
 async def test_a_row_over_which_the_api_closes_connections_is_not_called_over_one_used_one_after_another() -> None:

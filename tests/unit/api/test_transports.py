@@ -15,8 +15,8 @@ import pytest
 from scripted_api import scripted_api
 from tls_api import certificate, front, tls_api
 
+from activities.api.calls.posted_rows import PostedRows
 from activities.api.options import ApiOptions
-from activities.api.posted_rows import PostedRows
 from activities.api.replies import Meaning, Reply
 from activities.api.rows import CallRow, reply_to
 from activities.api.transport import base, calls

@@ -15,7 +15,7 @@ from repository import ROOT
 from daemon.config.check import checked
 from daemon.config.file import read_file
 from daemon.config.findings import WrongConfiguration
-from daemon.config.service_section import SERVICE_SETTINGS
+from daemon.config.sections.service_section import SERVICE_SETTINGS
 from daemon.config.settings import Settings
 
 EXAMPLE = ROOT / "docs" / "batchd.example.toml"

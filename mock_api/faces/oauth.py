@@ -9,9 +9,9 @@ from collections.abc import Callable
 from time import monotonic
 from urllib.parse import unquote_plus
 
-from mock_api.account import Account
 from mock_api.enriching import enriched
-from mock_api.faces import Answer, Face, Request
+from mock_api.faces.account import Account
+from mock_api.faces.face import Answer, Face, Request
 
 NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
 BEARER_WANTED = {"www-authenticate": 'Bearer realm="mock"'}

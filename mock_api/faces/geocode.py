@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from mock_api.account import Account
-from mock_api.faces import Answer, Face, Request, is_miss, share_of
+from mock_api.faces.account import Account
+from mock_api.faces.face import Answer, Face, Request, is_miss, share_of
 
 
 class Geocode:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from activities.api.outage_check import Checks, ProbeCall
+from activities.api.checks.outage_check import Checks, ProbeCall
 from activities.api.replies import Meaning, Reply
 from activities.api.retries import Attempt
 from activities.api.rows import PageOutcome

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum
 
+from activities.api.checks.outage_check import PATIENCE_S, POLL_S, ProbeCall, api_is_down
 from activities.api.options import LONGEST_HELD_S
-from activities.api.outage_check import PATIENCE_S, POLL_S, ProbeCall, api_is_down
 from activities.api.replies import BUSY, Reply
 from activities.api.retries import Attempt
 from activities.api.session import Session

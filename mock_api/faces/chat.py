@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mock_api.account import Account
-from mock_api.faces import Answer, Face, Request, share_of
+from mock_api.faces.account import Account
+from mock_api.faces.face import Answer, Face, Request, share_of
 
 INDUSTRIES = ("Software", "Retail", "Manufacturing", "Healthcare", "Logistics", "Finance")
 

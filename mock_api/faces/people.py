@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mock_api.account import Account
 from mock_api.calls import Calls
-from mock_api.faces import Answer, Face, Request, is_miss, share_of
+from mock_api.faces.account import Account
+from mock_api.faces.face import Answer, Face, Request, is_miss, share_of
 
 MAX_DETAILS = 10
 TITLES = (

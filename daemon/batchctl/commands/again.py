@@ -1,6 +1,7 @@
-"""`retry-failed`: the API once more for the fallback rows of a finished batch, as a new generation of its result.
+"""Doing again: `retry-failed`, the API once more for the fallback rows of a finished batch, and `rerun`, a whole batch.
 
-The manifest says all the workflow needs, so this works after Temporal has forgotten the batch.
+A retry is a new generation of the result. The manifest says all its workflow needs, so it works after Temporal has
+forgotten the batch. A rerun is a new batch, and the old result is kept.
 """
 
 from __future__ import annotations
@@ -14,22 +15,23 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from activities.registry.receipts import Receipt
-from daemon.batchctl.arguments import add_id, add_timeout
+from daemon.batchctl.arguments import add_id, add_reason, add_timeout
 from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
 from daemon.batchctl.state.batch_view import BatchView, retry_suffix
 from daemon.batchctl.state.live import RPC_TIMEOUT, LiveBatches
 from daemon.batchctl.state.loaders import finished_output
-from daemon.batchctl.state.resolve import resolved
+from daemon.batchctl.state.resolve import offline, resolved
 from daemon.batchctl.state.retries import end_of_retry
 from daemon.batchctl.state.session import Session
 from daemon.batchctl.state.waiting import Deadline
 from daemon.config.settings import Settings
+from daemon.rerun import Reruns
 from workflows.api_spec import BatchTerms
 from workflows.batch_workflows import RetryFailedWorkflow
+from workflows.contract import steps_are_local, task_timeout
 from workflows.ids import workflow_id
 from workflows.models import Identity, Shape, Source
-from workflows.policies import steps_are_local, task_timeout
 from workflows.state import BatchRequest
 
 
@@ -158,4 +160,25 @@ async def _until_end(live: LiveBatches, session: Session, request: BatchRequest,
     left = after.document["counts"]["fallback"]
     say(f"{request.id}: {left:,} fallback rows left" if left else f"{request.id}: no fallback rows left")
     put(str(after.manifest))
+    return DONE
+
+
+def add_rerun(parser: argparse.ArgumentParser) -> None:
+    """Declare `rerun`."""
+    add_id(parser)
+    add_reason(parser, required=True)
+
+
+def run_rerun(settings: Settings, parsed: argparse.Namespace) -> int:
+    """Lay the source ready as a new batch and print its id; the daemon's next scan starts it."""
+    session = Session(settings)
+    identity = offline(session, parsed.id)
+    old = session.receipts.read(identity)
+    if old is None:
+        raise NotPossible(f"{identity} has no receipt in {settings.state_dir}; drop its file into the inbox instead")
+    if not old.ended:
+        raise NotPossible(f"{identity} is {old.state}; let it end, or 'batchctl cancel {identity}', before a rerun")
+    new = Reruns(settings.inbox, settings.state_dir, settings.output_root).prepare(old, reason=parsed.reason)
+    put(new.id)
+    say(f"{new.id} does {identity} again; 'batchctl watch {new.id}' shows its progress")
     return DONE

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import orjson
 
+from activities.api.calls.described_replies import DescribedReplies, reply_without_credentials
 from activities.api.credentials.auth import (
     Credentials,
     CredentialsRefused,
@@ -22,7 +23,6 @@ from activities.api.credentials.auth import (
     Headers,
     NoCredentials,
 )
-from activities.api.described_replies import DescribedReplies, reply_without_credentials
 from activities.api.mapping.address import RowCannotBeSent
 from activities.api.mapping.request_plan import RequestPlan
 from activities.api.options import ApiOptions
