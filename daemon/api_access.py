@@ -1,4 +1,4 @@
-"""From the configuration of an API to what a worker calls it with: options, secrets, credentials."""
+"""From the configuration to what a worker calls an API with: options, secrets, credentials, a quota."""
 
 from __future__ import annotations
 
@@ -18,11 +18,35 @@ from activities.api.quota.quota_file import QuotaFile, Window
 from activities.api.transport.proxies import proxy_for
 from activities.api.transport.tls import tls_context
 from daemon.config.api_spec import read_secrets
+from daemon.config.api_token import api_token
 from daemon.config.secrets import Secret
 from daemon.config.sections.api_section import ApiSection, Oauth2Section
+from daemon.config.settings import Settings
 from workflows.errors import SettingsError
 
 logger = logging.getLogger(__name__)
+
+
+def api_options(settings: Settings, processes: int = 1) -> ApiOptions:
+    """Return what one of `processes` workers calls the API of the `BATCH_*` variables with.
+
+    Raises:
+        SettingsError: the token cannot be used.
+    """
+    return ApiOptions(
+        url=settings.api_url,
+        bulk_url=settings.api_bulk_url,
+        bulk_size=settings.api_bulk_size,
+        token=api_token(settings),
+        concurrency=settings.api_concurrency,
+        rate=settings.api_rate,
+        timeout_s=settings.api_timeout_s,
+        attempts=settings.api_attempts,
+        max_body_bytes=settings.api_max_body_bytes,
+        outage=settings.api_outage,
+        user_agent=f"batchd/{version('batchd')}",
+        processes=processes,
+    )
 
 
 def api_access(
@@ -79,7 +103,7 @@ def described_options(
 def _advice(name: str) -> Advice:
     return Advice(
         address=(
-            f"a batch keeps the address it began with: correct 'url' in [api.{name}], reload, then cancel the batch "
+            f"a batch keeps the address it began with: correct 'url' in [api.{name}], restart, then cancel the batch "
             "and run it again (where the address is right and these rows are not known there, add a rule for that "
             "answer; 'resume' alone goes further before it pauses again)"
         ),

@@ -16,14 +16,13 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.adapter import BatchActivities
-from activities.api.client import ApiOptions, EnrichmentClient
+from activities.api.client import EnrichmentClient
 from activities.api.clients import UNNAMED, ApiClients
 from activities.api.transport.replies import public_address
 from activities.registry.receipts import Receipts
 from activities.stall_detector import StallDetector
 from activities.workspace import Workspace
-from daemon.api_access import api_access, quota_of
-from daemon.config.api_token import api_token
+from daemon.api_access import api_access, api_options, quota_of
 from daemon.config.configuration import Configuration
 from daemon.config.settings import Settings
 from daemon.step_log import StepLog
@@ -136,24 +135,6 @@ def api_clients(configuration: Configuration, processes: int = 1) -> ApiClients:
         quota = quota_of(name, section, state_dir, processes)
         clients[name] = EnrichmentClient(api_access(name, section, processes=processes), quota=quota)
     return ApiClients(clients)
-
-
-def api_options(settings: Settings, processes: int = 1) -> ApiOptions:
-    """Return what the enrichment client of one of `processes` workers may do."""
-    return ApiOptions(
-        url=settings.api_url,
-        bulk_url=settings.api_bulk_url,
-        bulk_size=settings.api_bulk_size,
-        token=api_token(settings),
-        concurrency=settings.api_concurrency,
-        rate=settings.api_rate,
-        timeout_s=settings.api_timeout_s,
-        attempts=settings.api_attempts,
-        max_body_bytes=settings.api_max_body_bytes,
-        outage=settings.api_outage,
-        user_agent=f"batchd/{version('batchd')}",
-        processes=processes,
-    )
 
 
 def _shaping(settings: Settings) -> dict[str, object]:

@@ -55,7 +55,7 @@ class Credentials(Protocol):
         """
 
     def renew(self) -> bool:
-        """Read the secrets again and return whether one has changed. Blocking; for a reload.
+        """Read the secrets again and return whether one has changed. Blocking.
 
         Raises:
             CredentialsRefused: one cannot be read.

@@ -15,7 +15,7 @@ from activities.api.rows import CallRow
 from activities.api.transport.base import Request
 from activities.api.transport.choice import transport_for
 from activities.api.transport.headers import origin_of, target_of
-from daemon.api_access import api_access
+from daemon.api_access import api_access, api_options
 from daemon.batchctl.trial.recorded_calls import RecordedCalls, RecordedDescribed, RecordedPosts
 from daemon.batchctl.trial.secret_places import TokenText, secret_places, token_text
 from daemon.config.api_spec import api_spec_of, read_secrets
@@ -91,8 +91,6 @@ def tried_api(configuration: Configuration, name: str, environ: Mapping[str, str
 
 def _posted(configuration: Configuration, name: str) -> TriedApi:
     """Return the API that `BATCH_*` variables describe: each row is posted as it is."""
-    from daemon.worker import api_options  # noqa: PLC0415 - Temporal's SDK, which no other form needs
-
     settings = configuration.service
     spec = api_spec_of(name, configuration.apis[name])
     options = api_options(settings)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from batchctl_runner import BatchctlRunner
 
-from daemon.batchctl.main import COMMANDS, build_parser
+from daemon.batchctl.main import COMMANDS
 
 LOADED = "import sys; from daemon.batchctl.main import run; run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
 
@@ -42,8 +41,3 @@ def test_a_command_that_does_not_ask_temporal_does_not_load_its_sdk(
 def test_every_command_is_declared_by_the_function_that_the_table_names(runner: BatchctlRunner, name: str) -> None:
     answer = runner.run(name, "--help")
     assert (answer.code, f"usage: batchctl {name}" in answer.out) == (0, True)
-
-
-@pytest.mark.parametrize("arguments", [["--config", "x.toml", "list"], ["list", "--config", "x.toml"]])
-def test_a_configuration_file_is_named_before_the_command_or_behind_it(arguments: list[str]) -> None:
-    assert build_parser().parse_args(arguments).config == Path("x.toml")

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from batchctl_runner import BatchctlRunner
 
+from daemon.batchctl.main import build_parser
+
 BATCHCTL = Path(sys.executable).parent / "batchctl"
 CANARY = "canary-5up3r"
 GOOD = """[service]
@@ -146,3 +148,8 @@ def test_nothing_is_wider_than_the_window_and_no_line_number_is_cut(
     rows = in_window(columns, tmp_path, "config", "show", "--origin")
     assert max(map(len, rows)) <= columns
     assert any(each.rstrip().endswith("toml:8") for each in rows) is (columns == 100)
+
+
+@pytest.mark.parametrize("arguments", [["--config", "x.toml", "list"], ["list", "--config", "x.toml"]])
+def test_a_configuration_file_is_named_before_the_command_or_behind_it(arguments: list[str]) -> None:
+    assert build_parser().parse_args(arguments).config == Path("x.toml")
