@@ -158,7 +158,9 @@ class EnrichmentClient:
             reply = await self._asked(row)
             other = self.session.answered_row
             up = not reply.is_failure
-            if not up and other is not None and other.key != row.key and await self._may_ask():
+            if not up and other is not None and other.key != row.key:
+                if not await self._may_ask():
+                    return None
                 up = not (await self._asked(other)).is_failure
         except asyncio.CancelledError:
             self.session.circuit.probe_given_up()

@@ -10,6 +10,7 @@ from enriched_pages import row
 from scripted_api import scripted_api
 
 from activities.api.client import ApiOptions, EnrichmentClient, PageRows, RowOutcome
+from activities.api.options import LONGEST_HELD_S
 
 
 class FewCalls:
@@ -43,7 +44,8 @@ async def test_a_probe_and_the_row_that_is_asked_beside_it_never_go_past_the_quo
             await made.enrich("users", PageRows([row(2), row(1)]), keep=kept.append)
             assert len(kept) == 2
             outcome = await made.enrich("users", PageRows([row(3)], probe=True), keep=kept.append)
-            assert outcome.outcome == "api_down"
+            assert (outcome.outcome, outcome.detail) == ("api_down", "the quota is used up")
+            assert outcome.retry_after_s >= LONGEST_HELD_S, "asking sooner would find out nothing"
             again = await made.enrich("users", PageRows([row(4)], probe=True), keep=kept.append)
             assert again.outcome == "api_down"
     assert sum(api.asked.values()) == 3
