@@ -10,10 +10,10 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 import uvloop
 
+from daemon.config.arguments import add_config_file
 from daemon.config.configuration import Configuration, load_configuration
 from daemon.config.settings import CONFIG_VARIABLE
 from daemon.logs import set_up_logging
@@ -31,7 +31,7 @@ EXIT_UNREACHABLE = 3
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `batchd` and end the process with its exit code."""
-    parsed = _parser().parse_args(arguments)
+    parsed = build_parser().parse_args(arguments)
     code = _run(parsed)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -103,7 +103,8 @@ def _end_with_parent(stop: asyncio.Event) -> None:
         stop.set()
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="batchd",
         description="Watch an inbox folder and turn each CSV file into one durable batch job.",
@@ -111,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         "Exit codes: 0 stopped on request, 1 crash, 2 bad settings, 3 Temporal unreachable at start.",
     )
     parser.add_argument("--version", action="version", version=f"batchd {version('batchd')}")
-    _add_config_file(parser)
+    add_config_file(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     run = commands.add_parser("run", help="everything: the inbox, the workers, and a Temporal server where none is set")
     run.add_argument("--with-mock-api", action="store_true", help="run the mock enrichment API too, on port 3001")
@@ -120,13 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("--process-of", type=int, nargs=2, help=argparse.SUPPRESS)
     for each in commands.choices.values():
         each.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
-        _add_config_file(each, default=argparse.SUPPRESS)
+        add_config_file(each, behind_command=True)
     return parser
-
-
-def _add_config_file(parser: argparse.ArgumentParser, *, default: str | None = None) -> None:
-    help_text = "batchd.toml; left out: BATCH_CONFIG, ./batchd.toml, /etc/batchd/batchd.toml, or else BATCH_* variables"
-    parser.add_argument("--config", type=Path, metavar="FILE", default=default, help=help_text)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 from importlib import import_module
-from pathlib import Path
 from typing import Any
+
+from daemon.config.arguments import add_config_file
 
 ID_HELP = "batch id, batch-<id>, a unique beginning of either, or a file name (its latest batch)"
 MOST_SECONDS = 1e9
@@ -27,15 +28,9 @@ class CommandParser(argparse.ArgumentParser):
         """Declare the arguments, and parse."""
         module = import_module(f"daemon.batchctl.commands.{self._module}")
         getattr(module, f"add_{self._function}")(self)
-        add_config_file(self, default=argparse.SUPPRESS)
+        add_config_file(self, behind_command=True)
         self.set_defaults(run=getattr(module, f"run_{self._function}"))
         return super().parse_known_args(args, namespace)
-
-
-def add_config_file(parser: argparse.ArgumentParser, *, default: str | None = None) -> None:
-    """Let a configuration file be named, before the command or behind it; the latter counts."""
-    help_text = "batchd.toml; left out: BATCH_CONFIG, ./batchd.toml, /etc/batchd/batchd.toml, or else BATCH_* variables"
-    parser.add_argument("--config", type=Path, metavar="FILE", default=default, help=help_text)
 
 
 def add_id(

@@ -16,9 +16,10 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from daemon.batchctl.arguments import CommandParser, add_config_file
+from daemon.batchctl.arguments import CommandParser
 from daemon.batchctl.console.printing import open_closed_ones, say, write
 from daemon.batchctl.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code
+from daemon.config.arguments import add_config_file
 from workflows.errors import BatchdError
 
 COMMANDS = {

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import termios
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from batchctl_runner import BatchctlRunner
 
-from daemon.batchctl.main import build_parser
+import daemon.batchctl.main
+import daemon.main
 
 BATCHCTL = Path(sys.executable).parent / "batchctl"
 CANARY = "canary-5up3r"
@@ -150,6 +152,10 @@ def test_nothing_is_wider_than_the_window_and_no_line_number_is_cut(
     assert any(each.rstrip().endswith("toml:8") for each in rows) is (columns == 100)
 
 
-@pytest.mark.parametrize("arguments", [["--config", "x.toml", "list"], ["list", "--config", "x.toml"]])
-def test_a_configuration_file_is_named_before_the_command_or_behind_it(arguments: list[str]) -> None:
-    assert build_parser().parse_args(arguments).config == Path("x.toml")
+@pytest.mark.parametrize(
+    ("program", "command"), [(daemon.batchctl.main, "list"), (daemon.main, "run")], ids=["batchctl", "batchd"]
+)
+def test_a_configuration_file_is_named_before_the_command_or_behind_it(program: ModuleType, command: str) -> None:
+    for arguments in (["--config", "x.toml", command], [command, "--config", "x.toml"]):
+        assert program.build_parser().parse_args(arguments).config == Path("x.toml")
+    assert program.build_parser().parse_args([command]).config is None
