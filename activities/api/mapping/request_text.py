@@ -51,6 +51,12 @@ class ShownRequest:
     curl: tuple[str, ...]
 
 
+def certificate_options(options: ApiOptions) -> list[str]:
+    """Return the options by which curl trusts and proves what calls with `options` do."""
+    files = {"--cacert": options.ca_file, "--cert": options.cert_file, "--key": options.key_file}
+    return [f"{name} {shlex.quote(path)}" for name, path in files.items() if path]
+
+
 class RequestText:
     """Shows requests to one API. Make them with `plan`, whose secrets are marks: the API must never be called with it.
 
@@ -114,8 +120,7 @@ class RequestText:
     def _connection(self, origin: str) -> list[str]:
         """Return what curl is told of certificates and the proxy; it finds one in the environment as batchd does."""
         options = self._options
-        files = {"--cacert": options.ca_file, "--cert": options.cert_file, "--key": options.key_file}
-        parts = [f"{name} {shlex.quote(path)}" for name, path in files.items() if path]
+        parts = certificate_options(options)
         if options.proxy:
             parts.append(f"-x {self._quoted(self._proxy or public_address(proxy_for(origin, options)[0]))}")
         elif options.proxy == "" and proxy_for(origin, replace(options, proxy=None))[0]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 
-from activities.api.mapping.request_text import SecretPlace
+from activities.api.mapping.request_text import SecretPlace, certificate_options
+from activities.api.options import ApiOptions
 from activities.api.transport.replies import public_address
 from daemon.config.secrets import Secret
 from daemon.config.sections.api_section import ApiSection, AuthSection, Oauth2Section
@@ -41,8 +42,8 @@ def secret_places(section: ApiSection) -> SecretPlaces:
     )
 
 
-def token_text(section: ApiSection) -> TokenText | None:
-    """Return how a token is asked for, None where calls need none."""
+def token_text(section: ApiSection, options: ApiOptions) -> TokenText | None:
+    """Return how a token of an API with these options is asked for, None where calls need none."""
     oauth2 = section.auth.oauth2 if section.auth else None
     if oauth2 is None:
         return None
@@ -52,17 +53,12 @@ def token_text(section: ApiSection) -> TokenText | None:
     form = ["grant_type=client_credentials", *([f"scope={oauth2.scope}"] if oauth2.scope else [])]
     fields = " ".join(f"--data-urlencode {shlex.quote(each)}" for each in form)
     address = shlex.quote(public_address(oauth2.token_url))
-    asked = f"curl -sS {address}{_certificates(section)} -u {user}:{_in_shell(oauth2.client_secret)} {fields}"
+    who = f"-u {user}:{_in_shell(oauth2.client_secret)}"
+    asked = " ".join(["curl -sS", address, *certificate_options(options), who, fields])
     return TokenText(
         sentence=f"asked for at {public_address(oauth2.token_url)} by the client {client}{scope}",
         curl=f"{TOKEN_VARIABLE}=$({asked} | jq -r .access_token)",
     )
-
-
-def _certificates(section: ApiSection) -> str:
-    tls = section.tls
-    files = {"--cacert": tls.ca, "--cert": tls.cert, "--key": tls.key} if tls else {}
-    return "".join(f" {option} {shlex.quote(str(path))}" for option, path in files.items() if path)
 
 
 def _authorization(auth: AuthSection) -> dict[str, SecretPlace]:

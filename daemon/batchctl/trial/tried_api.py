@@ -78,7 +78,7 @@ def tried_api(configuration: Configuration, name: str, environ: Mapping[str, str
         spec=spec,
         options=access.options,
         over=_over(access.options, text.plan.origin),
-        token=token_text(section),
+        token=token_text(section, access.options),
         rules=_rules(configuration, name),
         bulk_size=spec.bulk.size if spec.bulk else 0,
         needed_columns=text.plan.needed_columns,
