@@ -120,12 +120,14 @@ class BatchRef:
     source: Source
     csv: CsvOptions
     generation: int = 1
+    feed: str = ""
 
     @property
     def log_fields(self) -> dict[str, object]:
-        """The fields by which every line of the log names the batch."""
+        """The fields by which every line of the log names the batch; `feed` only where a file names it."""
+        feed = {"feed": self.feed} if self.feed else {}
         retry = {"generation": self.generation} if self.generation > 1 else {}
-        return {"id": self.id, "file": printable(self.source.name), **retry}
+        return {"id": self.id, "file": printable(self.source.name), **feed, **retry}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

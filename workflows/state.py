@@ -174,7 +174,13 @@ class LiveBatch:
         self.request = request
         self.shape = request.shape
         self.mode = mode
-        self.ref = BatchRef(id=request.id, source=request.source, csv=request.shape.csv, generation=request.generation)
+        self.ref = BatchRef(
+            id=request.id,
+            source=request.source,
+            csv=request.shape.csv,
+            generation=request.generation,
+            feed=request.feed,
+        )
         self.state = request.state
         self.open_pages = {page.number: page for page in request.state.open_pages}
         self.pages_in_flight = 0

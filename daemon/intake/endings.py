@@ -75,7 +75,12 @@ class Endings:
             self._inbox,
             self._receipts,
             FileSource(
-                batch=BatchRef(id=receipt.id, source=receipt.source, csv=self._settings.shape().csv),
+                batch=BatchRef(
+                    id=receipt.id,
+                    source=receipt.source,
+                    csv=self._settings.shape().csv,
+                    feed=receipt.terms.feed if receipt.terms else "",
+                ),
                 outcome=outcome,
                 reason=reason,
                 error_type=error_type,
