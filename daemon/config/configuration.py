@@ -117,9 +117,15 @@ def load_configuration(
         SettingsError: something is wrong. Where that is the file, it is a `WrongConfiguration` with every mistake.
     """
     found = config_path(path, environ)
-    if found is None:
-        return _from_variables(environ)
-    file = read_file(found)
+    return _from_variables(environ) if found is None else configuration_of(read_file(found), environ, files=files)
+
+
+def configuration_of(file: ConfigFile, environ: Mapping[str, str] = os.environ, *, files: bool = True) -> Configuration:
+    """Return the configuration that a file describes, see `load_configuration`.
+
+    Raises:
+        WrongConfiguration: something is wrong; it has every mistake.
+    """
     sections = checked(file, environ, files=files)
     given = file.document.get("service", {}).keys() | service_variables(environ).keys()
     service = Settings.model_construct(

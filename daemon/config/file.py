@@ -29,6 +29,7 @@ class ConfigFile:
 
     name: str
     folder: Path
+    content: bytes = field(repr=False)
     document: dict[str, Any] = field(repr=False)
     lines: dict[KeyPath, int] = field(repr=False)
 
@@ -77,6 +78,30 @@ def read_file(path: Path) -> ConfigFile:
     Raises:
         WrongConfiguration: it cannot be read, or is no TOML.
     """
+    return parsed_file(path, _content_of(path))
+
+
+def parsed_file(path: Path, content: bytes) -> ConfigFile:
+    """Return the configuration file that held `content` when it was read at `path`.
+
+    Raises:
+        WrongConfiguration: it is no TOML.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _unusable(path, "is not in UTF-8", line=line, todo="save the file as UTF-8") from error
+    return ConfigFile(
+        name=str(path),
+        folder=path.absolute().parent,
+        content=content,
+        document=_document(path, text),
+        lines=key_lines(text),
+    )
+
+
+def _content_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
@@ -84,14 +109,7 @@ def read_file(path: Path) -> ConfigFile:
         raise _unusable(path, f"cannot be read: {error.strerror}", todo="name a file that batchd may read") from error
     if len(content) > MAX_FILE_BYTES:
         raise _unusable(path, f"is no configuration file: it is longer than {MAX_FILE_BYTES:,} bytes")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise _unusable(path, "is not in UTF-8", line=line, todo="save the file as UTF-8") from error
-    return ConfigFile(
-        name=str(path), folder=path.absolute().parent, document=_document(path, text), lines=key_lines(text)
-    )
+    return content
 
 
 def _document(path: Path, text: str) -> dict[str, Any]:
