@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
@@ -18,14 +19,33 @@ from installation import Installation, api, free_port
 Make = Callable[..., Installation]
 
 
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing here speaks TLS, and reading the system's certificates for each call takes longer than the call."""
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A mock API for all tests of this file that need no settings."""
+    site = Installation(tmp_path_factory.mktemp("mock"))
+    yield site.mock_api()
+    site.close()
+
+
 @pytest.fixture
-def base(installation: Make) -> str:
-    return installation().mock_api()
+def base(started: str) -> str:
+    """The mock API without a fault, and with no call counted."""
+    for forgotten in ("/faults", "/calls"):
+        api(started, forgotten, method="DELETE")
+    return started
+
+
+def post(address: str, content: str, timeout_s: float = 5, **headers: str) -> httpx2.Response:
+    return httpx2.post(address, content=content, headers=headers, timeout=timeout_s, verify=NO_TLS)
 
 
 def enrich(base: str, row: object, key: str = "", timeout_s: float = 5) -> httpx2.Response:
     headers = {"Idempotency-Key": key} if key else {}
-    return httpx2.post(f"{base}/enrich", content=json.dumps(row), headers=headers, timeout=timeout_s)
+    return post(f"{base}/enrich", json.dumps(row), timeout_s, **headers)
 
 
 def fault(base: str, **fields: object) -> Any:
@@ -40,7 +60,7 @@ def test_a_row_comes_back_with_enriched_and_region(base: str, country: str | Non
 
 @pytest.mark.parametrize("body", ["[]", "null", "rubbish", ""])
 def test_a_body_that_is_no_object_is_422(base: str, body: str) -> None:
-    assert httpx2.post(f"{base}/enrich", content=body).status_code == 422
+    assert post(f"{base}/enrich", body).status_code == 422
 
 
 def test_without_settings_a_tenth_of_the_calls_fail_at_once_with_the_originals_answer(installation: Make) -> None:
@@ -88,7 +108,7 @@ def test_rubbish_is_200_with_what_is_no_json(base: str) -> None:
     "fields", [{"kind": "droop"}, {"kind": "drop", "share": 2}, {"kind": "drop", "calls": 0}, {"kind": "drop", "x": 1}]
 )
 def test_an_unknown_fault_is_422(base: str, fields: dict[str, object]) -> None:
-    assert httpx2.post(f"{base}/faults", json=fields).status_code == 422
+    assert post(f"{base}/faults", json.dumps(fields)).status_code == 422
 
 
 def test_calls_are_counted_by_status_and_by_key(base: str) -> None:
@@ -104,7 +124,7 @@ def test_calls_are_counted_by_status_and_by_key(base: str) -> None:
 
 def test_bulk_answers_every_row_under_its_key_in_order(base: str) -> None:
     rows = [{"key": str(number), "row": {"country": "US"}} for number in range(3)]
-    results = httpx2.post(f"{base}/enrich/bulk", json={"rows": rows}).json()["results"]
+    results = post(f"{base}/enrich/bulk", json.dumps({"rows": rows})).json()["results"]
     assert [(each["key"], each["status"], each["row"]["region"]) for each in results] == [
         ("0", 200, "NA"),
         ("1", 200, "NA"),
