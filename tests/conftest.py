@@ -25,19 +25,29 @@ def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
-    """Make installations, each with its own embedded server; stop what they started at the end."""
+def _installations(root: Path) -> Iterator[Callable[..., Installation]]:
     made: list[Installation] = []
 
     def make(name: str = "site", **settings: str) -> Installation:
-        each = Installation(tmp_path / name, **settings)
+        each = Installation(root / name, **settings)
         made.append(each)
         return each
 
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
+    """Make installations, each with its own embedded server; stop what they started at the end."""
+    yield from _installations(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def lasting_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Installation]]:
+    """As `installation`, for what the tests of one file share: a start takes five seconds of processor time."""
+    yield from _installations(tmp_path_factory.mktemp("lasting"))
 
 
 @pytest.fixture

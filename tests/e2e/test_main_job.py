@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from installation import Installation, api, eventually, free_port, manifest_of, rows_of, users
+from installation import Installation, Process, api, eventually, free_port, manifest_of, rows_of, users
 from nasty_files import NASTY_FILES
 
 from daemon.batchctl.main import run as batchctl
@@ -18,14 +20,49 @@ from daemon.batchctl.main import run as batchctl
 Make = Callable[..., Installation]
 
 
-def test_a_dropped_file_becomes_a_verified_manifest_and_the_source_is_archived(installation: Make) -> None:
-    site = installation()
-    base = site.mock_api()
-    site.batchd()
+@dataclass
+class Running:
+    """An installation whose batchd runs, the address of its mock API, and that process."""
+
+    site: Installation
+    base: str
+    service: Process
+
+    def drop_and_wait_for_calls(self, name: str, rows: int) -> None:
+        """Drop a file, and return in the middle of its batch. Only the calls of this batch are counted then."""
+        api(self.base, "/calls", method="DELETE")
+        self.site.drop(name, users(rows))
+        eventually(lambda: self.calls()["total"] > 100, "calls are being made")
+
+    def calls(self) -> dict[str, Any]:
+        found: dict[str, Any] = api(self.base, "/calls")
+        return found
+
+    def repeated(self) -> int:
+        return sum(times - 1 for times in self.calls()["repeated"].values())
+
+
+@pytest.fixture(scope="module")
+def ordinary(lasting_installation: Make) -> Running:
+    """A batchd without settings of its own, for the tests that leave it running."""
+    site = lasting_installation("ordinary")
+    return Running(site, site.mock_api(), site.batchd())
+
+
+@pytest.fixture(scope="module")
+def busy(lasting_installation: Make) -> Running:
+    """A batchd that works a file of 2,000 rows for some seconds, for the tests that kill something in their middle."""
+    settings = {"BATCH_IN_MEMORY_MAX_BYTES": "0", "BATCH_PAGE_ROWS": "100", "BATCH_API_CONCURRENCY": "8"}
+    site = lasting_installation("busy", **settings)
+    return Running(site, site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10"), site.batchd())
+
+
+def test_a_dropped_file_becomes_a_verified_manifest_and_the_source_is_archived(ordinary: Running) -> None:
+    site = ordinary.site
     dropped = users(25)
     site.drop("users.csv", dropped)
 
-    [folder] = site.finished()
+    folder = site.result_of("users.csv")
 
     manifest = manifest_of(folder)
     assert manifest["counts"] == {"records": 25, "enriched": 25, "fallback": 0, "rejected": 0, "by_error": {}}
@@ -41,8 +78,32 @@ def test_a_dropped_file_becomes_a_verified_manifest_and_the_source_is_archived(i
     assert (site.inbox / "archive" / manifest["id"] / "users.csv").read_text() == dropped
     assert subprocess.run(["sha256sum", "-c", "manifest.sha256"], cwd=folder, check=False).returncode == 0  # noqa: S607
     assert [each.name for each in folder.iterdir() if each.name.startswith(".")] == []
-    assert api(base, "/calls")["total"] == 25
+    assert ordinary.calls()["total"] == 25
     assert site.batchctl("verify", "users.csv").returncode == 0
+
+
+def test_the_same_file_again_is_a_duplicate_with_a_receipt_and_no_second_workflow(ordinary: Running) -> None:
+    site = ordinary.site
+    site.drop("again.csv", users(5))
+    folder = site.result_of("again.csv")
+    before = ordinary.calls()["total"], len(site.outputs())
+
+    site.drop("again.csv", users(5))
+
+    receipt = eventually(lambda: next(iter(site.inbox.glob("duplicates/*.receipt.json")), None), "a receipt")
+    assert manifest_of(folder)["id"] in receipt.read_text()
+    assert (ordinary.calls()["total"], len(site.outputs())) == before
+
+
+def test_a_file_that_is_no_csv_is_refused_with_its_reason_and_the_next_file_is_worked(ordinary: Running) -> None:
+    site = ordinary.site
+    site.drop("broken.csv", b'id,"name\n1,a\n')
+    site.drop("next.csv", users(3))
+
+    site.result_of("next.csv")
+
+    reported = eventually(lambda: next(iter(site.inbox.glob("failed/refused-broken-*/REASON.txt")), None), "a reason")
+    assert "quote" in reported.read_text()
 
 
 def test_both_workflows_give_byte_identical_chunks_for_the_same_file(
@@ -78,21 +139,6 @@ def data_files(folder: Path) -> dict[str, bytes]:
     return {each.name: each.read_bytes() for each in folder.iterdir() if not each.name.startswith("manifest")}
 
 
-def test_the_same_file_again_is_a_duplicate_with_a_receipt_and_no_second_workflow(installation: Make) -> None:
-    site = installation()
-    base = site.mock_api()
-    site.batchd()
-    site.drop("users.csv", users(5))
-    [folder] = site.finished()
-
-    site.drop("users.csv", users(5))
-
-    receipt = eventually(lambda: next(iter(site.inbox.glob("duplicates/*.receipt.json")), None), "a receipt")
-    assert manifest_of(folder)["id"] in receipt.read_text()
-    assert api(base, "/calls")["total"] == 5
-    assert len(site.outputs()) == 1
-
-
 def test_pause_stops_the_calls_and_resume_finishes_with_every_row_called_once(installation: Make) -> None:
     site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="50", BATCH_API_CONCURRENCY="4")
     base = site.mock_api(LATENCY_MIN_MS="60", LATENCY_MAX_MS="60")
@@ -118,100 +164,66 @@ def test_pause_stops_the_calls_and_resume_finishes_with_every_row_called_once(in
     assert (calls["total"], calls["repeated"]) == (1_000, {})
 
 
-def test_cancel_writes_a_cancelled_manifest_and_files_the_source_under_failed(installation: Make) -> None:
-    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="10", BATCH_API_CONCURRENCY="2")
-    base = site.mock_api(LATENCY_MIN_MS="20", LATENCY_MAX_MS="20")
-    site.batchd()
-    site.drop("users.csv", users(2_000))
-    eventually(lambda: api(base, "/calls")["total"] > 40, "calls are being made")
+def test_cancel_writes_a_cancelled_manifest_and_files_the_source_under_failed(busy: Running) -> None:
+    site = busy.site
+    busy.drop_and_wait_for_calls("wrong.csv", 5_000)
 
-    cancelled = site.batchctl("cancel", "users.csv", "--reason", "wrong file")
+    cancelled = site.batchctl("cancel", "wrong.csv", "--reason", "wrong file")
 
     assert cancelled.returncode == 0, cancelled.stderr
-    [folder] = site.finished()
-    manifest = manifest_of(folder)
+    manifest = manifest_of(site.result_of("wrong.csv"))
     assert manifest["status"] == "cancelled"
-    assert 0 < manifest["counts"]["records"] < 2_000
-    assert site.status("users.csv")["state"] == "cancelled"
+    assert 0 < manifest["counts"]["records"] < 5_000
+    assert site.status("wrong.csv")["state"] == "cancelled"
     reason = json.loads((site.inbox / "failed" / manifest["id"] / "REASON.json").read_text())
     assert "wrong file" in json.dumps(reason)
 
 
-def test_a_file_that_is_no_csv_is_refused_with_its_reason_and_the_next_file_is_worked(installation: Make) -> None:
-    site = installation()
-    site.mock_api()
-    site.batchd()
-    site.drop("broken.csv", b'id,"name\n1,a\n')
-    site.drop("users.csv", users(3))
+def test_kill_of_the_worker_in_mid_page_repeats_at_most_the_calls_in_flight(busy: Running) -> None:
+    busy.drop_and_wait_for_calls("worker.csv", 2_000)
 
-    site.finished()
-
-    reported = eventually(lambda: next(iter(site.inbox.glob("failed/refused-broken-*/REASON.txt")), None), "a reason")
-    assert "quote" in reported.read_text()
-
-
-def test_sigterm_in_mid_batch_ends_cleanly_and_the_next_start_goes_on(installation: Make) -> None:
-    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="100", BATCH_API_CONCURRENCY="8")
-    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
-    service = site.batchd()
-    site.drop("users.csv", users(2_000))
-    eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
-
-    assert service.stop() == 0
-    calls_at_stop = api(base, "/calls")["total"]
-    assert calls_at_stop < 2_000
-    site.batchd()
-
-    [folder] = site.finished()
-    assert manifest_of(folder)["counts"]["enriched"] == 2_000
-    assert api(base, "/calls")["repeated"] == {}
-
-
-def test_kill_of_the_worker_in_mid_page_repeats_at_most_the_calls_in_flight(installation: Make) -> None:
-    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="200", BATCH_API_CONCURRENCY="8")
-    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
-    service = site.batchd()
-    site.drop("users.csv", users(2_000))
-    eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
-
-    worker = next(pid for pid, line in site.children(service.pid) if b"--process-of" in line)
+    worker = next(pid for pid, line in busy.site.children(busy.service.pid) if b"--process-of" in line)
     os.kill(worker, signal.SIGKILL)
 
-    [folder] = site.finished()
+    folder = busy.site.result_of("worker.csv")
     assert [row["_row"] for row in rows_of(folder)] == list(range(1, 2_001))
-    assert site.batchctl("verify", "users.csv").returncode == 0
-    assert sum(times - 1 for times in api(base, "/calls")["repeated"].values()) <= 8
+    assert busy.site.batchctl("verify", "worker.csv").returncode == 0
+    assert busy.repeated() <= 8
 
 
-def test_kill_of_the_server_in_mid_batch_ends_in_a_verified_manifest(installation: Make) -> None:
-    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="100", BATCH_API_CONCURRENCY="8")
-    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
-    service = site.batchd()
-    site.drop("users.csv", users(2_000))
-    eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
+def test_kill_of_the_server_in_mid_batch_ends_in_a_verified_manifest(busy: Running) -> None:
+    busy.drop_and_wait_for_calls("server.csv", 2_000)
 
-    server = next(pid for pid, line in site.children(service.pid) if b"start-dev" in line)
+    server = next(pid for pid, line in busy.site.children(busy.service.pid) if b"start-dev" in line)
     os.kill(server, signal.SIGKILL)
 
-    [folder] = site.finished()
+    folder = busy.site.result_of("server.csv")
     assert [row["_row"] for row in rows_of(folder)] == list(range(1, 2_001))
-    assert site.batchctl("verify", "users.csv").returncode == 0
-    assert service.running()
+    assert busy.site.batchctl("verify", "server.csv").returncode == 0
+    assert busy.service.running()
 
 
-def test_kill_of_everything_needs_nobody_but_the_next_start(installation: Make) -> None:
-    site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="100", BATCH_API_CONCURRENCY="8")
-    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
-    service = site.batchd()
-    site.drop("users.csv", users(1_000))
-    eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
+def test_sigterm_in_mid_batch_ends_cleanly_and_the_next_start_goes_on(busy: Running) -> None:
+    busy.drop_and_wait_for_calls("stopped.csv", 2_000)
 
-    service.kill_group()
-    site.batchd()
+    assert busy.service.stop() == 0
+    assert busy.calls()["total"] < 2_000
+    busy.service = busy.site.batchd()
 
-    [folder] = site.finished()
+    folder = busy.site.result_of("stopped.csv")
+    assert manifest_of(folder)["counts"]["enriched"] == 2_000
+    assert busy.calls()["repeated"] == {}
+
+
+def test_kill_of_everything_needs_nobody_but_the_next_start(busy: Running) -> None:
+    busy.drop_and_wait_for_calls("everything.csv", 1_000)
+
+    busy.service.kill_group()
+    busy.service = busy.site.batchd()
+
+    folder = busy.site.result_of("everything.csv")
     assert [row["_row"] for row in rows_of(folder)] == list(range(1, 1_001))
-    assert sum(times - 1 for times in api(base, "/calls")["repeated"].values()) <= 8
+    assert busy.repeated() <= 8
 
 
 def test_a_port_taken_by_something_else_is_a_clear_error(installation: Make, tmp_path: Path) -> None:

@@ -251,6 +251,17 @@ class Installation:
 
         return eventually(done, f"{count} finished batches", deadline_s)
 
+    def result_of(self, name: str) -> Path:
+        """Return the output folder of the batch of the file `name` once it is complete and its source filed away."""
+
+        def done() -> Path | None:
+            if any(self.inbox.glob(f".processing/*/{name}")):
+                return None
+            complete = [each for each in self.outputs() if (each / "manifest.json").exists()]
+            return next((each for each in complete if manifest_of(each)["source"]["name"] == name), None)
+
+        return eventually(done, f"the result of {name}")
+
     def close(self) -> None:
         for process in reversed(self._processes):
             with contextlib.suppress(subprocess.TimeoutExpired):
