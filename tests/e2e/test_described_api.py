@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from installation import Installation, api, eventually, manifest_of, rows_of
 
 Make = Callable[..., Installation]
@@ -50,6 +51,14 @@ def described(installation: Make, *more: str, account: str = CANARY, **mock: str
     return site, base
 
 
+@pytest.fixture(scope="module")
+def people_service(lasting_installation: Make) -> tuple[Installation, str]:
+    """A running batchd that calls the people API, for the tests that leave both as they were."""
+    site, base = described(lasting_installation)
+    site.batchd()
+    return site, base
+
+
 def state(site: Installation, name: str, wanted: str) -> dict[str, Any] | None:
     status = site.status(name)
     return status if status["state"] == wanted else None
@@ -62,10 +71,10 @@ def by_status(base: str) -> dict[str, int]:
 
 
 def test_credits_that_end_in_mid_batch_pause_it_and_after_resume_no_row_was_lost_or_paid_for_twice(
-    installation: Make,
+    people_service: tuple[Installation, str],
 ) -> None:
-    site, base = described(installation, CREDITS="500")
-    site.batchd()
+    site, base = people_service
+    api(base, "/account", {"credits": 500}, "PUT")
     site.drop("people.csv", people(800))
     status = eventually(lambda: state(site, "people.csv", "paused"), "the batch pauses")
     assert status["paused"]["reason"].startswith("credits_gone: the API at ")
@@ -74,7 +83,7 @@ def test_credits_that_end_in_mid_batch_pause_it_and_after_resume_no_row_was_lost
 
     api(base, "/account", {"credits": None}, "PUT")
     assert site.batchctl("resume", "people.csv").returncode == 0
-    [folder] = site.finished()
+    folder = site.result_of("people.csv")
     counts = manifest_of(folder)["counts"]
     assert (counts["enriched"], counts["fallback"], counts["not_found"]) == (800, 0, 0)
     assert {row["title"] for row in rows_of(folder)} > {"nurse practitioner"}
@@ -101,27 +110,29 @@ def test_rows_that_are_not_found_are_never_called_again_by_retry_failed(installa
     assert site.batchctl("verify", str(folder)).returncode == 0
 
 
-def test_a_file_without_a_column_that_the_request_needs_is_refused_by_name_before_any_call(installation: Make) -> None:
-    site, base = described(installation)
-    site.batchd()
-    site.drop("people.csv", "email,first_name\na@b.c,Ada\n")
+def test_a_file_without_a_column_that_the_request_needs_is_refused_by_name_before_any_call(
+    people_service: tuple[Installation, str],
+) -> None:
+    site, base = people_service
+    before = api(base, "/calls")["total"]
+    site.drop("narrow.csv", "email,first_name\na@b.c,Ada\n")
     reason = eventually(lambda: next(iter(site.inbox.glob("failed/*/REASON.txt")), None), "it is refused").read_text()
     assert "the header lacks the column(s) last_name that requests to the API people are made of" in reason
-    assert api(base, "/calls")["total"] == 0
+    assert api(base, "/calls")["total"] == before
 
 
 def test_a_secret_that_is_replaced_in_mid_batch_is_read_again_and_a_wrong_one_pauses_until_it_is_right(
-    installation: Make,
+    people_service: tuple[Installation, str],
 ) -> None:
-    site, base = described(installation)
-    site.batchd()
-    site.drop("people.csv", people(600))
-    eventually(lambda: api(base, "/calls")["total"] > 100, "calls are being made")
+    site, base = people_service
+    before = api(base, "/calls")["total"]
+    site.drop("rotated.csv", people(600, first=20_000))
+    eventually(lambda: api(base, "/calls")["total"] > before + 100, "calls are being made")
     (site.root / "key").write_text("rotated-key\n")
     api(base, "/account", {"key": "rotated-key"}, "PUT")
-    [folder] = site.finished()
-    assert manifest_of(folder)["counts"]["enriched"] == 600
-    assert manifest_of(folder)["pauses"] == []
+    rotated = manifest_of(site.result_of("rotated.csv"))
+    assert rotated["counts"]["enriched"] == 600
+    assert rotated["pauses"] == []
 
     api(base, "/account", {"key": "another-key"}, "PUT")
     site.drop("more.csv", people(50, first=10_000))
@@ -129,8 +140,7 @@ def test_a_secret_that_is_replaced_in_mid_batch_is_read_again_and_a_wrong_one_pa
     assert "correct the secrets of [api.people], then resume" in status["paused"]["reason"]
     (site.root / "key").write_text("another-key\n")
     assert site.batchctl("resume", "more.csv").returncode == 0
-    folders = site.finished(2)
-    assert all(manifest_of(each)["counts"]["fallback"] == 0 for each in folders)
+    assert manifest_of(site.result_of("more.csv"))["counts"]["fallback"] == 0
 
 
 def test_a_batch_ends_by_the_rules_it_began_with_though_the_file_changed_and_the_service_was_killed(
