@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.api.client import Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 from activities.api.clients import ApiClients
+from activities.api.rows import RowCalls
 from activities.enrich_page import OpenPage
 from activities.file_source import file_source
 from activities.memory_budget import WORKER_BYTES, MemoryBudget
@@ -107,21 +108,27 @@ class BatchActivities(Activities):
         answers of those in flight.
         """
         lost = self._lost()
-        try:
-            client = self._clients.client_of(request.api)
-            calls = client.calls_of(request.api) if request.api else None
-        except SettingsError as error:  # nothing the batch can help: it waits for a worker that can
-            return EnrichedPage(outcome="api_down", detail=str(error), retry_after_s=MISSING_API_WAIT_S)
+        with contextlib.ExitStack() as stack:
+            try:
+                client = stack.enter_context(self._clients.used(request.api))
+                calls = client.calls_of(request.api) if request.api else None
+            except SettingsError as error:  # nothing the batch can help: it waits for a worker that can
+                return EnrichedPage(outcome="api_down", detail=str(error), retry_after_s=MISSING_API_WAIT_S)
+            enriched = await self._enrich(request, client, calls, lost)
+        if not request.save or enriched.outcome != "done":
+            return enriched
+        return replace(enriched, saved=await _in_thread(self._save, SavePage(batch=request.batch, page=request.page)))
+
+    async def _enrich(
+        self, request: EnrichPage, client: EnrichmentClient, calls: RowCalls | None, lost: Callable[[], bool]
+    ) -> EnrichedPage:
         async with self._opened(request) as work, _heartbeats(lambda: work.rows_done, each=work.sync):
             answered = None if client.answered_row else await asyncio.to_thread(work.answered_row)
             rows = PageRows(work.rows_to_call(probe=request.probe), request.probe, answered, calls)
             outcome = await _enriched(client, request, rows, work.keep, lost)
             if lost():
                 raise ApplicationError("this worker stood still; another one has the page", type=STOOD_STILL)
-            enriched = await asyncio.to_thread(work.result, outcome, probe=request.probe)
-        if not request.save or enriched.outcome != "done":
-            return enriched
-        return replace(enriched, saved=await _in_thread(self._save, SavePage(batch=request.batch, page=request.page)))
+            return await asyncio.to_thread(work.result, outcome, probe=request.probe)
 
     @activity.defn(name="save_chunk")
     async def save_chunk(self, request: SavePage) -> SavedChunk:

@@ -76,6 +76,18 @@ class AdaptiveLimit:
         self._rejections = self._calls = 0
         self._window = _Window(self._clock())
 
+    def change_most(self, most: int) -> None:
+        """Search between 1 and another `most`; a search that had come to its end there starts to double again."""
+        was_highest = self._kept >= self._most
+        self._most = most
+        if self._kept > most or self.value > most:
+            self._end_trial(kept=min(self._kept, most))
+        elif was_highest and self._kept < most:
+            self.value = self._kept = max(self._kept, min(SEED, most))
+            self._factor = DOUBLE
+            self._phase = "measure"
+            self._window = _Window(self._clock())
+
     def succeeded(self, latency_s: float, *, saturated: bool) -> None:
         """Feed a call that was answered. `saturated`: as many calls were in flight as allowed."""
         window = self._window

@@ -118,6 +118,15 @@ class CallScheduler:
         self._on_used_up = on_used_up
         self._buckets.append(quota)
 
+    def change_limits(self, most: int, rate: float, quota: tuple[Bucket, Callable[[float], None]] | None) -> None:
+        """Admit calls by other limits from now on. `quota`: as for `limit_by`, None for none."""
+        self.limit.change_most(most)
+        self._buckets = [TokenBucket(rate, self._clock)] if rate else []
+        self._quota = None
+        if quota is not None:
+            self.limit_by(*quota)
+        self._serve()
+
     def serve(self) -> None:
         """Let callers begin calls: there is room that was not there before."""
         self._serve()

@@ -39,7 +39,7 @@ class CircuitBreaker:
     def __init__(self, clock: Callable[[], float], random: Random, *, longest_asked_s: float = LONGEST_HELD_S) -> None:
         self._clock = clock
         self._random = random
-        self._longest_asked_s = longest_asked_s
+        self.longest_asked_s = longest_asked_s
         self._answered_call_at = float("-inf")
         self._probe_at: float | None = None
         self._opened_at = self._down_at = 0.0
@@ -124,7 +124,7 @@ class CircuitBreaker:
     def _probe_later(self, detail: str, asked_s: float) -> None:
         self.detail = detail
         wait_s = self._backoff_s * self._random.uniform(1 - JITTER, 1)
-        self._probe_at = self._clock() + max(wait_s, min(asked_s, self._longest_asked_s))
+        self._probe_at = self._clock() + max(wait_s, min(asked_s, self.longest_asked_s))
 
     def _remember(self, *, failed: bool) -> None:
         self._failures += failed - (self._recent[0] if len(self._recent) == REMEMBERED_CALLS else 0)

@@ -20,6 +20,7 @@ from activities.api.calls.described_calls import ApiAccess, DescribedCalls
 from activities.api.calls.posted_rows import PostedRows
 from activities.api.checks.outage_check import Suspicion
 from activities.api.checks.slow_downs import SlowDowns
+from activities.api.credentials.auth import Credentials
 from activities.api.options import LONGEST_HELD_S, ApiOptions
 from activities.api.page_run import PageCalls, PageWork
 from activities.api.quota.quota import Quota
@@ -49,15 +50,14 @@ class EnrichmentClient:
         posted = PostedRows(options) if self._access is None else None
         self.session = Session(options, random=random or Random(), clock=clock, posted_rows=posted)  # noqa: S311 - jitter
         self._described: list[DescribedCalls] = []
+        self._old_credentials: list[Credentials] = []
         self._quota = quota
         if quota is not None:
             self.session.scheduler.limit_by(quota, self._quota_used_up)
             quota.on_free = self.session.scheduler.serve
         self._suspicion = Suspicion(self.session)
         self.slow_downs = SlowDowns(self.session, self._stop_pages)
-        if options.outage == "wait":
-            self.session.on_failure.append(self._suspicion.failed)
-        self.session.on_failure.append(self.slow_downs.failed)
+        self.session.on_failure += [self._suspect, self.slow_downs.failed]
         self._pages: set[PageCalls] = set()
 
     @property
@@ -78,10 +78,36 @@ class EnrichmentClient:
             await self.session.posted_rows.aclose()
         for calls in self._described:
             await calls.aclose()
-        if self._access is not None:
-            self._access.credentials.close()
+        for each in (*self._old_credentials, *((self._access.credentials,) if self._access else ())):
+            each.close()
         if self._quota is not None:
             await asyncio.to_thread(self._quota.close)
+
+    async def adopt(self, access: ApiAccess, quota: Quota | None) -> None:
+        """Call the described API with another access and quota from the next call on; no call in flight is lost.
+
+        A quota of the same windows as the present one is not needed: the present one is kept.
+        """
+        if self._access is None:
+            raise SettingsError("an API that is not described cannot change while it is called")
+        self._old_credentials.append(self._access.credentials)  # calls in flight may wait for a token of it
+        self._access = access
+        for calls in self._described:
+            calls.adopt(access)
+        self.session.adopt(access.options)
+        old = self._quota
+        if old is None or quota is None or old.windows != quota.windows:
+            self._quota = quota
+        limit = None if self._quota is None else (self._quota, self._quota_used_up)
+        self.session.scheduler.change_limits(self.session.concurrency, self.session.rate, limit)
+        for page in self._pages:
+            page.queue_up()
+        if self._quota is not None:
+            self._quota.on_free = self.session.scheduler.serve
+        if old is not None and old is not self._quota:
+            if old.why and self.session.circuit.detail == old.why:
+                self.session.circuit.close()
+            await asyncio.to_thread(old.close)
 
     def calls_of(self, spec: ApiSpec) -> RowCalls:
         """Return what calls rows as `spec` describes; the same one each time.
@@ -187,6 +213,10 @@ class EnrichmentClient:
             await asyncio.sleep(wait_s)
         self._quota.take()
         return True
+
+    def _suspect(self, reply: Reply, called: object) -> None:
+        if self.session.options.outage == "wait":
+            self._suspicion.failed(reply, called)
 
     def _quota_used_up(self, wait_s: float) -> None:
         """Wait as in an outage that was announced: the batches do, and no connection is held."""

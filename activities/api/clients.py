@@ -1,13 +1,20 @@
-"""The enrichment clients of one worker: one for each API of its configuration, or the one that `BATCH_*` describes."""
+"""The enrichment clients of one worker: one for each API of its configuration, or the one that `BATCH_*` describes.
+
+A new configuration takes hold while pages run: see `apply`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
+from activities.api.calls.described_calls import ApiAccess
 from activities.api.client import EnrichmentClient
+from activities.api.quota.quota import Quota
 from workflows.api_spec import ApiSpec
 from workflows.errors import SettingsError
 
@@ -15,12 +22,22 @@ UNNAMED = ""
 """Name of the API that environment variables describe."""
 
 
+class ConfiguredApi(NamedTuple):
+    """What a described API is called with."""
+
+    access: ApiAccess
+    quota: Quota | None
+
+
 class ApiClients:
-    """Clients by the name of their API. An async context manager that opens and closes them all."""
+    """Clients by the name of their API. An async context manager that closes them all."""
 
     def __init__(self, clients: Mapping[str, EnrichmentClient]) -> None:
-        self._clients = clients
-        self._stack = AsyncExitStack()
+        self._clients = dict(clients)
+        self._users = Counter[EnrichmentClient]()
+        self._gone: set[EnrichmentClient] = set()
+        """Clients whose API went and that pages still use."""
+        self._closing: set[asyncio.Task[None]] = set()
 
     def client_of(self, api: ApiSpec | None) -> EnrichmentClient:
         """Return the client of a described API; of the one that environment variables describe where it is None.
@@ -34,15 +51,52 @@ class ApiClients:
         except KeyError:
             raise SettingsError(_missing(name)) from None
 
+    @contextlib.contextmanager
+    def used(self, api: ApiSpec | None) -> Iterator[EnrichmentClient]:
+        """Return the client of an API as `client_of` does; it is not closed before the block ends."""
+        client = self.client_of(api)
+        self._users[client] += 1
+        try:
+            yield client
+        finally:
+            self._users[client] -= 1
+            if not self._users[client]:
+                del self._users[client]
+                self._close_gone()
+
+    async def apply(self, apis: Mapping[str, ConfiguredApi]) -> None:
+        """Have a client for each of `apis`: calls by what they say from the next one on.
+
+        Clients of APIs that stayed keep what they know of them. Those of APIs that went are closed once no page uses
+        them.
+        """
+        for name in self._clients.keys() - apis.keys():
+            self._gone.add(self._clients.pop(name))
+        self._close_gone()
+        for name, (access, quota) in apis.items():
+            if name in self._clients:
+                await self._clients[name].adopt(access, quota)
+            else:
+                self._clients[name] = EnrichmentClient(access, quota=quota)
+
+    def _close_gone(self) -> None:
+        for client in [each for each in self._gone if not self._users[each]]:
+            self._gone.discard(client)
+            task = asyncio.get_running_loop().create_task(_close(client))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
     async def __aenter__(self) -> Self:
-        for client in self._clients.values():
-            await self._stack.enter_async_context(client)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
+        await asyncio.gather(*self._closing, *(_close(each) for each in (*self._clients.values(), *self._gone)))
+
+
+async def _close(client: EnrichmentClient) -> None:
+    await client.__aexit__(None, None, None)
 
 
 def _missing(name: str) -> str:

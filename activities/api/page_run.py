@@ -47,7 +47,6 @@ class PageCalls:
         self._batch_id = batch_id
         self._rows, self._row_calls, self._keep, self._lost = work
         self._bulk_size = self._row_calls.bulk_size
-        self._most_under_way = session.concurrency * max(1, self._bulk_size)
         self.sequence = session.next_sequence()
         self._ahead: CallRow | None = None
         """The next row that no call was made for yet."""
@@ -63,6 +62,10 @@ class PageCalls:
         self.checks = Checks(self._fail, self._check_over)
         self._refused = RefusedRows(session, batch_id, self)
         self._over = asyncio.Event()
+
+    @property
+    def _most_under_way(self) -> int:
+        return self._session.concurrency * (self._bulk_size or 1)
 
     async def run(self) -> PageOutcome:
         """Run until every row has its answer, or the page is stopped and its last call has ended.

@@ -18,6 +18,7 @@ from activities.api.options import ApiOptions
 from activities.api.replies import UNSENT, Meaning, Reply
 from activities.api.retries import RetryBudget
 from activities.api.rows import CallRow, PageOutcome, RowCalls
+from activities.api.transport.headers import origin_of
 
 CONCLUSIVE_ROWS = 10
 """So many refused in a row, with no good answer between, show that the address is wrong."""
@@ -43,7 +44,7 @@ class Session:
         self.options = options
         self.clock = clock
         self.concurrency = equal_share(options.concurrency, options.processes)
-        self.scheduler = CallScheduler(self.concurrency, options.rate / options.processes, clock)
+        self.scheduler = CallScheduler(self.concurrency, self.rate, clock)
         self.circuit = CircuitBreaker(clock, random, longest_asked_s=options.max_wait_s)
         self.budget = RetryBudget()
         self.posted_rows = posted_rows
@@ -54,6 +55,26 @@ class Session:
         self.on_failure: list[OnFailure] = []
         """Called for each failed reply, in this order."""
         self._sequence = count()
+
+    @property
+    def rate(self) -> float:
+        """Most calls a second of this process; 0 for no limit."""
+        return self.options.rate / self.options.processes
+
+    def adopt(self, options: ApiOptions) -> None:
+        """Work by other options from now on.
+
+        What is known of the API, whether it is up and how many calls it takes, is kept where its address stayed.
+        """
+        moved = origin_of(options.url) != origin_of(self.options.url)
+        self.options = options
+        self.concurrency = equal_share(options.concurrency, options.processes)
+        self.circuit.longest_asked_s = options.max_wait_s
+        if moved:
+            self.remember_answered(None)
+            self.scheduler.limit.restart()
+        if moved or options.outage == "fallback":
+            self.circuit.close()
 
     def remember_answered(self, row: CallRow | None) -> None:
         """Remember a row that was answered at some time before, or forget the last one."""

@@ -97,6 +97,14 @@ class DescribedCalls:
         self._renewing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def adopt(self, access: ApiAccess) -> None:
+        """Make further calls with another access, its secrets read anew. Calls in flight end as they began."""
+        self._access = access
+        self._replies = DescribedReplies(self.spec, access.options)
+        if self._ways is not None:
+            self._old += [self._ways.row_calls, self._ways.bulk_calls]
+        self._ways = None
+
     async def aclose(self) -> None:
         """Close all connections at once; what is under way on them is lost."""
         for task in self._tasks:
@@ -163,8 +171,11 @@ class DescribedCalls:
 
     async def _prepared(self, call: _Call, *, anew: bool) -> None:
         async with self._renewing:
-            if self._ways is None:
-                self._ways = self._made(await asyncio.to_thread(self._access.read_secrets))
+            while self._ways is None:
+                access = self._access
+                secrets = await asyncio.to_thread(access.read_secrets)
+                if access is self._access:  # else another one was adopted meanwhile
+                    self._ways = self._made(secrets)
         if self._access.credentials.headers() is None:
             await self._access.credentials.fetch()
         self._begin(call, anew=anew)
@@ -191,7 +202,7 @@ class DescribedCalls:
         async with self._renewing:
             if self._ways is ways:
                 secrets = await asyncio.to_thread(self._access.read_secrets)
-                if secrets != ways.secrets:
+                if secrets != ways.secrets and self._ways is ways:
                     self._ways = self._made(secrets)
                     self._old += [ways.row_calls, ways.bulk_calls]
             return self._ways is not ways

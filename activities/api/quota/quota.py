@@ -50,6 +50,7 @@ class Quota:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._file = file
+        self.windows = file.windows
         self.on_free = on_free
         self._clock = clock
         fewest = min(each.calls for each in file.windows)
