@@ -22,6 +22,7 @@ from activities.api.rows import RowCalls
 from activities.enrich_page import OpenPage
 from activities.file_source import file_source
 from activities.memory_budget import WORKER_BYTES, MemoryBudget
+from activities.prepare_batch import prepare_batch
 from activities.registry.control_states import keep_control_state
 from activities.save_page import save_chunk
 from activities.stall_detector import StallDetector
@@ -36,6 +37,8 @@ from workflows.requests import (
     KeepControlState,
     LoadedPages,
     LoadPages,
+    PrepareBatch,
+    PreparedBatch,
     SavedChunk,
     SavePage,
     WriteManifest,
@@ -74,6 +77,7 @@ class BatchActivities(Activities):
     def all(self) -> list[Callable[..., Any]]:
         """Return every activity, for the worker."""
         return [
+            self.prepare_batch,
             self.load_next_csv_page,
             self.load_csv_chunks,
             self.load_fallback_pages,
@@ -84,6 +88,11 @@ class BatchActivities(Activities):
             self.conclude_batch,
             self.keep_control_state,
         ]
+
+    @activity.defn(name="prepare_batch")
+    async def prepare_batch(self, request: PrepareBatch) -> PreparedBatch:
+        """Write the schema, and find the rows that repeat what is to be unique."""
+        return await _in_thread(prepare_batch, self._workspace, request)
 
     @activity.defn(name="load_next_csv_page")
     async def load_next_csv_page(self, request: LoadPages) -> LoadedPages:

@@ -98,10 +98,11 @@ class BatchTerms:
     """What shapes the result of a batch, as it stood when its file was claimed.
 
     `feed` and `config_sha256` are empty and `api` is None where no configuration file was in use: then the settings of
-    the worker say how the API is called.
+    the worker say how the API is called. `schema` is the canonical JSON of a Table Schema, empty where there is none.
     """
 
     shape: Shape
     feed: str = ""
     api: ApiSpec | None = None
     config_sha256: str = ""
+    schema: str = ""

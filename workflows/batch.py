@@ -64,6 +64,7 @@ class BatchWorkflow(OperatorSignals):
     async def _from_first_page_to_manifest(self) -> BatchResult:
         self._begin()
         try:
+            await self._prepare()
             await self._work_all_pages()
             written = await self._write_manifest()
             while written.damaged:
@@ -88,6 +89,21 @@ class BatchWorkflow(OperatorSignals):
         self._publish_progress()
         if self._batch.request.generation == 1:  # a retry of fallback rows is started by hand, never by itself again
             self._control_on_disk.start()
+
+    async def _prepare(self) -> None:
+        state, request = self._batch.state, self._batch.request
+        if not request.schema or request.generation > 1 or state.prepared or state.cancel:
+            return
+        preparing = asyncio.create_task(self._steps.prepare())
+        await workflow.wait_condition(lambda: preparing.done() or self._batch.cancelled)
+        try:
+            if self._batch.cancelled:  # it may be tried again for ever
+                preparing.cancel()
+            await preparing
+            self._batch.state = replace(self._batch.state, prepared=True)
+        except (FailureError, asyncio.CancelledError):
+            if not self._batch.cancelled:
+                raise
 
     async def _work_all_pages(self) -> None:
         try:

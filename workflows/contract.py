@@ -34,6 +34,8 @@ from workflows.requests import (
     KeepControlState,
     LoadedPages,
     LoadPages,
+    PrepareBatch,
+    PreparedBatch,
     SavedChunk,
     SavePage,
     WriteManifest,
@@ -64,6 +66,9 @@ MANIFEST_TIMEOUT = timedelta(hours=6)
 
 LAST_ATTEMPTS = 8
 """How often the manifest of a cancelled batch is tried, a minute and a half: its source may be what cannot be read."""
+
+PREPARE_TIMEOUT = timedelta(hours=6)
+"""Reads the whole source once, where a schema wants something to be unique."""
 
 FILING_TIMEOUT = timedelta(minutes=30)
 
@@ -137,6 +142,11 @@ def cause_type(error: FailureError) -> str:
 
 class Activities(ABC):
     """Everything a batch does to the world. Each method is idempotent: doing it twice leaves what once left."""
+
+    @abstractmethod
+    @activity.defn(name="prepare_batch")
+    async def prepare_batch(self, request: PrepareBatch) -> PreparedBatch:
+        """Put the schema of a batch into its output folder, and find the rows that repeat what is to be unique."""
 
     @abstractmethod
     @activity.defn(name="load_next_csv_page")

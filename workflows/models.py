@@ -89,7 +89,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvOptions:
-    """How the operator wants the file read. `auto` means: decide from the file and record the decision."""
+    """How the operator wants the file read. `auto` means: decide from the file and record the decision.
+
+    `schema_sha256` is of the Table Schema that its rows must fit, which is `schema.json` in the output folder; empty
+    where there is none.
+    """
 
     encoding: str = "auto"
     delimiter: str = "auto"
@@ -97,6 +101,7 @@ class CsvOptions:
     max_columns: int = 16_384
     max_record_bytes: int = 1_048_576
     max_field_bytes: int = 262_144
+    schema_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,6 +190,8 @@ class PagePool:
             self._note_api_down(page, enriched)
         elif enriched.outcome == "api_refused":
             self._pauses.begin(by=SERVICE, reason=enriched.detail)
+        elif enriched.outcome == "unprepared" and not self._batch.cancelled:
+            await self._steps.prepare()
         # On the way out nobody waits for the API: the page stays undone and the manifest says so.
         return self._batch.cancelled and enriched.outcome != "api_up"
 

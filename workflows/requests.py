@@ -43,6 +43,21 @@ class LoadedPages:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareBatch:
+    """Request of `prepare_batch`. `schema` is the canonical JSON of the Table Schema that the rows must fit."""
+
+    batch: BatchRef
+    schema: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedBatch:
+    """Result of `prepare_batch`: in how many places a row repeats what a schema wants to be unique."""
+
+    duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnrichPage:
     """Request of `enrich_chunk`.
 
@@ -76,11 +91,12 @@ class EnrichedPage:
 
     `outcome` is `done` when every row of the page has its durable answer; `api_down` when the API is out and rows
     wait (`retry_after_s` says when to ask again); `api_up` when a probe got through; `api_refused` when the API
-    turned the credentials away. `stats` covers every durable row of the page, whoever made its calls.
+    turned the credentials away; `unprepared` when what `prepare_batch` left is gone. `stats` covers every durable
+    row of the page, whoever made its calls.
     `saved` is the chunk, where it was asked for with the rows and they are done.
     """
 
-    outcome: Literal["done", "api_up", "api_down", "api_refused"] = "done"
+    outcome: Literal["done", "api_up", "api_down", "api_refused", "unprepared"] = "done"
     rows_done: int = 0
     stats: CallStats = field(default_factory=CallStats)
     detail: str = ""
@@ -101,7 +117,7 @@ class WriteManifest:
     """Request of `write_manifest` and of `conclude_batch`: what only the workflow knows. The rest is read from disk.
 
     `pages` is how many pages the batch has; for a cancelled one (`cancelled` says who and why), how many were saved.
-    `checked` is what the answer before said. `feed`, `api` and `config_sha256` are those of the request.
+    `checked` is what the answer before said. `feed`, `api`, `config_sha256` and `schema` are those of the request.
     """
 
     batch: BatchRef
@@ -119,6 +135,7 @@ class WriteManifest:
     feed: str = ""
     api: ApiSpec | None = None
     config_sha256: str = ""
+    schema: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

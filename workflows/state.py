@@ -74,7 +74,8 @@ class BatchState:
     `cursor` is None when every page has been loaded; `open_pages` are loaded and not yet saved. `pauses` and
     `run_ids` keep their newest entries. `asked` names the limit that the present pause asks about, `accepted` those
     that an operator let be past. `damaged` is how many saved pages were found missing or damaged on disk at the end and
-    put back into the queue; `checked` is how far the files had been hashed then.
+    put back into the queue; `checked` is how far the files had been hashed then. `prepared`: the schema of the batch is
+    in its output folder, and the duplicate rows have been found.
     """
 
     started_at: str = ""
@@ -96,6 +97,7 @@ class BatchState:
     cancel: Control | None = None
     damaged: int = 0
     checked: Checked = field(default_factory=Checked)
+    prepared: bool = False
 
     @classmethod
     def begun_with(cls, control: ControlState | None) -> Self:
@@ -131,6 +133,9 @@ class BatchRequest:
 
     `feed`, `api` and `config_sha256` stand for what the configuration file said when the file was claimed. Where there
     was none they are empty, and the settings of the worker say how the API is called.
+
+    `schema` is the canonical JSON of the Table Schema that rows must fit, at most 32 KiB; empty where there is none.
+    Where there is one, `prepare_batch` runs before the first page.
     """
 
     id: str
@@ -143,6 +148,7 @@ class BatchRequest:
     feed: str = ""
     api: ApiSpec | None = None
     config_sha256: str = ""
+    schema: str = ""
     state: BatchState = field(default_factory=BatchState)
 
 

@@ -16,6 +16,7 @@ from workflows.contract import (
     LAST_ATTEMPTS,
     LONG_PAGES_SUFFIX,
     MANIFEST_TIMEOUT,
+    PREPARE_TIMEOUT,
     READ_TIMEOUT,
     SAVE_TIMEOUT,
     Activities,
@@ -31,6 +32,8 @@ from workflows.requests import (
     KeepControlState,
     LoadedPages,
     LoadPages,
+    PrepareBatch,
+    PreparedBatch,
     SavedChunk,
     SavePage,
     WriteManifest,
@@ -61,6 +64,15 @@ class Steps:
         self._last_loaded = 0
         self._load_is_kept = True
         """Whether a workflow task has ended since the last load, so that nothing repeats it any more."""
+
+    async def prepare(self) -> PreparedBatch:
+        """Make the output folder ready for a batch with a schema: what every page of it needs."""
+        return await self._do(
+            Activities.prepare_batch,
+            PrepareBatch(batch=self._batch.ref, schema=self._batch.request.schema),
+            at_most=PREPARE_TIMEOUT,
+            summary="schema",
+        )
 
     async def load(self, cursor: Cursor, *, max_pages: int | None = None) -> LoadedPages:
         """Find the next pages at the cursor: as many as may be in flight, which costs little more than one."""
@@ -159,6 +171,7 @@ class Steps:
             feed=self._batch.request.feed,
             api=self._batch.request.api,
             config_sha256=self._batch.request.config_sha256,
+            schema=self._batch.request.schema,
         )
         if self._together and self._load_is_kept and not state.cancel:
             try:

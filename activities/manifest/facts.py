@@ -154,7 +154,8 @@ def _pause(pause: Pause) -> dict[str, str]:
 
 def _settings(shape: Shape) -> dict[str, Any]:
     values = asdict(shape)
-    return {**values.pop("csv"), **values}
+    csv = values.pop("csv")
+    return {**{key: value for key, value in csv.items() if value or key != "schema_sha256"}, **values}
 
 
 def _gap(source_start: int, source_end: int, first_row: int, last_row: int | None) -> dict[str, int | None]:

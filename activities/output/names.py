@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import re
 
+SCHEMA = "schema.json"
+"""The Table Schema that the rows of a batch fit, in canonical JSON; only where its feed has one."""
+
 _GENERATION = r"(?:-g([2-9]|[1-9][0-9]+))?"
 _PAGE = r"(?:[0-9]{6}|[1-9][0-9]{6,})"
 _LISTED = re.compile(rf"(?:chunk-{_PAGE}{_GENERATION}|rejected-{_PAGE})\.json")

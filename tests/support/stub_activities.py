@@ -24,6 +24,8 @@ from workflows.requests import (
     KeepControlState,
     LoadedPages,
     LoadPages,
+    PrepareBatch,
+    PreparedBatch,
     SavedChunk,
     SavePage,
     WriteManifest,
@@ -82,6 +84,7 @@ class StubActivities(Activities):
         self.filed: list[FileSource] = []
         self.kept: list[ControlState] = []
         self.damaged: list[Page] = []
+        self.prepared: list[PrepareBatch] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.open_now = 0
@@ -91,6 +94,11 @@ class StubActivities(Activities):
 
     def all(self) -> list[Callable[..., object]]:
         return [getattr(self, name) for name, _ in inspect.getmembers(Activities, inspect.isfunction)]
+
+    @activity.defn(name="prepare_batch")
+    async def prepare_batch(self, request: PrepareBatch) -> PreparedBatch:
+        self.prepared.append(request)
+        return PreparedBatch()
 
     @activity.defn(name="load_next_csv_page")
     async def load_next_csv_page(self, request: LoadPages) -> LoadedPages:
