@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Callable
 
-import pytest
 from installation import Installation, api, eventually, manifest_of, rows_of, users
 from scripted_api import scripted_api_beside
 
@@ -45,45 +44,38 @@ def test_a_name_that_does_not_resolve_is_a_wait_that_names_the_host(installation
     assert "the name no-such-host.invalid does not resolve" in str(status["waiting"])
 
 
-@pytest.fixture(scope="module")
-def ordinary(lasting_installation: Make) -> tuple[Installation, str]:
-    """A running batchd and the address of its mock API, for the tests that leave both as they were."""
-    site = lasting_installation()
+def test_refused_credentials_pause_the_batch_and_resume_goes_on_after_they_are_mended(installation: Make) -> None:
+    site = installation()
     base = site.mock_api()
     site.batchd()
-    return site, base
-
-
-def test_refused_credentials_pause_the_batch_and_resume_goes_on_after_they_are_mended(
-    ordinary: tuple[Installation, str],
-) -> None:
-    site, base = ordinary
     api(base, "/faults", {"kind": "status", "status": 401, "share": 1.0})
-    site.drop("refused.csv", users(30))
-    status = eventually(lambda: _state(site, "paused", "refused.csv"), "the batch pauses")
+    site.drop("users.csv", users(30))
+    status = eventually(lambda: _state(site, "paused"), "the batch pauses")
     assert "BATCH_API_TOKEN" in status["paused"]["reason"]
 
     api(base, "/faults", method="DELETE")
-    assert site.batchctl("resume", "refused.csv").returncode == 0
-    folder = site.result_of("refused.csv")
+    assert site.batchctl("resume", "users.csv").returncode == 0
+    [folder] = site.finished()
     assert manifest_of(folder)["counts"]["enriched"] == 30
 
 
 def test_a_path_that_is_wrong_for_every_row_pauses_the_batch_and_after_it_is_mended_no_row_is_lost(
-    ordinary: tuple[Installation, str],
+    installation: Make,
 ) -> None:
-    site, base = ordinary
-    api(base, "/calls", method="DELETE")
+    site = installation()
+    base = site.mock_api()
+    site.batchd()
     api(base, "/faults", {"kind": "status", "status": 404, "share": 1.0})
     site.drop("users.csv", users(1_000))
     status = eventually(lambda: _state(site, "paused"), "the batch pauses")
     assert f"{base}/enrich answers 404 to every row" in status["paused"]["reason"]
     assert "mend BATCH_API_URL, restart, then resume" in status["paused"]["reason"]
-    assert api(base, "/calls")["total"] < 150, "those in flight and a few that ask, not every row"
+    assert api(base, "/calls")["total"] < 50
 
     api(base, "/faults", method="DELETE")
     assert site.batchctl("resume", "users.csv").returncode == 0
-    counts = manifest_of(site.result_of("users.csv"))["counts"]
+    [folder] = site.finished()
+    counts = manifest_of(folder)["counts"]
     assert (counts["enriched"], counts["fallback"]) == (1_000, 0)
 
 
@@ -122,8 +114,8 @@ def test_a_tiny_file_beside_a_huge_one_is_done_long_before_it(installation: Make
     assert site.batchctl("cancel", "huge.csv").returncode == 0
 
 
-def _state(site: Installation, state: str, name: str = "users.csv") -> dict[str, object] | None:
-    status = site.status(name)
+def _state(site: Installation, state: str) -> dict[str, object] | None:
+    status = site.status("users.csv")
     return status if status["state"] == state else None
 
 
