@@ -18,6 +18,7 @@ from daemon.config.configuration import Configuration, load_configuration
 from daemon.config.settings import CONFIG_VARIABLE
 from daemon.logs import set_up_logging
 from daemon.notify import notify
+from daemon.processes.parent import Parent
 from daemon.service import Service, watch, work_all
 from daemon.worker import work
 from workflows.errors import SettingsError, TemporalUnreachable
@@ -70,37 +71,28 @@ async def _until_stopped(parsed: argparse.Namespace, configuration: Configuratio
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
+    parent = Parent()
     if parsed.exit_with_parent:
-        loop.add_reader(sys.stdin, _end_with_parent, stop)
-    await _service(parsed, configuration)(stop)
+        parent.listen(stop.set)
+    await _service(parsed, configuration, parent)(stop)
 
 
-def _service(parsed: argparse.Namespace, configuration: Configuration) -> Callable[[asyncio.Event], Awaitable[None]]:
+def _service(
+    parsed: argparse.Namespace, configuration: Configuration, parent: Parent
+) -> Callable[[asyncio.Event], Awaitable[None]]:
     if parsed.command == "run":
         return Service(configuration, with_mock_api=parsed.with_mock_api).serve
     if parsed.command == "watch":
         return lambda stop: watch(configuration.served, stop, on_ready=_ready)
     if parsed.process_of:
         number, processes = parsed.process_of
-        return lambda stop: work(configuration, stop, number=number, processes=processes, on_ready=_ready_for_parent)
+        return lambda stop: work(configuration, stop, number=number, processes=processes, on_ready=parent.ready)
     return lambda stop: work_all(configuration, stop, on_ready=_ready)
 
 
 def _ready() -> None:
     logger.info("daemon.ready")
     notify("READY=1")
-
-
-def _ready_for_parent() -> None:
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-
-
-def _end_with_parent(stop: asyncio.Event) -> None:
-    """End when the pipe from the parent closes, which it also does when the parent is killed."""
-    if not os.read(sys.stdin.fileno(), 1):
-        asyncio.get_running_loop().remove_reader(sys.stdin)
-        stop.set()
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """A child process that is kept running and stopped cleanly.
 
-Its standard input is a pipe that nobody writes to: a child that reads end-of-file there knows that its parent is gone,
-even if the parent was killed.
+Its standard input is a pipe: a child that reads end-of-file there knows that its parent is gone, even if the parent was
+killed. Messages go to a worker over that pipe and come from it over its standard output, beside `ready` and last words.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from daemon.processes.messages import LONGEST_BYTES, M, Mailbox, Message, encoded
 from daemon.processes.restarts import Backoff
 from workflows.errors import SettingsError, shortened
 
@@ -66,6 +67,9 @@ class Child:
         self._ever_ready = False
         self._refusal = ""
         self._stopping = False
+        self._mailbox = Mailbox()
+        self.on_end: list[Callable[[], None]] = []
+        """Called each time the process has ended; no message of it comes after that."""
 
     @property
     def pid(self) -> int:
@@ -82,6 +86,15 @@ class Child:
     def is_ready(self) -> bool:
         """Whether the process runs and has said that it is ready."""
         return self._ready.is_set() and not self.ended
+
+    def on(self, kind: type[M], handler: Callable[[M], None]) -> None:
+        """Call `handler` with each message of the class `kind` that the child sends, however often it is started."""
+        self._mailbox.on(kind, handler)
+
+    def send(self, message: Message) -> None:
+        """Send a message to the child without waiting; does nothing where it does not run."""
+        if self._process is not None and self._process.stdin is not None and not self.ended:
+            self._process.stdin.write(encoded(message))
 
     async def start(self) -> None:
         """Start the process.
@@ -146,6 +159,8 @@ class Child:
             await on_start(self)
         assert self._process is not None  # noqa: S101 - it was started
         code = await self._process.wait()
+        for each in self.on_end:
+            each()
         await self._note_refusal(code)
         return "child.ended", {"code": code, "said": self.last_words()}
 
@@ -186,13 +201,15 @@ class Child:
         while block := await process.stdout.read(BLOCK_BYTES):
             *ends, rest = block.split(b"\n")
             for end in ends:
-                self._take_line(line + end)
+                self._take_line(process, bytes(line + end))
                 line.clear()
-            line += rest[: KEPT_LINE_BYTES - len(line)]
+            line += rest[: LONGEST_BYTES - len(line)]
         if line:
-            self._take_line(line)
+            self._take_line(process, bytes(line))
 
-    def _take_line(self, line: bytes | bytearray) -> None:
+    def _take_line(self, process: asyncio.subprocess.Process, line: bytes) -> None:
+        if process.returncode is None and self._mailbox.take(line):
+            return
         text = line[:KEPT_LINE_BYTES].decode(errors="replace").rstrip()
         self._lines.append(text)
         if text == "ready":
