@@ -152,7 +152,7 @@ class BatchActivities(Activities):
     @activity.defn(name="file_source")
     async def file_source(self, request: FileSource) -> None:
         """Move the source away and close the receipt."""
-        await _in_thread(file_source, self._workspace.inbox, self._workspace.receipts, request)
+        await _in_thread(_file, self._workspace, request)
 
     @activity.defn(name="conclude_batch")
     async def conclude_batch(self, request: WriteManifest) -> WrittenManifest:
@@ -243,6 +243,10 @@ async def _heartbeats(detail: Callable[[], int], *, each: Callable[[], None] = l
     else:
         return
     raise first
+
+
+def _file(workspace: Workspace, request: FileSource) -> None:
+    file_source(workspace.inbox(request.batch), workspace.receipts, request)
 
 
 async def _in_thread(function: Callable[..., T], *arguments: object) -> T:

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from activities.feed_folders import FeedFolders
 from activities.manifest.next_generation import find_fallback_pages
 from activities.output.output_folder import OutputFolder
 from activities.registry.receipts import Receipts
@@ -25,18 +25,24 @@ PROCESSING = ".processing"
 class Workspace:
     """The folders of one worker, with what a manifest says about the service."""
 
-    inbox: Path
-    output_root: Path
+    folders: FeedFolders
     receipts: Receipts
     api_url: str
     producer_version: str
-    settings: dict[str, Any] = field(default_factory=dict)
     missed: dict[str, int] = field(default_factory=dict)
     """What found no room on the disk, see `activities.disk.held_space`."""
 
+    def inbox(self, batch: BatchRef) -> Path:
+        """Return the inbox that the file of a batch was dropped into.
+
+        Raises:
+            InboxMissing: this worker does not know it.
+        """
+        return self.folders.of(batch).inbox
+
     def source_path(self, batch: BatchRef) -> Path:
         """Return the path of the claimed file."""
-        return self.inbox / PROCESSING / checked_id(batch.id) / Path(batch.source.file).name
+        return self.inbox(batch) / PROCESSING / checked_id(batch.id) / Path(batch.source.file).name
 
     def source(self, batch: BatchRef) -> SourceFile:
         """Open the claimed file, pinned to what was identified.
@@ -57,10 +63,11 @@ class Workspace:
             OutputRefused: there is none, and a retry needs the result that was in it.
         """
         create = create and batch.generation == 1
-        if create and not (self.output_root / workflow_id(batch.id)).exists():
+        output_root = self.folders.of(batch).output_root
+        if create and not (output_root / workflow_id(batch.id)).exists():
             with self._claim_of(batch):
                 check_any_here(self.source_path(batch).parent)
-        return OutputFolder.open(self.output_root, checked_id(batch.id), create=create)
+        return OutputFolder.open(output_root, checked_id(batch.id), create=create)
 
     @contextlib.contextmanager
     def _claim_of(self, batch: BatchRef) -> Iterator[None]:

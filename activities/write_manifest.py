@@ -61,7 +61,7 @@ def conclude(workspace: Workspace, request: WriteManifest) -> WrittenManifest:
         counts=written.counts,
         manifest=written.file,
     )
-    file_source(workspace.inbox, workspace.receipts, filing)
+    file_source(workspace.inbox(request.batch), workspace.receipts, filing)
     return replace(written, filed=True)
 
 
@@ -98,7 +98,7 @@ def _facts(workspace: Workspace, request: WriteManifest, source: SourceFile) -> 
         api_url=workspace.api_url,
         producer_version=workspace.producer_version,
         finished_at=now_text(),
-        settings={**workspace.settings, **asdict(request.shape)},
+        settings={**workspace.folders.of(request.batch).settings, **asdict(request.shape)},
     )
 
 

@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from daemon.config.settings import Settings
 from daemon.intake.scan import Intake
+from daemon.intake.shared_work import SharedWork
 from workflows.models import Mode
 from workflows.state import BatchRequest
 
@@ -122,12 +123,14 @@ def _scan_ms(files: int) -> float:
 
 
 async def _second_scan(settings: Settings) -> float:
-    intake = Intake(settings, _NoStarter())  # type: ignore[arg-type]
+    shared = SharedWork(settings)
+    intake = Intake(settings, _NoStarter(), shared)  # type: ignore[arg-type]
     await intake.scan()
     began = time.perf_counter()
     await intake.scan()
     took_s = time.perf_counter() - began
     await intake.close()
+    await shared.close()
     return took_s
 
 

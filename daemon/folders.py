@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from activities.disk.modes import FOLDER_MODE, restrict
 from activities.source.inbox import blocked_folder, in_the_way, make_in
-from daemon.config.settings import Settings
+from daemon.config.feed_settings import feed_of
+from daemon.config.settings import PREFIX, Settings
 from daemon.intake.observe.entries import FOLDERS
 from daemon.intake.observe.inbox_access import WRITABLE_BY_OTHERS, check_own_folders, is_shared, weakness
 from daemon.intake.sign_of_life import was_worked
@@ -19,8 +21,21 @@ from workflows.errors import SettingsError
 logger = logging.getLogger(__name__)
 
 
-def prepare_folders(settings: Settings, *, makes_inbox: bool = True) -> None:
-    """Make the inbox, batchd's own folders in it, and the state folder where they are missing.
+def prepare_folders(service: Settings, feeds: Mapping[str, Settings], *, makes_inbox: bool = True) -> None:
+    """Make the state folder, and `prepare_inbox` of each feed.
+
+    Raises:
+        SettingsError: one of them cannot be made or used, or something else stands there; or there is no output root.
+    """
+    for settings in feeds.values():
+        prepare_inbox(settings, makes=makes_inbox)
+    _make("BATCH_STATE_DIR", service.state_dir, FOLDER_MODE)
+    if _is_ours(service.state_dir):
+        restrict(service.state_dir, FOLDER_MODE)
+
+
+def prepare_inbox(settings: Settings, *, makes: bool = True) -> None:
+    """Make the inbox of a feed and batchd's own folders in it where they are missing.
 
     An inbox that was worked before, or is only to be read, is not made: it may have to be mounted or moved back first,
     and batches wait for it.
@@ -28,43 +43,51 @@ def prepare_folders(settings: Settings, *, makes_inbox: bool = True) -> None:
     Raises:
         SettingsError: one of them cannot be made or used, or something else stands there; or there is no output root.
     """
-    needed = [("BATCH_INBOX", settings.inbox), ("BATCH_STATE_DIR", settings.state_dir)]
-    if not settings.inbox.exists() and (not makes_inbox or was_worked(settings)):
-        if not makes_inbox:  # whoever watches it says so at every start
-            fields = {"inbox": str(settings.inbox), "why": "it is not there", "todo": "batches wait for it"}
-            logger.error("inbox.lost", extra={"fields": fields})
-        del needed[0]
-    for name, folder in needed:
-        try:
-            folder.mkdir(mode=FOLDER_MODE if folder == settings.state_dir else 0o777, parents=True, exist_ok=True)
-        except OSError as error:
-            raise SettingsError(f"{name}: the folder {folder} cannot be made: {error.strerror}") from error
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            raise SettingsError(f"{name}: the folder {folder} must be readable and writable for this user")
-    if settings.inbox.is_dir():
-        _prepare_own(settings.inbox.absolute(), makes=makes_inbox)
-    if _is_ours(settings.state_dir):
-        restrict(settings.state_dir, FOLDER_MODE)
+    key = _key(settings, "inbox")
+    if settings.inbox.exists() or (makes and not was_worked(settings)):
+        _make(key, settings.inbox, 0o777)
+        if settings.inbox.is_dir():
+            _prepare_own(key, settings.inbox.absolute(), makes=makes)
+    elif not makes:  # whoever watches it says so at every start
+        fields = {"inbox": str(settings.inbox), "why": "it is not there", "todo": "batches wait for it"}
+        logger.error("inbox.lost", extra={"fields": fields})
     if not settings.output_root.is_dir():
-        raise SettingsError(f"BATCH_OUTPUT_ROOT: there is no folder {settings.output_root}; make it first")
+        raise SettingsError(
+            f"{_key(settings, 'output_root')}: there is no folder {settings.output_root}; make it first"
+        )
 
 
-def _prepare_own(inbox: Path, *, makes: bool) -> None:
+def _key(settings: Settings, name: str) -> str:
+    """Return by what a setting is given: a variable, or a key of the configuration file."""
+    feed = feed_of(settings)
+    return f"feed.{feed}.{name}" if feed else f"{PREFIX}{name.upper()}"
+
+
+def _make(key: str, folder: Path, mode: int) -> None:
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{key}: the folder {folder} cannot be made: {error.strerror}") from error
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise SettingsError(f"{key}: the folder {folder} must be readable and writable for this user")
+
+
+def _prepare_own(key: str, inbox: Path, *, makes: bool) -> None:
     blocked = blocked_folder(inbox, FOLDERS)
     if blocked:
-        raise SettingsError(f"BATCH_INBOX: {in_the_way(blocked)}")
+        raise SettingsError(f"{key}: {in_the_way(blocked)}")
     try:
         check_own_folders(inbox)
     except PermissionError as error:
-        raise SettingsError(f"BATCH_INBOX: {error.filename}: {error.strerror}") from error
+        raise SettingsError(f"{key}: {error.filename}: {error.strerror}") from error
     for folder in (inbox / name for name in FOLDERS):
         if makes:
             try:
                 make_in(inbox, folder.name)
             except OSError as error:
-                raise SettingsError(f"BATCH_INBOX: the folder {folder} cannot be made: {error.strerror}") from error
+                raise SettingsError(f"{key}: the folder {folder} cannot be made: {error.strerror}") from error
         if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            raise SettingsError(f"BATCH_INBOX: the folder {folder} must be readable and writable for this user")
+            raise SettingsError(f"{key}: the folder {folder} must be readable and writable for this user")
         if makes and is_shared(inbox):  # a volume may give a group the right to write all that is in it at each mount
             restrict(folder, ~WRITABLE_BY_OTHERS)
     if makes and (weak := weakness(inbox)):

@@ -17,6 +17,7 @@ from typing import TextIO
 from temporalio import workflow
 
 from daemon.config.settings import Settings
+from daemon.feed_in_log import feed_in_log
 from daemon.step_log import is_foreseeable
 from workflows.ids import printable
 
@@ -33,11 +34,20 @@ def set_up_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JournalLines(lines) if is_journal(sys.stderr) else lines)
     handler.addFilter(without_what_is_told)
+    handler.addFilter(with_feed)
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for library in ("temporalio", "watchfiles", *WITH_HEADERS):
         logging.getLogger(library).setLevel(logging.WARNING)
     workflow.logger.workflow_info_on_message = False
     logging.getLogger("temporalio.workflow").setLevel(settings.log_level)
+
+
+def with_feed(record: logging.LogRecord) -> bool:
+    """Name the feed that the running task is about in a line that does not name one."""
+    feed, fields = feed_in_log.get(), getattr(record, "fields", {})
+    if feed and "feed" not in fields:
+        record.fields = {"feed": feed, **fields}
+    return True
 
 
 def without_what_is_told(record: logging.LogRecord) -> bool:

@@ -83,7 +83,7 @@ def _service(
     if parsed.command == "run":
         return Service(configuration, with_mock_api=parsed.with_mock_api).serve
     if parsed.command == "watch":
-        return lambda stop: watch(configuration.served, stop, on_ready=_ready)
+        return lambda stop: watch(configuration, stop, on_ready=_ready)
     if parsed.process_of:
         number, processes = parsed.process_of
         return lambda stop: work(configuration, stop, number=number, processes=processes, on_ready=parent.ready)
@@ -106,10 +106,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"batchd {version('batchd')}")
     add_config_file(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    run = commands.add_parser("run", help="everything: the inbox, the workers, and a Temporal server where none is set")
+    run = commands.add_parser(
+        "run", help="everything: the inboxes, the workers, and a Temporal server where none is set"
+    )
     run.add_argument("--with-mock-api", action="store_true", help="run the mock enrichment API too, on port 3001")
-    commands.add_parser("watch", help="watch the inbox only; workers run elsewhere")
-    worker = commands.add_parser("work", help="work the task queue only; the inbox is watched elsewhere")
+    commands.add_parser("watch", help="watch the inboxes only; workers run elsewhere")
+    worker = commands.add_parser("work", help="work the task queue only; the inboxes are watched elsewhere")
     worker.add_argument("--process-of", type=int, nargs=2, help=argparse.SUPPRESS)
     for each in commands.choices.values():
         each.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)

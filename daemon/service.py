@@ -1,7 +1,7 @@
-"""The three services: `run` (everything), `watch` (the inbox), `work` (the task queue).
+"""The three services: `run` (everything), `watch` (the inboxes), `work` (the task queue).
 
 `run` is the parent of a process group: the embedded server, the workers, the mock API when asked for. It watches the
-inbox itself, starts again whatever of them ends, and stops them in the order that loses nothing: first the intake,
+inboxes itself, starts again whatever of them ends, and stops them in the order that loses nothing: first the intake,
 then the workers, last the server.
 """
 
@@ -11,7 +11,8 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import TypeVar
 
 from temporalio.client import Client
@@ -21,7 +22,7 @@ from daemon.config.configuration import Configuration
 from daemon.config.settings import Settings
 from daemon.folders import prepare_folders
 from daemon.health import health_endpoint
-from daemon.intake import loop
+from daemon.intake import inboxes
 from daemon.notify import notify
 from daemon.processes.child import Child, own_environment, plain_environment
 from daemon.processes.restarts import Supervisor
@@ -43,10 +44,11 @@ class Service:
     """Everything `batchd run` runs."""
 
     def __init__(self, configuration: Configuration, *, with_mock_api: bool = False) -> None:
-        settings = self._settings = configuration.served
+        settings = self._settings = configuration.service
+        self._feeds = configuration.settings_by_feed()
         self._server = None if outside_server() else EmbeddedServer(settings)
         self._mock = _mock_api() if with_mock_api else None
-        self._workers = _workers(settings)
+        self._workers = _workers(configuration)
         self._supervisor = Supervisor()
         self._probe: ServerProbe | None = None
         self._ready = False
@@ -72,7 +74,7 @@ class Service:
 
     async def _start_up(self) -> Client:
         """Return a client of the server once everything is ready."""
-        prepare_folders(self._settings)
+        prepare_folders(self._settings, self._feeds)
         api_token(self._settings)
         if self._mock:
             self._supervisor.keep(self._mock.name, self._mock.keep_running)
@@ -91,11 +93,13 @@ class Service:
         def ready() -> None:
             self._ready = True
             took_s = round(time.monotonic() - started, 2)
-            fields = {"inbox": str(self._settings.inbox), "workers": len(self._workers), "took_s": took_s}
+            first = next(iter(self._feeds.values()))
+            watched = {"inbox": str(first.inbox)} if len(self._feeds) == 1 else {"feeds": len(self._feeds)}
+            fields = {**watched, "workers": len(self._workers), "took_s": took_s}
             logger.info("daemon.ready", extra={"fields": fields})
             notify("READY=1")
 
-        await _watch(self._settings, client, stop, ready)
+        await _watch(self._settings, self._feeds, client, stop, ready)
 
     async def _shut_down(self) -> None:
         await self._supervisor.stop()
@@ -115,25 +119,28 @@ class Service:
         return [*self._workers, *([self._mock] if self._mock else [])]
 
 
-async def watch(settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
-    """Watch the inbox and start batches until `stop` is set."""
-    prepare_folders(settings)
+async def watch(
+    configuration: Configuration, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None
+) -> None:
+    """Watch the inboxes and start batches until `stop` is set."""
+    settings, feeds = configuration.service, configuration.settings_by_feed()
+    prepare_folders(settings, feeds)
     client = await connect(settings, timeout_s=settings.start_timeout_s)
-    await _watch(settings, client, stop, on_ready)
+    await _watch(settings, feeds, client, stop, on_ready)
 
 
 async def work_all(
     configuration: Configuration, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None
 ) -> None:
     """Work the task queue until `stop` is set, in as many processes as the settings say."""
-    settings = configuration.served
-    prepare_folders(settings, makes_inbox=False)
+    settings = configuration.service
+    prepare_folders(settings, configuration.settings_by_feed(), makes_inbox=False)
     api_token(settings)
-    if settings.worker_processes() == 1:
+    if configuration.worker_processes() == 1:
         await work(configuration, stop, on_ready=on_ready)
         return
     await connect(settings, timeout_s=settings.start_timeout_s)  # what is wrong is said once, before any is started
-    workers, supervisor = _workers(settings), Supervisor()
+    workers, supervisor = _workers(configuration), Supervisor()
     try:
         for worker in workers:
             supervisor.keep(worker.name, worker.keep_running)
@@ -172,12 +179,18 @@ async def _until_ready(children: list[Child], settings: Settings) -> bool:
     return True
 
 
-async def _watch(settings: Settings, client: Client, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
-    await loop.watch(settings, TemporalStarter(client, settings), stop, on_ready=on_ready)
+async def _watch(
+    settings: Settings,
+    feeds: Mapping[str, Settings],
+    client: Client,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None],
+) -> None:
+    await inboxes.watch(settings, feeds, partial(TemporalStarter, client), stop, on_ready=on_ready)
 
 
-def _workers(settings: Settings) -> list[Child]:
-    count = settings.worker_processes()
+def _workers(configuration: Configuration) -> list[Child]:
+    count = configuration.worker_processes()
     command = _python("daemon.main", "work", "--exit-with-parent", "--process-of")
     numbers = range(1, count + 1)
     return [Child(f"worker-{each}", [*command, str(each), str(count)], env=own_environment()) for each in numbers]

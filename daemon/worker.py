@@ -19,11 +19,13 @@ from activities.adapter import BatchActivities
 from activities.api.client import EnrichmentClient
 from activities.api.clients import UNNAMED, ApiClients
 from activities.api.transport.replies import public_address
+from activities.feed_folders import FeedFolders, Folders
 from activities.registry.receipts import Receipts
 from activities.stall_detector import StallDetector
 from activities.workspace import Workspace
 from daemon.api_access import api_access, api_options, quota_of
 from daemon.config.configuration import Configuration
+from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
 from daemon.step_log import StepLog
 from daemon.temporal.connection import connect
@@ -65,11 +67,11 @@ async def work(
         SettingsError: a certificate or the token of an API cannot be used.
         TemporalUnreachable: no server answered within the start timeout.
     """
-    settings = configuration.served
+    settings = configuration.service
     apis = api_clients(configuration, processes)
     client = await connect(settings, timeout_s=settings.start_timeout_s, metrics_of=number)
     async with apis, StallDetector() as stall_detector:
-        short, long = build_workers(settings, client, apis, stall_detector)
+        short, long = build_workers(configuration, client, apis, stall_detector)
         async with short, long:
             logger.info("worker.ready", extra={"fields": {"task_queue": settings.task_queue}})
             on_ready()
@@ -79,19 +81,19 @@ async def work(
 
 
 def build_workers(
-    settings: Settings, client: Client, apis: ApiClients, stall_detector: StallDetector
+    configuration: Configuration, client: Client, apis: ApiClients, stall_detector: StallDetector
 ) -> tuple[Worker, Worker]:
     """Return the two halves of this process, not yet polling: what is short, and the pages of long files.
 
     Each has its own slots, so that no number of long files keeps a small one waiting.
     """
+    settings = configuration.service
+    receipts = Receipts(settings.state_dir.absolute())
     workspace = Workspace(
-        inbox=settings.inbox.absolute(),
-        output_root=settings.output_root.absolute(),
-        receipts=Receipts(settings.state_dir.absolute()),
+        folders=FeedFolders(feed_folders(configuration), receipts),
+        receipts=receipts,
         api_url=public_address(settings.api_url),
         producer_version=version("batchd"),
-        settings=_shaping(settings),
     )
     activities = BatchActivities(workspace, apis, stall_detector)
     options: dict[str, Any] = {
@@ -135,6 +137,18 @@ def api_clients(configuration: Configuration, processes: int = 1) -> ApiClients:
         quota = quota_of(name, section, state_dir, processes)
         clients[name] = EnrichmentClient(api_access(name, section, processes=processes), quota=quota)
     return ApiClients(clients)
+
+
+def feed_folders(configuration: Configuration) -> dict[str, Folders]:
+    """Return the folders of each feed by its name, which is empty where no file names it."""
+    return {
+        feed_of(settings): Folders(
+            inbox=settings.inbox.absolute(),
+            output_root=settings.output_root.absolute(),
+            settings=_shaping(settings),
+        )
+        for settings in configuration.settings_by_feed().values()
+    }
 
 
 def _shaping(settings: Settings) -> dict[str, object]:

@@ -15,6 +15,9 @@ from workflows.errors import InvalidBatchId, shortened
 
 IdentityPolicy = Literal["name+content", "content", "name"]
 
+DEFAULT_FEED = "default"
+"""What the `BATCH_*` variables describe: a feed of this name in a file goes on with their ids."""
+
 MAX_SLUG_CHARS = 40
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*-[0-9a-f]{12}")
 _WORD = re.compile(r"[a-z0-9]+")
@@ -30,20 +33,25 @@ def slug(name: str) -> str:
     return joined[:MAX_SLUG_CHARS].strip("-") or "file"
 
 
-def identity_key(policy: IdentityPolicy, *, name: bytes, sha256: str) -> str:
+def identity_key(policy: IdentityPolicy, *, name: bytes, sha256: str, feed: str = "") -> str:
     """Return the text that makes two files the same file under `policy`.
 
     Args:
         policy: what counts.
         name: the file name, as the file system has it.
         sha256: hex digest of the whole content.
+        feed: the same file in two feeds is two files; one without a name, and `default`, are the same feed.
     """
     shown = displayed(name)
-    return {
-        "name+content": f"name+content:{shown}\n{sha256}",
-        "content": f"content:{sha256}",
-        "name": f"name:{shown}",
-    }[policy]
+    prefix = "" if feed in {"", DEFAULT_FEED} else f"feed:{feed}\n"
+    return (
+        prefix
+        + {
+            "name+content": f"name+content:{shown}\n{sha256}",
+            "content": f"content:{sha256}",
+            "name": f"name:{shown}",
+        }[policy]
+    )
 
 
 def batch_id(name: bytes, key: str) -> str:

@@ -22,7 +22,8 @@ def identity_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
     """Yield in words which names of a manifest of the right shape are not those that its source has."""
     identity, name = manifest["identity"], manifest["source"]["name"].encode()
     key = identity["key"]
-    if not _is_key_of(key, identity_key(identity["policy"], name=name, sha256=manifest["source"]["sha256"])):
+    sha256, feed = manifest["source"]["sha256"], manifest.get("feed") or ""
+    if not _is_key_of(key, identity_key(identity["policy"], name=name, sha256=sha256, feed=feed)):
         yield f"its identity is not that of its source by {identity['policy']}"
     # By content alone, the readable half of the id is of the name under which the content came first.
     digest = hashlib.sha256(key.encode()).hexdigest()

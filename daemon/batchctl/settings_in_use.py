@@ -7,6 +7,7 @@ from pathlib import Path
 
 from daemon.config.file import config_path
 from daemon.config.settings import Settings, load_settings
+from workflows.errors import SettingsError
 
 
 def settings_in_use(given: Path | None) -> Settings:
@@ -22,4 +23,8 @@ def settings_in_use(given: Path | None) -> Settings:
         return load_settings()
     from daemon.config.configuration import load_configuration  # noqa: PLC0415 - a tenth of a second without a file
 
-    return load_configuration(found, files=False).served
+    configuration = load_configuration(found, files=False)
+    feeds = configuration.settings_by_feed()
+    if len(feeds) > 1:
+        raise SettingsError(f"{found}: has {len(feeds)} feeds ({', '.join(feeds)}); name one with --feed")
+    return next(iter(feeds.values()))

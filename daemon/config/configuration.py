@@ -20,8 +20,9 @@ from daemon.config.sections.feed_section import NOT_SERVED_YET, FeedSection
 from daemon.config.sections.service_section import SERVICE_SETTINGS
 from daemon.config.settings import PREFIX, Settings, load_settings
 from workflows.errors import SettingsError
+from workflows.ids import DEFAULT_FEED
 
-DEFAULT = "default"
+DEFAULT = DEFAULT_FEED
 """Name of the feed and of the API that `BATCH_*` variables describe."""
 
 DEFAULT_FALLBACK = {"region": "UNKNOWN"}
@@ -44,34 +45,23 @@ class Configuration:
     variables: dict[str, str] = field(default_factory=dict)
     """Names of the settings that the environment gives, each with its variable."""
 
-    @property
-    def only_feed(self) -> str:
-        """Name of the one feed that is served.
+    def settings_by_feed(self) -> dict[str, Settings]:
+        """Return what `settings_of` gives for each feed, by its name.
 
         Raises:
-            SettingsError: there is more than one, or the one has a key that this version does not act upon.
+            SettingsError: a feed has a key that this version does not act upon.
         """
-        if len(self.feeds) > 1:
-            names = ", ".join(self.feeds)
-            raise SettingsError(
-                f"{self._name()}: has {len(self.feeds)} feeds ({names}), and this version serves one; keep one of them"
-            )
-        name, feed = next(iter(self.feeds.items()))
-        for each in NOT_SERVED_YET:
-            if getattr(feed, each) != FeedSection.model_fields[each].default:
-                key = FeedSection.model_fields[each].alias or each
-                place = self.origin(("feed", name, key))
-                raise SettingsError(f"{place}: feed.{name}.{key}: is not served by this version; take it out")
-        return name
+        for name, feed in self.feeds.items():
+            for each in NOT_SERVED_YET:
+                if getattr(feed, each) != FeedSection.model_fields[each].default:
+                    key = FeedSection.model_fields[each].alias or each
+                    place = self.origin(("feed", name, key))
+                    raise SettingsError(f"{place}: feed.{name}.{key}: is not served by this version; take it out")
+        return {name: self.settings_of(name) for name in self.feeds}
 
-    @property
-    def served(self) -> Settings:
-        """The settings of the one feed that is served.
-
-        Raises:
-            SettingsError: see `only_feed`.
-        """
-        return self.settings_of(self.only_feed)
+    def worker_processes(self) -> int:
+        """Return how many worker processes to run: never more than an API may have calls at once."""
+        return max(self.settings_of(name).worker_processes() for name in self.feeds)
 
     def settings_of(self, feed: str) -> Settings:
         """Return the settings of the service with those of one feed and of its API in their places.
@@ -101,9 +91,6 @@ class Configuration:
             if place in self.file.lines:
                 return f"{self.file.name}:{self.file.lines[place]}"
         return self.origin(("service", key)) if path[0] == "feed" and key in SERVICE_SETTINGS else "default"
-
-    def _name(self) -> str:
-        return self.file.name if self.file else "environment"
 
 
 def load_configuration(

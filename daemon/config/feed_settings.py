@@ -23,6 +23,11 @@ class FeedSettings(Settings):
         return BatchTerms(shape=self.shape(), feed=self.feed, api=self.api, config_sha256=self.config_sha256)
 
 
+def feed_of(settings: Settings) -> str:
+    """Return the name of the feed that settings are for; empty where no configuration file names it."""
+    return settings.feed if isinstance(settings, FeedSettings) else ""
+
+
 def check_used_columns(names: Iterable[str], settings: Settings) -> None:
     """Check that a file has all columns that the requests of its API are made of.
 

@@ -29,10 +29,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Found:
-    """What one pass brought up: batches to be started, and files to be taken once more."""
+    """What one pass brought up: batches to be started, and files to be taken once more; `claimed` counts all claims."""
 
     to_start: list[Receipt] = field(default_factory=list)
     to_take: list[Dropped] = field(default_factory=list)
+    claimed: int = 0
 
 
 class Leftovers:
@@ -69,6 +70,7 @@ class Leftovers:
                 if identity not in self._running and not in_hand(identity) and adopted < ADOPTED_PER_SCAN:
                     adopted += 1
                     self._adopt_or_log(identity, found)
+        found.claimed = len(present)
         for gone in self._running.keys() - present:
             del self._running[gone]
         return found

@@ -11,9 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from activities.disk.atomic_files import sweep
 from activities.registry.receipts import Receipt, Receipts
@@ -26,21 +24,25 @@ from daemon.intake.observe.entries import DUPLICATES, Dropped
 from daemon.intake.observe.queue import Queue
 from daemon.intake.presence import Presence
 from daemon.intake.recovery import Found, Leftovers
+from daemon.intake.shared_work import SharedWork
 from workflows.errors import BatchdError, TemporalUnreachable
 
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanReport:
-    """What one scan found. `lost` says why there is no inbox; `next_due_s` when the next scan can do more."""
+    """What one scan found. `lost` says why there is no inbox; `next_due_s` when the next scan can do more.
+
+    `claimed` counts the batches whose files lie in the inbox; -1 where that could not be seen.
+    """
 
     settling: int = 0
     held: int = 0
     left: int = 0
     queued: int = 0
     starting: int = 0
+    claimed: int = -1
     next_due_s: float | None = None
     lost: str | None = None
     inbox_id: tuple[int, int] | None = None
@@ -48,16 +50,28 @@ class ScanReport:
 
 
 class Intake:
-    """Works one inbox. Lives in one event loop; end it with `close`."""
+    """Works one inbox. Lives in one event loop; end it with `close`.
 
-    def __init__(self, settings: Settings, starter: Starter, *, clock: Callable[[], float] = time.monotonic) -> None:
+    With `takes_files` off it claims nothing new, and goes on only with what is claimed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        starter: Starter,
+        shared: SharedWork,
+        *,
+        takes_files: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
         self._inbox = settings.inbox.absolute()
         self._starter = starter
+        self._shared = shared
+        self._takes_files = takes_files
         self._clock = clock
         self._receipts = Receipts(settings.state_dir.absolute())
         self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(2 * settings.hashes_in_flight + 1, thread_name_prefix="intake")
         self._presence = Presence(settings)
         self._screening = Screening(settings)
         self._taking = Taking(settings, self._receipts, self._stopping)
@@ -71,16 +85,20 @@ class Intake:
         """Check the inbox and what is claimed, and go on with all of it. Never raises for a bad file or folder."""
         begun_s = time.monotonic()
         try:
-            if await self._in_thread(self._presence.note_folder):
+            if await self._shared.in_thread(self._presence.note_folder):
                 await self._forget_inbox()
-            await self._in_thread(self._presence.check_folders)
-            screened = await self._in_thread(self._screening.screen, self._clock(), self._queue)
-            found = await self._in_thread(self._leftovers.adopt, self._is_in_hand)
+            screened, found = await self._shared.in_thread(self._seen, self._clock())
         except OSError as error:
             return ScanReport(lost=self._presence.note_lost(error))
         self._presence.note_found()
         self._go_on(screened, found)
-        return self._report(screened, time.monotonic() - begun_s)
+        return self._report(screened, found, time.monotonic() - begun_s)
+
+    def _seen(self, now_s: float) -> tuple[Screened, Found]:
+        """Look at everything there is. Blocking."""
+        self._presence.check_folders()
+        screened = self._screening.screen(now_s, self._queue) if self._takes_files else Screened()
+        return screened, self._leftovers.adopt(self._is_in_hand)
 
     async def idle(self) -> None:
         """Wait until nothing goes on in the background; raise what killed any of it."""
@@ -96,7 +114,6 @@ class Intake:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.to_thread(self._pool.shutdown, wait=True)
 
     def _go_on(self, screened: Screened, found: Found) -> None:
         for dropped in screened.settled:
@@ -120,7 +137,9 @@ class Intake:
         return self._launches.has_room() and not self._stopping.is_set()
 
     async def _take(self, few: list[Dropped]) -> None:
-        for dropped, taken in await self._in_thread(self._taking.take_few, few):
+        async with self._shared.hashing:
+            results = await self._shared.in_thread(self._taking.take_few, few)
+        for dropped, taken in results:
             if isinstance(taken, Receipt):
                 self._launches.add(taken)
             elif isinstance(taken, Obstacle) and dropped.folder == self._inbox:
@@ -143,7 +162,7 @@ class Intake:
             try:
                 outcome = await self._starter.outcome(batch_id)
                 if outcome != "running":
-                    again = await self._in_thread(self._leftovers.act_on, batch_id, outcome)
+                    again = await self._shared.in_thread(self._leftovers.act_on, batch_id, outcome)
                     if again:
                         self._launches.add(again)
             except TemporalUnreachable:
@@ -157,9 +176,9 @@ class Intake:
         self._leftovers.clear()
         self._queue.clear()
         for folder in (self._settings.state_dir, self._receipts.folder, self._settings.inbox / DUPLICATES):
-            await self._in_thread(sweep, folder)
+            await self._shared.in_thread(sweep, folder)
 
-    def _report(self, screened: Screened, took_s: float) -> ScanReport:
+    def _report(self, screened: Screened, found: Found, took_s: float) -> ScanReport:
         due = [each for each in (screened.next_due_s, self._launches.retry_in_s) if each is not None]
         return ScanReport(
             settling=screened.settling,
@@ -167,10 +186,8 @@ class Intake:
             left=screened.left,
             queued=len(self._queue),
             starting=len(self._launches),
+            claimed=found.claimed,
             next_due_s=min(due, default=None),
             inbox_id=self._presence.inbox_id,
             took_s=took_s,
         )
-
-    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)

@@ -1,7 +1,8 @@
 """The sign of life of the daemon that works an inbox: a small file in the state folder, touched every two seconds.
 
-The lock on the inbox shows that a daemon exists; only this shows that it moves. What the file holds is also what is
-remembered of the inbox over a restart: one that was there before is missed, and never made anew in its place.
+Each feed that a configuration file names has one of its own. The lock on the inbox shows that a daemon exists; only
+this shows that it moves. What the file holds is also what is remembered of the inbox over a restart: one that was there
+before is missed, and never made anew in its place.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import os
 import socket
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 from activities.disk.atomic_files import replace_whole
 from activities.workspace import PROCESSING
+from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
 from daemon.intake.leader import is_watched
 
-FILE = "daemon.json"
 BEAT_S = 2.0
 SILENT_S = 10.0
 SILENT_ELSEWHERE_S = 60.0
@@ -61,7 +63,7 @@ class SignOfLife:
 
     def __init__(self, settings: Settings) -> None:
         self._inbox = settings.inbox.absolute()
-        self._path = settings.state_dir.absolute() / FILE
+        self._path = _path(settings)
         self._written = False
 
     def begin(self) -> None:
@@ -138,7 +140,7 @@ def watch_of(settings: Settings) -> Watch:
 def _read(settings: Settings) -> Sign | None:
     """Return the last sign that was given for this inbox."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        with (settings.state_dir / FILE).open("rb") as file:
+        with _path(settings).open("rb") as file:
             found = json.loads(file.read(MAX_FILE_BYTES))
         sign = Sign(
             pid=int(found["pid"]), host=str(found["host"]), inbox=str(found["inbox"]), mounted=bool(found["mounted"])
@@ -148,7 +150,12 @@ def _read(settings: Settings) -> Sign | None:
     return None
 
 
+def _path(settings: Settings) -> Path:
+    feed = feed_of(settings)
+    return settings.state_dir.absolute() / (f"daemon-{feed}.json" if feed else "daemon.json")
+
+
 def _silent_s(settings: Settings) -> float:
     with contextlib.suppress(OSError):
-        return abs(time.time() - (settings.state_dir / FILE).stat().st_mtime)
+        return abs(time.time() - _path(settings).stat().st_mtime)
     return float("inf")

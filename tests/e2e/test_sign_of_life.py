@@ -15,9 +15,9 @@ from batchctl_runner import BatchctlRunner
 from installation import Installation, eventually, users
 
 from daemon.config.settings import Settings
-from daemon.folders import prepare_folders
+from daemon.folders import prepare_inbox
 from daemon.intake.leader import Leadership
-from daemon.intake.sign_of_life import FILE, SignOfLife, check_inbox, was_worked, watch_of
+from daemon.intake.sign_of_life import SignOfLife, check_inbox, was_worked, watch_of
 
 Make = Callable[..., Installation]
 
@@ -67,26 +67,26 @@ def test_a_sign_that_was_removed_is_given_anew_and_none_before_its_time(settings
     sign.beat()
     assert not was_worked(settings)
     sign.begin()
-    (settings.state_dir / FILE).unlink()
+    (settings.state_dir / "daemon.json").unlink()
     sign.beat()
     assert was_worked(settings)
-    assert [each.name for each in settings.state_dir.iterdir()] == [FILE]
+    assert [each.name for each in settings.state_dir.iterdir()] == ["daemon.json"]
 
 
 @pytest.mark.parametrize("torn", [b"", b"[" * 5_000, b"[]", b'{"pid": "x"}', b"\xff"])
 def test_a_sign_that_cannot_be_read_is_none(settings: Settings, leadership: Leadership, torn: bytes) -> None:
     assert leadership.holds()
-    (settings.state_dir / FILE).write_bytes(torn)
+    (settings.state_dir / "daemon.json").write_bytes(torn)
     assert watch_of(settings).attendance == "watched"
 
 
 def test_an_inbox_is_made_at_the_first_start_and_missed_at_later_ones(settings: Settings) -> None:
     settings.inbox.rmdir()
-    prepare_folders(settings)
+    prepare_inbox(settings)
     assert settings.inbox.is_dir()
     SignOfLife(settings).begin()
     shutil.rmtree(settings.inbox)
-    prepare_folders(settings)
+    prepare_inbox(settings)
     assert not settings.inbox.exists()
 
 
@@ -127,7 +127,7 @@ def test_a_file_that_nobody_will_take_is_not_said_to_be_taken_next(runner: Batch
 def test_a_main_process_that_stands_still_is_seen_by_doctor_and_explain(installation: Make) -> None:
     site = installation(BATCH_SETTLE_S="0")
     service = site.batchd(BATCH_API_URL="http://127.0.0.1:1/")
-    sign = site.state_dir / FILE
+    sign = site.state_dir / "daemon.json"
     eventually(sign.exists, "a sign of life is given")
     first = sign.stat().st_mtime_ns
     eventually(lambda: sign.stat().st_mtime_ns > first, "it is given again")
@@ -148,7 +148,7 @@ def test_a_main_process_that_stands_still_is_seen_by_doctor_and_explain(installa
 
 def age(state_dir: Path, seconds: float) -> None:
     at = time.time() - seconds
-    os.utime(state_dir / FILE, (at, at))
+    os.utime(state_dir / "daemon.json", (at, at))
 
 
 def checks(site: Installation) -> dict[str, dict[str, str]]:

@@ -74,23 +74,23 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def test_a_folder_that_holds_things_of_others_keeps_its_mode(settings: Settings) -> None:
     settings.state_dir.mkdir(mode=0o755)
     (settings.state_dir / "report.txt").touch()
-    prepare_folders(settings)
+    prepare_folders(settings, {"": settings})
     assert mode(settings.state_dir) == "755"
     (settings.state_dir / "receipts").mkdir()
     settings.state_dir.chmod(0o1777)
-    prepare_folders(settings)
+    prepare_folders(settings, {"": settings})
     assert mode(settings.state_dir) == "1777"
 
 
 def test_only_the_state_folder_is_closed_and_never_opened(settings: Settings) -> None:
     before = os.umask(0o022)
     try:
-        prepare_folders(settings)
+        prepare_folders(settings, {"": settings})
     finally:
         os.umask(before)
     assert (mode(settings.state_dir), mode(settings.inbox)) == ("700", "755")
     settings.state_dir.chmod(0o500 | stat.S_IWUSR)
-    prepare_folders(settings)
+    prepare_folders(settings, {"": settings})
     assert mode(settings.state_dir) == "700"
 
 

@@ -15,7 +15,9 @@ from activities.file_source import file_source
 from activities.registry.receipts import Receipt, Receipts
 from daemon.config.settings import Settings
 from daemon.intake.dispatch import Outcome
+from daemon.intake.inboxes import watch
 from daemon.intake.scan import Intake, ScanReport
+from daemon.intake.shared_work import SharedWork
 from workflows.errors import TemporalUnreachable
 from workflows.models import BatchRef, Mode
 from workflows.models import Outcome as Ended
@@ -85,10 +87,12 @@ class Site:
         self.receipts = Receipts(self.state_dir)
         self.now_s = 1_000.0
         self.intakes: list[Intake] = []
+        self.shared: list[SharedWork] = []
         self.intake = self.new_intake()
 
     def new_intake(self) -> Intake:
-        self.intake = Intake(self.settings, self.temporal, clock=lambda: self.now_s)
+        self.shared.append(SharedWork(self.settings))
+        self.intake = Intake(self.settings, self.temporal, self.shared[-1], clock=lambda: self.now_s)
         self.intakes.append(self.intake)
         return self.intake
 
@@ -119,6 +123,8 @@ class Site:
     async def close(self) -> None:
         for each in self.intakes:
             await each.close()
+        for each in self.shared:
+            await each.close()
 
     def waiting(self) -> list[str]:
         return sorted(each.name for each in self.inbox.iterdir() if not each.is_dir())
@@ -132,6 +138,11 @@ class Site:
 
     def all_receipts(self) -> list[Receipt]:
         return list(self.receipts.newest_first())
+
+
+async def watched(site: Site, stop: asyncio.Event, on_ready: Callable[[], None] = lambda: None) -> None:
+    """Watch one inbox as the service does."""
+    await watch(site.settings, {"": site.settings}, lambda *_: site.temporal, stop, on_ready=on_ready)
 
 
 MakeSite = Callable[..., Site]

@@ -16,6 +16,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.adapter import BatchActivities
 from activities.api.client import ApiOptions, EnrichmentClient
 from activities.api.clients import UNNAMED, ApiClients
+from activities.feed_folders import FeedFolders, Folders
 from activities.memory_budget import WORKER_BYTES
 from activities.registry.receipts import Receipts
 from activities.stall_detector import StallDetector
@@ -33,14 +34,15 @@ class PageSite:
     def __init__(self, root: Path, csv: str | bytes | None = None, *, page_rows: int = 100_000) -> None:
         self.content = users(500).encode() if csv is None else csv.encode() if isinstance(csv, str) else csv
         self.id = batch_id(NAME.encode(), "key")
+        self.inbox, self.output_root, receipts = root / "inbox", root / "out", Receipts(root / "state")
+        folders = Folders(inbox=self.inbox, output_root=self.output_root)
         self.workspace = Workspace(
-            inbox=root / "inbox",
-            output_root=root / "out",
-            receipts=Receipts(root / "state"),
+            folders=FeedFolders({"": folders}, receipts),
+            receipts=receipts,
             api_url="http://127.0.0.1/",
             producer_version="0",
         )
-        self.workspace.output_root.mkdir(parents=True, exist_ok=True)
+        self.output_root.mkdir(parents=True, exist_ok=True)
         self.batch = BatchRef(id=self.id, csv=CsvOptions(), source=self._claimed())
         with self.workspace.source(self.batch) as source:
             self.pages = source.find_pages(Cursor(), page_rows=page_rows, max_pages=10).pages
@@ -50,7 +52,7 @@ class PageSite:
     @property
     def part(self) -> Path:
         """The part file of the first page."""
-        return self.workspace.output_root / f"batch-{self.id}" / ".part-000001"
+        return self.output_root / f"batch-{self.id}" / ".part-000001"
 
     @asynccontextmanager
     async def activities(
@@ -79,7 +81,7 @@ class PageSite:
         return asyncio.create_task(run())
 
     def _claimed(self) -> Source:
-        path = self.workspace.inbox / ".processing" / self.id / NAME
+        path = self.inbox / ".processing" / self.id / NAME
         path.parent.mkdir(parents=True)
         path.write_bytes(self.content)
         status = path.stat()

@@ -80,10 +80,10 @@ class Batch(PageSite):
 
     def filed(self) -> list[str]:
         """Where the source lies."""
-        return [str(each.parent.parent.relative_to(self.workspace.inbox)) for each in self.workspace.inbox.rglob(NAME)]
+        return [str(each.parent.parent.relative_to(self.inbox)) for each in self.inbox.rglob(NAME)]
 
     def manifest(self) -> dict[str, Any]:
-        path = self.workspace.output_root / f"batch-{self.id}" / "manifest.json"
+        path = self.output_root / f"batch-{self.id}" / "manifest.json"
         loaded: dict[str, Any] = json.loads(path.read_text())
         return loaded
 
@@ -191,7 +191,7 @@ async def test_a_reset_of_a_completed_batch_changes_nothing_of_its_end(client: C
         with suppress(WorkflowFailureError):
             await client.get_workflow_handle(handle.id).result()
     assert (batch.receipt, batch.manifest(), batch.filed()) == (receipt, manifest, filed)
-    assert not (batch.workspace.inbox / "failed").exists()
+    assert not (batch.inbox / "failed").exists()
 
 
 async def _reset(client: Client, handle: Handle) -> None:

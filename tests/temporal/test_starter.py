@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -33,7 +34,7 @@ def claimed(inode: int = 7, claimed_at: str = "2026-01-01T10:00:00.000+00:00") -
 
 def starter(client: Client, root: Path, name: str = "one") -> TemporalStarter:
     settings = Settings(inbox=root / name / "inbox", output_root=root / name / "out", task_queue="nobody")
-    return TemporalStarter(client, settings)
+    return TemporalStarter(client, settings, asyncio.Semaphore(1))
 
 
 async def test_a_start_that_is_asked_for_again_exists(client: Client, tmp_path: Path) -> None:

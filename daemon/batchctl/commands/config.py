@@ -124,7 +124,7 @@ def _warnings(configuration: Configuration) -> list[str]:
 
 def _not_served(configuration: Configuration) -> set[str]:
     try:
-        configuration.only_feed  # noqa: B018 - it is asked whether it can be served
+        configuration.settings_by_feed()
     except SettingsError as error:
         return {str(error)}
     return set()

@@ -11,6 +11,7 @@ import orjson
 from activities.api.rows import CallRow
 from activities.disk.fingerprint import Fingerprint
 from activities.source.source_file import Record, Rejected, SourceFile
+from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
 from daemon.intake.admit.candidate import Candidate, RuleContext
 from daemon.intake.admit.checks import mismatch, too_large, wrong_name
@@ -64,7 +65,7 @@ def first_rows(path: Path, settings: Settings, rows: int) -> FirstRows:
         found = source.find_pages(Cursor(), page_rows=rows, max_pages=1)
         records = source.read_page(found.pages[0]) if found.pages else []
         name = os.fsencode(path.name)
-        key = identity_key(settings.identity, name=name, sha256=source.sha256())
+        key = identity_key(settings.identity, name=name, sha256=source.sha256(), feed=feed_of(settings))
         dialect = source.dialect
     return FirstRows(
         file=path.name,

@@ -22,6 +22,7 @@ from activities.disk.errors import disk_errors
 from activities.disk.failpoints import failpoint
 from activities.manifest.identity_proof import COLLISION
 from activities.registry.receipts import Receipt, Receipts
+from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
 from workflows.errors import InvalidBatchId
 from workflows.ids import batch_id, checked_id, identity_key
@@ -44,6 +45,7 @@ class Identities:
 
     def __init__(self, settings: Settings, receipts: Receipts) -> None:
         self._policy = settings.identity
+        self._feed = feed_of(settings)
         self._receipts = receipts
         self.folder = settings.state_dir.absolute() / "identities"
 
@@ -53,7 +55,7 @@ class Identities:
         Raises:
             TransientError: a receipt cannot be read.
         """
-        key = identity_key(self._policy, name=name, sha256=sha256)
+        key = self._key(name, sha256)
         noted = _read(self._path(key)) if self._policy == "content" else None
         for identity, numbered in _candidates(name, key, noted):
             first = self._receipts.read(identity)
@@ -71,7 +73,7 @@ class Identities:
         found = self.identified(name, sha256)
         if self._policy != "content":
             return found
-        path = self._path(identity_key(self._policy, name=name, sha256=sha256))
+        path = self._path(self._key(name, sha256))
         with disk_errors(f"noting the identity of {found.id}"):
             make_folder(self.folder)
             noted = _read(path)
@@ -85,7 +87,10 @@ class Identities:
         if receipt.identity.key:
             return receipt.identity.key == key
         name = os.fsencode(receipt.source.file)
-        return identity_key(self._policy, name=name, sha256=receipt.source.sha256) == key.partition(COLLISION)[0]
+        return self._key(name, receipt.source.sha256) == key.partition(COLLISION)[0]
+
+    def _key(self, name: bytes, sha256: str) -> str:
+        return identity_key(self._policy, name=name, sha256=sha256, feed=self._feed)
 
     def _path(self, key: str) -> Path:
         return self.folder / hashlib.sha256(key.encode()).hexdigest()

@@ -41,7 +41,7 @@ class Queue:
         self._leftovers: set[Path] = set()
         self._number = 0
 
-    def __contains__(self, name: bytes) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self._names
 
     def __len__(self) -> int:

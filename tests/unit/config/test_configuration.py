@@ -100,8 +100,8 @@ def test_a_file_that_is_named_and_not_there_is_an_error_and_no_other_is_read(tmp
 
 def test_without_a_file_the_variables_are_today_s_settings_and_one_feed_and_api(tmp_path: Path) -> None:
     configuration = load_configuration(None, {})
-    assert configuration.service == Settings() == configuration.settings_of(configuration.only_feed)
-    assert configuration.only_feed == "default"
+    assert configuration.service == Settings() == configuration.settings_of("default")
+    assert list(configuration.settings_by_feed()) == ["default"]
     assert configuration.config_sha256 == ""
     assert api_spec_of("default", configuration.apis["default"]) == ApiSpec(
         name="default", url="http://127.0.0.1:3001/enrich", fallback={"region": "UNKNOWN"}
@@ -247,17 +247,16 @@ def test_the_hash_follows_what_the_file_says_and_neither_its_layout_nor_its_secr
     )
 
 
-def test_many_feeds_are_read_and_for_now_one_is_served(tmp_path: Path) -> None:
+def test_many_feeds_are_read_each_with_its_own_settings(tmp_path: Path) -> None:
     configuration = loaded(tmp_path, FULL + '[feed.second]\ninbox = "second"\n')
     assert list(configuration.feeds) == ["contacts", "second"]
-    with pytest.raises(SettingsError, match=r"batchd.toml: has 2 feeds \(contacts, second\).* serves one; keep one"):
-        _ = configuration.only_feed
+    assert [each.inbox.name for each in configuration.settings_by_feed().values()] == ["contacts", "second"]
 
 
 def test_a_key_that_is_not_acted_upon_is_refused_rather_than_ignored(tmp_path: Path) -> None:
     configuration = loaded(tmp_path, FULL + "skip_lines = 2\n")
     with pytest.raises(SettingsError, match=r"batchd.toml:33: feed.contacts.skip_lines: is not served"):
-        _ = configuration.only_feed
+        configuration.settings_by_feed()
 
 
 def test_those_who_call_no_api_need_not_read_its_secrets(tmp_path: Path) -> None:
@@ -265,4 +264,4 @@ def test_those_who_call_no_api_need_not_read_its_secrets(tmp_path: Path) -> None
     (tmp_path / "people.key").unlink()
     with pytest.raises(WrongConfiguration, match=r"batchd.toml:10: .*people.key cannot be read"):
         load_configuration(path, {})
-    assert load_configuration(path, {}, files=False).only_feed == "contacts"
+    assert load_configuration(path, {}, files=False).settings_by_feed()

@@ -17,7 +17,7 @@ APIS = sorted((ROOT / "dummy-data" / "apis").glob("*.toml"))
 
 @pytest.mark.parametrize("path", APIS, ids=lambda path: path.stem)
 def test_each_section_of_the_demo_loads_and_its_file_has_the_columns_it_needs(path: Path) -> None:
-    settings = load_configuration(path, {}).served
+    settings = next(iter(load_configuration(path, {}).settings_by_feed().values()))
     with SourceFile.open(path.with_suffix(".csv"), settings.shape().csv) as source:
         check_used_columns(source.dialect.columns, settings)
 

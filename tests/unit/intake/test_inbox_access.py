@@ -11,7 +11,7 @@ from batchctl_runner import BatchctlRunner
 from intake_site import events
 
 from daemon.config.settings import Settings
-from daemon.folders import prepare_folders
+from daemon.folders import prepare_inbox
 from daemon.intake.observe import inbox_access
 from daemon.intake.observe.inbox_access import cannot_be_claimed, check_own_folders, weakness
 from daemon.intake.observe.writing import hidden_by
@@ -53,12 +53,12 @@ def test_a_folder_of_ours_that_a_volume_gave_to_a_group_is_closed_at_the_start(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    prepare_folders(settings)
+    prepare_inbox(settings)
     settings.inbox.chmod(0o3770)
     for folder in (settings.inbox / name for name in NAMES):
         folder.chmod(0o2770)
     assert weakness(settings.inbox)
-    prepare_folders(settings)
+    prepare_inbox(settings)
     assert [(settings.inbox / name).stat().st_mode & 0o7777 for name in NAMES] == [0o2750] * len(NAMES)
     assert len(events(caplog, "access.restricted")) == len(NAMES)
     assert events(caplog, "inbox.unprotected") == []
@@ -67,11 +67,11 @@ def test_a_folder_of_ours_that_a_volume_gave_to_a_group_is_closed_at_the_start(
 def test_a_folder_of_ours_that_cannot_be_closed_is_a_warning_and_no_end(
     settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare_folders(settings)
+    prepare_inbox(settings)
     settings.inbox.chmod(0o3770)
     (settings.inbox / ".processing").chmod(0o770)
     monkeypatch.setattr(Path, "chmod", lambda *_, **__: None)  # as on a mount that gives all files one mode
-    prepare_folders(settings)
+    prepare_inbox(settings)
     [unprotected] = events(caplog, "inbox.unprotected")
     assert "others may write" in unprotected["why"]
 
@@ -80,10 +80,10 @@ def test_a_shared_inbox_without_the_sticky_bit_is_a_warning_at_the_start(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    prepare_folders(settings)
+    prepare_inbox(settings)
     assert events(caplog, "inbox.unprotected") == []
     settings.inbox.chmod(0o2770)
-    prepare_folders(settings)
+    prepare_inbox(settings)
     [unprotected] = events(caplog, "inbox.unprotected")
     assert f"chmod +t {settings.inbox}" in unprotected["todo"]
 

@@ -10,10 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from intake_site import CSV, PATIENCE_S, MakeSite, events, until
+from intake_site import CSV, PATIENCE_S, MakeSite, events, until, watched
 
 from daemon.intake.leader import Leadership, is_watched
-from daemon.intake.loop import watch
 
 
 async def test_two_daemons_without_a_lock_never_start_a_file_twice_nor_lose_one(make_site: MakeSite) -> None:
@@ -37,10 +36,10 @@ async def test_only_one_of_two_daemons_works_and_the_other_takes_over(
     caplog.set_level(logging.INFO)
     site = make_site(settle_s=0.05, rescan_s=0.2)
     stops = [asyncio.Event(), asyncio.Event()]
-    first = asyncio.create_task(watch(site.settings, site.temporal, stops[0]))
+    first = asyncio.create_task(watched(site, stops[0]))
     await until(lambda: is_watched(site.inbox), "the first leads")
     ready = asyncio.Event()
-    second = asyncio.create_task(watch(site.settings, site.temporal, stops[1], on_ready=ready.set))
+    second = asyncio.create_task(watched(site, stops[1], on_ready=ready.set))
     await asyncio.wait_for(ready.wait(), 10)
     await until(lambda: events(caplog, "inbox.standby"), "the second stands by")
     site.drop("one.csv", CSV + b"1,x\n")
@@ -114,7 +113,7 @@ async def test_a_lost_inbox_is_told_of_once_and_never_made_again(
 async def test_an_inbox_that_is_replaced_under_the_daemon_is_worked_on(make_site: MakeSite) -> None:
     site = make_site(settle_s=0.05, rescan_s=0.3)
     stop, ready = asyncio.Event(), asyncio.Event()
-    running = asyncio.create_task(watch(site.settings, site.temporal, stop, on_ready=ready.set))
+    running = asyncio.create_task(watched(site, stop, on_ready=ready.set))
     await asyncio.wait_for(ready.wait(), 10)
     for number in range(3):
         site.inbox.rename(site.inbox.with_name(f"old-{number}"))
@@ -129,7 +128,7 @@ async def test_an_inbox_that_is_replaced_under_the_daemon_is_worked_on(make_site
 async def test_with_events_switched_off_a_file_is_found_by_the_rescan(make_site: MakeSite) -> None:
     site = make_site(settle_s=0.05, rescan_s=0.2, watch_events=False)
     stop = asyncio.Event()
-    running = asyncio.create_task(watch(site.settings, site.temporal, stop))
+    running = asyncio.create_task(watched(site, stop))
     site.drop("users.csv")
     await until(lambda: site.temporal.started, "the file is started")
     stop.set()
@@ -141,7 +140,7 @@ async def test_many_files_dropped_while_the_daemon_is_stopped_are_each_one_batch
     for number in range(500):
         site.drop(f"users-{number}.csv", CSV + b"%d,x\n" % number)
     stop = asyncio.Event()
-    running = asyncio.create_task(watch(site.settings, site.temporal, stop))
+    running = asyncio.create_task(watched(site, stop))
     await until(lambda: len(site.temporal.started) == 500, "all are started", 60)
     stop.set()
     await running
@@ -156,7 +155,7 @@ async def test_20_000_files_dropped_while_the_daemon_is_stopped_are_each_one_bat
     for number in range(20_000):
         site.drop(f"users-{number}.csv", CSV + b"%d,x\n" % number)
     stop = asyncio.Event()
-    running = asyncio.create_task(watch(site.settings, site.temporal, stop))
+    running = asyncio.create_task(watched(site, stop))
     await until(lambda: len(site.temporal.started) == 20_000, "all are started", 1_500)
     stop.set()
     await running

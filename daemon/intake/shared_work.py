@@ -1,0 +1,37 @@
+"""What the inboxes of one process share: its threads, and how much they hash and start at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from daemon.config.settings import Settings
+
+MOST_THREADS = 1_024
+"""Made as they are needed and used again; an inbox on a dead network mount holds on to a few."""
+
+INBOXES_AT_ONCE = 4
+"""As much is hashed at once as this many inboxes do alone, so that one whose disk hangs does not hold up the others."""
+
+T = TypeVar("T")
+
+
+class SharedWork:
+    """Threads and limits for any number of intakes. Lives in one event loop; end it with `close`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="intake")
+        self.hashing = asyncio.Semaphore(INBOXES_AT_ONCE * 2 * settings.hashes_in_flight)
+        self.starting = asyncio.Semaphore(settings.starts_in_flight)
+
+    async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a blocking function in a thread; the log lines it writes name the same feed as the caller's."""
+        run = contextvars.copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(self._pool, run, function, *arguments)
+
+    async def close(self) -> None:
+        """Wait for the threads that still run."""
+        await asyncio.to_thread(self._pool.shutdown, wait=True)
