@@ -1,0 +1,120 @@
+"""Inboxes of many feeds in one process: each its own, and feeds come, change and go while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from intake_site import CSV, FakeTemporal, until
+
+from activities.feed_folders import FeedFolders, Folders
+from activities.registry.receipts import Receipts
+from daemon.config.feed_settings import FeedSettings
+from daemon.config.settings import Settings
+from daemon.intake.inboxes import Inboxes
+from workflows.api_spec import ApiSpec
+from workflows.ids import batch_id, identity_key
+from workflows.models import BatchRef, CsvOptions
+from workflows.state import BatchRequest
+
+
+def feed(root: Path, name: str, inbox: str = "") -> FeedSettings:
+    folder = root / (inbox or name)
+    folder.mkdir(exist_ok=True)
+    service = Settings(inbox=folder, state_dir=root / "state", output_root=root, settle_s=0.05, rescan_s=0.1)
+    api = ApiSpec(name="people", url="http://127.0.0.1/")
+    return FeedSettings.model_construct(**dict(service), feed=name, api=api, config_sha256="0")
+
+
+@asynccontextmanager
+async def running(root: Path, temporal: FakeTemporal, *names: str) -> AsyncIterator[Inboxes]:
+    (root / "state").mkdir()
+    feeds = {name: feed(root, name) for name in names}
+    inboxes, stop, ready = Inboxes(next(iter(feeds.values())), lambda *_: temporal), asyncio.Event(), asyncio.Event()
+    task = asyncio.create_task(inboxes.run(feeds, stop, on_ready=ready.set))
+    await asyncio.wait_for(ready.wait(), 20)
+    yield inboxes
+    stop.set()
+    await task
+
+
+def started(temporal: FakeTemporal) -> dict[str, BatchRequest]:
+    """The batches that were started, by feed."""
+    return {each.feed: each for each in temporal.started.values()}
+
+
+async def test_the_same_file_in_two_feeds_is_two_batches_and_again_in_one_a_duplicate(tmp_path: Path) -> None:
+    temporal = FakeTemporal()
+    async with running(tmp_path, temporal, "contacts", "orders", "default"):
+        for name in ("contacts", "orders", "default"):
+            (tmp_path / name / "users.csv").write_bytes(CSV)
+        await until(lambda: len(temporal.started) == 3, "each feed starts its own")
+        (tmp_path / "orders" / "users.csv").write_bytes(CSV)
+        await until(lambda: list((tmp_path / "orders" / "duplicates").glob("*.receipt.json")), "a duplicate")
+    assert len(temporal.started) == 3
+    by_feed = started(temporal)
+    source = by_feed["contacts"].source
+    for name, batch in by_feed.items():
+        key = identity_key("name+content", name=b"users.csv", sha256=source.sha256, feed=name)
+        assert (batch.identity.key, batch.id) == (key, batch_id(b"users.csv", key))
+    assert by_feed["default"].id == "users-06cdc6d480df", "that of the same file without a configuration file"
+    assert not list((tmp_path / "contacts" / "duplicates").iterdir())
+    receipts = Receipts(tmp_path / "state")
+    assert {each.terms.feed: Path(each.inbox).name for each in receipts.newest_first() if each.terms} == {
+        name: name for name in by_feed
+    }
+
+
+async def test_feeds_that_come_are_worked_and_what_waits_in_the_folder_of_one_that_went_stays(tmp_path: Path) -> None:
+    temporal = FakeTemporal()
+    async with running(tmp_path, temporal, "contacts") as inboxes:
+        await inboxes.apply({"orders": feed(tmp_path, "orders")})
+        (tmp_path / "contacts" / "users.csv").write_bytes(CSV)
+        (tmp_path / "orders" / "users.csv").write_bytes(CSV)
+        await until(lambda: temporal.started, "the new feed is worked")
+        await asyncio.sleep(0.5)  # five scans of a feed that is there
+        assert set(started(temporal)) == {"orders"}
+        assert (tmp_path / "contacts" / "users.csv").read_bytes() == CSV
+        await inboxes.apply({"contacts": feed(tmp_path, "contacts")})
+        await until(lambda: set(started(temporal)) == {"contacts", "orders"}, "it is worked once the feed is back")
+
+
+async def test_what_is_claimed_of_a_feed_that_goes_is_started_and_looked_after(tmp_path: Path) -> None:
+    temporal = FakeTemporal()
+    temporal.reachable = False
+    async with running(tmp_path, temporal, "contacts") as inboxes:
+        (tmp_path / "contacts" / "users.csv").write_bytes(CSV)
+        await until(lambda: temporal.asked, "the file is claimed")
+        await inboxes.apply({"orders": feed(tmp_path, "orders")})
+        temporal.reachable = True
+        await until(lambda: "contacts" in started(temporal), "its batch is started all the same")
+
+
+async def test_a_feed_whose_inbox_changes_leaves_the_old_one_alone(tmp_path: Path) -> None:
+    temporal = FakeTemporal()
+    async with running(tmp_path, temporal, "contacts") as inboxes:
+        await inboxes.apply({"contacts": feed(tmp_path, "contacts", inbox="elsewhere")})
+        (tmp_path / "elsewhere" / "new.csv").write_bytes(CSV)
+        (tmp_path / "contacts" / "old.csv").write_bytes(CSV)
+        await until(lambda: temporal.started, "the new inbox is worked")
+        await asyncio.sleep(0.5)
+        assert [each.source.name for each in temporal.started.values()] == ["new.csv"]
+
+
+async def test_a_worker_finds_the_folders_of_a_batch_by_its_receipt_and_then_by_the_configuration(
+    tmp_path: Path,
+) -> None:
+    temporal = FakeTemporal()
+    async with running(tmp_path, temporal, "contacts"):
+        (tmp_path / "contacts" / "users.csv").write_bytes(CSV)
+        await until(lambda: temporal.started, "it is started")
+    [request] = temporal.started.values()
+    batch = BatchRef(id=request.id, source=request.source, csv=CsvOptions(), feed="contacts")
+    configured = Folders(inbox=tmp_path / "moved", output_root=tmp_path / "out")
+    receipts = Receipts(tmp_path / "state")
+    assert FeedFolders({"contacts": configured}, receipts).of(batch).inbox == tmp_path / "contacts"
+    assert FeedFolders({}, receipts).of(batch).output_root == tmp_path
+    (tmp_path / "contacts").rename(tmp_path / "moved")
+    assert FeedFolders({"contacts": configured}, receipts).of(batch) == configured
