@@ -57,7 +57,10 @@ class Configuration:
                     key = FeedSection.model_fields[each].alias or each
                     place = self.origin(("feed", name, key))
                     raise SettingsError(f"{place}: feed.{name}.{key}: is not served by this version; take it out")
-        return {name: self.settings_of(name) for name in self.feeds}
+        inboxes: dict[str, dict[str, str]] = {}
+        for name, feed in self.feeds.items():
+            inboxes.setdefault(os.path.realpath(feed.inbox), {})[name] = feed.pattern
+        return {name: self._settings(name, patterns) for patterns in inboxes.values() for name in patterns}
 
     def worker_processes(self) -> int:
         """Return how many worker processes to run: never more than an API may have calls at once."""
@@ -68,6 +71,12 @@ class Configuration:
 
         Of several rates `api_rate` has the lowest; an address is its template.
         """
+        inbox = os.path.realpath(self.feeds[feed].inbox)
+        same = {name: each.pattern for name, each in self.feeds.items() if os.path.realpath(each.inbox) == inbox}
+        return self._settings(feed, same)
+
+    def _settings(self, feed: str, patterns: Mapping[str, str]) -> Settings:
+        """Return `settings_of` a feed; `patterns` are those of all feeds with its inbox."""
         if self.file is None:
             return self.service
         section, api = self.feeds[feed], self.apis[self.feeds[feed].api]
@@ -76,6 +85,7 @@ class Configuration:
         values["api_url"] = api.url
         values["api_rate"] = min((each.calls / each.per_s for each in api.rate), default=0.0)
         values |= {"feed": feed, "api": api_spec_of(section.api, api), "config_sha256": self.config_sha256}
+        values["beside"] = {name: pattern for name, pattern in patterns.items() if name != feed}
         given = self.service.model_fields_set
         return FeedSettings.model_construct(_fields_set=given, **{**dict(self.service), **values})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from activities.api.mapping.request_plan import RequestPlan
 from daemon.config.settings import Settings
@@ -17,6 +17,8 @@ class FeedSettings(Settings):
     feed: str
     api: ApiSpec
     config_sha256: str
+    beside: Mapping[str, str] = {}
+    """Feeds that have the same inbox, each with its pattern: their files and claims are none of this one's."""
 
     def terms(self) -> BatchTerms:
         """Return all that a batch keeps from its claim to its end."""
@@ -44,3 +46,8 @@ def check_used_columns(names: Iterable[str], settings: Settings) -> None:
             f"the header lacks the column(s) {', '.join(map(printable, missing))} that requests to the API {api.name} "
             f"are made of; add them, or correct url, vars, body or bulk in [api.{api.name}]"
         )
+
+
+def feeds_beside(settings: Settings) -> Mapping[str, str]:
+    """Return the feeds that have the same inbox, each with its pattern."""
+    return settings.beside if isinstance(settings, FeedSettings) else {}

@@ -14,6 +14,7 @@ from typing import Any
 
 from daemon.config.settings import Settings
 from daemon.intake.dispatch import Starter
+from daemon.intake.leader import Leadership
 from daemon.intake.loop import InboxLoop
 from daemon.intake.observe.watcher import Watcher
 from daemon.intake.shared_work import SharedWork
@@ -46,6 +47,7 @@ class Inboxes:
         self._watcher = Watcher(longest_pause_s=service.rescan_s)
         self._loops: dict[str, InboxLoop] = {}
         self._of_gone_feeds: dict[Path, InboxLoop] = {}
+        self._leaderships: dict[Path, Leadership] = {}
         self._tasks: dict[InboxLoop, asyncio.Task[None]] = {}
         self._changing = asyncio.Lock()
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -81,15 +83,15 @@ class Inboxes:
             back = [self._of_gone_feeds.pop(each) for each in inboxes & self._of_gone_feeds.keys()]
             await asyncio.gather(*(self._end(loop) for loop in back))
             for loop in ended:
-                if loop.settings.inbox.absolute() not in inboxes:
-                    inbox = loop.settings.inbox.absolute()
-                    self._of_gone_feeds[inbox] = self._begin(loop.settings, takes_files=False)
+                if loop.inbox not in inboxes:
+                    self._of_gone_feeds[loop.inbox] = self._begin(loop.settings, takes_files=False)
             for name in feeds.keys() - self._loops.keys():
                 self._loops[name] = self._begin(feeds[name])
 
     def _begin(self, settings: Settings, *, takes_files: bool = True) -> InboxLoop:
-        starter = self._starter_of(settings, self._shared.starting)
-        loop = InboxLoop(settings, starter, self._watcher, self._shared, takes_files=takes_files)
+        starter, inbox = self._starter_of(settings, self._shared.starting), settings.inbox.absolute()
+        leadership = self._leaderships.setdefault(inbox, Leadership(inbox))
+        loop = InboxLoop(settings, starter, leadership, self._watcher, self._shared, takes_files=takes_files)
         self._tasks[loop] = asyncio.create_task(self._kept(loop))
         return loop
 
@@ -101,9 +103,10 @@ class Inboxes:
                 self._crash.set_exception(error)
         finally:
             self._tasks.pop(loop, None)
-            inbox = loop.settings.inbox.absolute()
-            if self._of_gone_feeds.get(inbox) is loop:
-                del self._of_gone_feeds[inbox]
+            if self._of_gone_feeds.get(loop.inbox) is loop:
+                del self._of_gone_feeds[loop.inbox]
+            if all(each.inbox != loop.inbox for each in self._tasks):
+                self._leaderships.pop(loop.inbox).release()
 
     async def _end(self, loop: InboxLoop) -> None:
         """End a loop at once: a scan that hangs, on a dead network mount say, must not hold up the others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 from activities.disk.file_lock import FileLock, is_locked
@@ -15,11 +16,12 @@ logger = logging.getLogger(__name__)
 
 
 class Leadership:
-    """The right to work one inbox."""
+    """The right to work one inbox, for all feeds of this process that have it. Safe to use from many threads."""
 
     def __init__(self, inbox: Path) -> None:
         self._inbox = inbox.absolute()
         self._lock = FileLock(self._inbox / PROCESSING / LOCK, warn_unlocked=_warn_unlocked)
+        self._alone = threading.Lock()
 
     def holds(self) -> bool:
         """Return whether this process leads, and try to where it does not. A lock in a folder that is gone is none.
@@ -27,15 +29,17 @@ class Leadership:
         Raises:
             OSError: the inbox is missing or cannot be written.
         """
-        if self._lock.held and not self._lock.is_in_place():
-            self.release()
-        if not self._lock.held:
-            make_in(self._inbox, PROCESSING)
-        return self._lock.acquire()
+        with self._alone:
+            if self._lock.held and not self._lock.is_in_place():
+                self._lock.release()
+            if not self._lock.held:
+                make_in(self._inbox, PROCESSING)
+            return self._lock.acquire()
 
     def release(self) -> None:
         """Let another one lead; a second call does nothing."""
-        self._lock.release()
+        with self._alone:
+            self._lock.release()
 
 
 def is_watched(inbox: Path) -> bool | None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
@@ -36,6 +37,7 @@ class InboxLoop:
         self,
         settings: Settings,
         starter: Starter,
+        leadership: Leadership,
         watcher: Watcher,
         shared: SharedWork,
         *,
@@ -47,7 +49,7 @@ class InboxLoop:
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
         self._intake = Intake(settings, starter, shared, takes_files=takes_files)
-        self._leadership = Leadership(settings.inbox)
+        self._leadership = leadership
         self._watcher = watcher
         self._shared = shared
         self._watched_id: tuple[int, int] | None = None
@@ -62,9 +64,13 @@ class InboxLoop:
         try:
             await self._work()
         finally:
-            self._watcher.forget(self.settings.inbox.absolute())
+            self._watcher.forget(self._wake)
             await self._intake.close()
-            self._leadership.release()
+
+    @property
+    def inbox(self) -> Path:
+        """The absolute path of the inbox."""
+        return self.settings.inbox.absolute()
 
     def stop(self) -> None:
         """Let `run` end after the scan it is at."""
@@ -136,7 +142,7 @@ class InboxLoop:
             self._watched_id = report.inbox_id
             await self._shared.in_thread(self._give_sign, self._sign.begin)
             if self.settings.watch_events:
-                self._watcher.follow(self.settings.inbox.absolute(), self._wake)
+                self._watcher.follow(self.inbox, self._wake)
 
     async def _rest(self, report: ScanReport) -> None:
         await self._pause(min(self.settings.rescan_s, max(SHORTEST_GAP_S, SCAN_SHARE * report.took_s)))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
+from daemon.config.feed_settings import feeds_beside
 from daemon.config.settings import Settings
 from daemon.intake.admit.checked_moves import SET_ASIDE, give_back, set_aside_id
 from daemon.intake.dispatch import Outcome
@@ -49,12 +50,15 @@ class Leftovers:
         self._running: dict[str, None] = {}
         self._turn: deque[str] = deque()
         self._logged: set[bytes] = set()
+        self._beside = feeds_beside(settings)
+        self._of_other_feeds: set[str] = set()
 
     def clear(self) -> None:
         """Forget what was seen: another inbox stands there now."""
         self._running.clear()
         self._turn.clear()
         self._logged.clear()
+        self._of_other_feeds.clear()
 
     def adopt(self, in_hand: Callable[[str], bool]) -> Found:
         """Find what has to be gone on with and is not `in_hand`. Reads only what it has not seen before."""
@@ -64,13 +68,13 @@ class Leftovers:
         with contextlib.suppress(FileNotFoundError):
             for entry in entries(self._folder, lambda name: not name.startswith(b".")):
                 identity = self._identity(entry)
-                if identity is None:
+                if identity is None or identity in self._of_other_feeds:
                     continue
                 present.add(identity)
                 if identity not in self._running and not in_hand(identity) and adopted < ADOPTED_PER_SCAN:
                     adopted += 1
                     self._adopt_or_log(identity, found)
-        found.claimed = len(present)
+        found.claimed = len(present - self._of_other_feeds)
         for gone in self._running.keys() - present:
             del self._running[gone]
         return found
@@ -112,6 +116,8 @@ class Leftovers:
         receipt = self._receipts.read(identity)
         if receipt is None:
             self._adopt_without_receipt(self._folder / identity, found)
+        elif receipt.terms and receipt.terms.feed in self._beside:
+            self._of_other_feeds.add(identity)
         elif receipt.state == "claimed":
             # Also where its file is gone: the workflow then fails by name, which is better than silence.
             found.to_start.append(receipt)
@@ -127,6 +133,8 @@ class Leftovers:
             each.name for each in there if self._names.kind(each.name) == "marker"
         }
         files = [each for each in there if each.name not in markers]
+        if any(self._names.is_of_another_feed(each.name) for each in files):
+            return
         if len(files) == 1 and files[0].kind == "file":
             found.to_take.append(Dropped(name=files[0].name, folder=folder, fingerprint=files[0].fingerprint))
         elif files:

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from activities.disk.fingerprint import Fingerprint
 from activities.file_source import ARCHIVE, FAILED
 from activities.workspace import PROCESSING
+from daemon.config.feed_settings import feeds_beside
 from daemon.config.settings import Settings
 from workflows.ids import displayed
 
@@ -104,6 +105,8 @@ class Names:
 
     def __init__(self, settings: Settings) -> None:
         self._pattern = re.compile(fnmatch.translate(settings.pattern), re.IGNORECASE)
+        patterns_beside = "|".join(map(fnmatch.translate, feeds_beside(settings).values()))
+        self._of_others = re.compile(patterns_beside, re.IGNORECASE) if patterns_beside else None
         before, _, after = settings.ready_marker.partition("{name}")
         self._marked = bool(settings.ready_marker)
         self._before, self._after = before.encode(), after.encode()
@@ -116,7 +119,13 @@ class Names:
             return "marker"
         if name.startswith(b".") or name.lower().endswith(UNFINISHED):
             return "ignored"
-        return "wanted" if self._matches(name) else "mismatch"
+        if self._matches(name):
+            return "wanted"
+        return "ignored" if self.is_of_another_feed(name) else "mismatch"
+
+    def is_of_another_feed(self, name: bytes) -> bool:
+        """Return whether a feed that has the same inbox takes this name."""
+        return self._of_others is not None and self._of_others.fullmatch(displayed(name)) is not None
 
     def marker_of(self, name: bytes) -> bytes | None:
         """Return the name of the ready marker that `name` needs; None where none is needed."""

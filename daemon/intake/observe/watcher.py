@@ -32,14 +32,14 @@ class Watcher:
 
     def __init__(self, *, longest_pause_s: float) -> None:
         self._longest_pause_s = longest_pause_s
-        self._wakes: dict[str, asyncio.Event] = {}
+        self._folders: dict[asyncio.Event, str] = {}
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._warned = False
 
     def follow(self, folder: Path, wake: asyncio.Event) -> None:
         """Set `wake` at what happens in the folder that stands at this path now; called again, watch anew."""
-        self._wakes[str(folder)] = wake
+        self._folders[wake] = str(folder)
         self._changed.set()
         if self._task is None:
             self._task = asyncio.create_task(self._keep_watching())
@@ -47,9 +47,9 @@ class Watcher:
         for seconds in IN_PLACE_S:
             loop.call_later(seconds, wake.set)
 
-    def forget(self, folder: Path) -> None:
-        """Follow a folder no more; one that is not followed is no error."""
-        if self._wakes.pop(str(folder), None):
+    def forget(self, wake: asyncio.Event) -> None:
+        """Set `wake` no more; one that follows nothing is no error."""
+        if self._folders.pop(wake, None):
             self._changed.set()
 
     async def stop(self) -> None:
@@ -79,7 +79,7 @@ class Watcher:
 
     async def _watch(self, changed: asyncio.Event) -> None:
         """Watch the folders that are there until others are to be followed; where none is, until one may be."""
-        folders = [each for each in self._wakes if os.access(each, os.R_OK | os.X_OK)]
+        folders = [each for each in {*self._folders.values()} if os.access(each, os.R_OK | os.X_OK)]
         if not folders:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), self._longest_pause_s)
@@ -94,14 +94,13 @@ class Watcher:
         )
         async with contextlib.aclosing(changes):
             async for some in changes:
-                for folder in {os.path.dirname(path) for _, path in some}:  # noqa: PTH120 - no object for each event
-                    if wake := self._wakes.get(folder):
+                touched = {os.path.dirname(path) for _, path in some}  # noqa: PTH120 - no object for each event
+                for wake, folder in self._folders.items():
+                    if folder in touched:
                         wake.set()
-                    else:
-                        self._wake_all()
 
     def _wake_all(self) -> None:
-        for wake in self._wakes.values():
+        for wake in self._folders:
             wake.set()
 
     def _log(self, error: Exception) -> None:

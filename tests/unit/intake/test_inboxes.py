@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from intake_site import CSV, FakeTemporal, until
 
@@ -20,12 +21,12 @@ from workflows.models import BatchRef, CsvOptions
 from workflows.state import BatchRequest
 
 
-def feed(root: Path, name: str, inbox: str = "") -> FeedSettings:
+def feed(root: Path, name: str, inbox: str = "", **values: Any) -> FeedSettings:
     folder = root / (inbox or name)
     folder.mkdir(exist_ok=True)
     service = Settings(inbox=folder, state_dir=root / "state", output_root=root, settle_s=0.05, rescan_s=0.1)
     api = ApiSpec(name="people", url="http://127.0.0.1/")
-    return FeedSettings.model_construct(**dict(service), feed=name, api=api, config_sha256="0")
+    return FeedSettings.model_construct(**{**dict(service), **values}, feed=name, api=api, config_sha256="0")
 
 
 @asynccontextmanager
@@ -45,6 +46,11 @@ def started(temporal: FakeTemporal) -> dict[str, BatchRequest]:
     return {each.feed: each for each in temporal.started.values()}
 
 
+def duplicates(root: Path) -> list[str]:
+    """The inboxes that have set files aside as duplicates."""
+    return [each.parent.parent.name for each in root.glob("*/duplicates/*.receipt.json")]
+
+
 async def test_the_same_file_in_two_feeds_is_two_batches_and_again_in_one_a_duplicate(tmp_path: Path) -> None:
     temporal = FakeTemporal()
     async with running(tmp_path, temporal, "contacts", "orders", "default"):
@@ -60,7 +66,7 @@ async def test_the_same_file_in_two_feeds_is_two_batches_and_again_in_one_a_dupl
         key = identity_key("name+content", name=b"users.csv", sha256=source.sha256, feed=name)
         assert (batch.identity.key, batch.id) == (key, batch_id(b"users.csv", key))
     assert by_feed["default"].id == "users-06cdc6d480df", "that of the same file without a configuration file"
-    assert not list((tmp_path / "contacts" / "duplicates").iterdir())
+    assert duplicates(tmp_path) == ["orders"]
     receipts = Receipts(tmp_path / "state")
     assert {each.terms.feed: Path(each.inbox).name for each in receipts.newest_first() if each.terms} == {
         name: name for name in by_feed
@@ -101,6 +107,31 @@ async def test_a_feed_whose_inbox_changes_leaves_the_old_one_alone(tmp_path: Pat
         await until(lambda: temporal.started, "the new inbox is worked")
         await asyncio.sleep(0.5)
         assert [each.source.name for each in temporal.started.values()] == ["new.csv"]
+
+
+async def test_feeds_that_share_an_inbox_by_their_patterns_take_each_its_own_files(tmp_path: Path) -> None:
+    temporal = FakeTemporal()
+    async with running(tmp_path, temporal, "first") as inboxes:
+        shared = {"a": "a*.csv", "b": "b*.csv"}
+        await inboxes.apply(
+            {
+                name: feed(
+                    tmp_path,
+                    name,
+                    inbox="shared",
+                    pattern=pattern,
+                    beside={each: of for each, of in shared.items() if each != name},
+                )
+                for name, pattern in shared.items()
+            }
+        )
+        for name in ("a1.csv", "b1.csv", "c1.csv"):
+            (tmp_path / "shared" / name).write_bytes(CSV)
+        await until(lambda: len(temporal.started) == 2, "both are started")
+        await asyncio.sleep(0.5)
+    assert {each.source.name: each.feed for each in temporal.started.values()} == {"a1.csv": "a", "b1.csv": "b"}
+    assert len(temporal.asked) == 2, "neither starts the other's"
+    assert (tmp_path / "shared" / "c1.csv").exists()
 
 
 async def test_a_worker_finds_the_folders_of_a_batch_by_its_receipt_and_then_by_the_configuration(

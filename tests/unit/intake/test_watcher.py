@@ -51,7 +51,7 @@ async def test_only_who_follows_the_folder_of_a_new_file_is_woken(
     await woken_by(wake, tmp_path / "users.csv")
     assert not others_wake.is_set()
     await woken_by(others_wake, other / "users.csv")
-    watcher.forget(other)
+    watcher.forget(others_wake)
     await woken_by(wake, tmp_path / "users.csv")
 
 
