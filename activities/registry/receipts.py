@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from itertools import islice
@@ -161,15 +161,15 @@ class Receipts:
         receipts = (self._read(path) for path in paths)
         return list(islice((each for each in receipts if each is not None), most))
 
-    def latest_of(self, file_name: str | bytes) -> Receipt | None:
-        """Return the latest batch of a file of this name."""
+    def latest_of(self, file_name: str | bytes, counts: Callable[[Receipt], bool] = lambda _: True) -> Receipt | None:
+        """Return the latest batch of a file of this name, of those that count."""
         shown = displayed(file_name)
         beginning = slug(shown)
         for path in self._newest_paths(f"{beginning}-"):
             if len(path.stem) != len(beginning) + 1 + _HEX_CHARS:
                 continue
             receipt = self._read(path)
-            if receipt is not None and receipt.source.name == shown:
+            if receipt is not None and receipt.source.name == shown and counts(receipt):
                 return receipt
         return None
 

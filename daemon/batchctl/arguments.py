@@ -17,7 +17,7 @@ MOST_SECONDS = 1e9
 class CommandParser(argparse.ArgumentParser):
     """The parser of one command, whose module is imported only when that command is asked for.
 
-    There, `add_<command>(parser)` declares its arguments, and `run_<command>(settings, parsed)` returns the exit code.
+    There, `add_<command>(parser)` declares its arguments, and `run_<command>(in_use, parsed)` returns the exit code.
     """
 
     def __init__(self, *, command: str, module: str, **settings: Any) -> None:
@@ -43,6 +43,11 @@ def add_id(
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Let the command answer as one JSON document."""
     parser.add_argument("--json", action="store_true", help="print one JSON document (see docs/batchctl.md)")
+
+
+def add_feed(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """Let the command take a feed."""
+    parser.add_argument("--feed", metavar="F", help=help_text)
 
 
 def add_reason(parser: argparse.ArgumentParser, *, required: bool = False) -> None:

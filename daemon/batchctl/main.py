@@ -93,8 +93,8 @@ def _command(arguments: Sequence[str] | None) -> int:
         return USAGE
     from daemon.batchctl.settings_in_use import settings_in_use  # noqa: PLC0415 - loads pydantic, which no help needs
 
-    settings = None if parsed.command in OF_THE_FILE else settings_in_use(parsed.config)
-    outcome = parsed.run(settings, parsed)
+    in_use = None if parsed.command in OF_THE_FILE else settings_in_use(parsed.config)
+    outcome = parsed.run(in_use, parsed)
     code: int = asyncio.run(outcome) if inspect.iscoroutine(outcome) else outcome
     write("")
     return code

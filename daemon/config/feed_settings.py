@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from activities.api.mapping.request_plan import RequestPlan
-from daemon.config.settings import Settings
+from daemon.config.settings import PREFIX, Settings
 from workflows.api_spec import ApiSpec, BatchTerms
 from workflows.errors import InvalidCsv
 from workflows.ids import printable
@@ -28,6 +28,12 @@ class FeedSettings(Settings):
 def feed_of(settings: Settings) -> str:
     """Return the name of the feed that settings are for; empty where no configuration file names it."""
     return settings.feed if isinstance(settings, FeedSettings) else ""
+
+
+def setting_name(settings: Settings, key: str) -> str:
+    """Return what a setting of a feed is called where it is set: `feed.NAME.key` in a file, else a variable."""
+    feed = feed_of(settings)
+    return f"feed.{feed}.{key}" if feed else PREFIX + key.upper()
 
 
 def check_used_columns(names: Iterable[str], settings: Settings) -> None:

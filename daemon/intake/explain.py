@@ -16,14 +16,15 @@ from typing import Any
 from activities.file_source import FAILED
 from activities.registry.reasons import REASON_JSON
 from activities.registry.receipts import Receipt, Receipts
+from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
 from daemon.intake.admit.candidate import Candidate, RuleContext
 from daemon.intake.admit.duplicates import RECEIPT, what_next
 from daemon.intake.admit.refusals import REFUSED, Obstacle
 from daemon.intake.admit.rules import OUTSIDE, RuleResult, first_broken, results
-from daemon.intake.observe.entries import DUPLICATES, entries, entry_at
+from daemon.intake.observe.entries import DUPLICATES, Names, entries, entry_at
 from daemon.intake.observe.writing import writers_of
-from workflows.ids import displayed, slug
+from workflows.ids import DEFAULT_FEED, displayed, slug
 
 MOST_FATES = 20
 MOST_REFUSED = 200
@@ -120,7 +121,7 @@ def _of_the_past(settings: Settings, file: str, fates: list[Fate]) -> Explanatio
 
 def _fates(settings: Settings, name: bytes) -> Iterator[Fate]:
     inbox, file = settings.inbox.absolute(), displayed(name)
-    receipt = Receipts(settings.state_dir.absolute()).latest_of(name)
+    receipt = Receipts(settings.state_dir.absolute()).latest_of(name, lambda each: _is_of_feed(each, settings))
     if receipt:
         yield _batch(receipt)
     stem = os.fsdecode(name.rpartition(b".")[0] or name)[:MOST_STEM_CHARS]
@@ -145,6 +146,14 @@ def _fates(settings: Settings, name: bytes) -> Iterator[Fate]:
                 why=str(document.get("what", "")),
                 todo=str(document.get("mend", "")),
             )
+
+
+def _is_of_feed(receipt: Receipt, settings: Settings) -> bool:
+    """Return whether a batch is one of the feed; all are, where no configuration file names feeds."""
+    feed = feed_of(settings)
+    if not feed or receipt.terms is None:
+        return not feed or receipt.inbox == str(settings.inbox.absolute())
+    return (receipt.terms.feed or DEFAULT_FEED) == feed
 
 
 def _batch(receipt: Receipt) -> Fate:
@@ -186,7 +195,10 @@ def _in_inbox(settings: Settings) -> Iterator[WaitingFile]:
 
 
 def _is_listed(name: bytes, context: RuleContext) -> bool:
-    return not name.startswith(b".") and context.names.kind(name) not in {"own", "marker"}
+    names = context.names
+    if name.startswith(b".") or names.kind(name) in {"own", "marker"}:
+        return False
+    return names.kind(name) == "wanted" or not names.is_of_another_feed(name)
 
 
 def _refused(settings: Settings) -> Iterator[WaitingFile]:
@@ -194,7 +206,9 @@ def _refused(settings: Settings) -> Iterator[WaitingFile]:
     documents = sorted(
         (_document(each / REASON_JSON) for each in folders), key=lambda each: str(each.get("at")), reverse=True
     )
-    for document in documents[:MOST_REFUSED]:
+    names = Names(settings)
+    own = (each for each in documents if not names.is_of_another_feed(os.fsencode(str(each.get("file", "")))))
+    for document in islice(own, MOST_REFUSED):
         yield WaitingFile(
             name=str(document.get("file", "?")),
             state="refused",

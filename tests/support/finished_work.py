@@ -82,7 +82,8 @@ class FinishedWork:
         self.out.mkdir(exist_ok=True)
         content = self.source.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
-        self.key = identity_key("name+content", name=NAME.encode(), sha256=sha256)
+        self.feed = "contacts" if api else ""
+        self.key = identity_key("name+content", name=NAME.encode(), sha256=sha256, feed=self.feed)
         self.id = batch_id(NAME.encode(), self.key)
         self.directory = self.out / f"batch-{self.id}"
         with SourceFile.open(self.source, CsvOptions()) as file:
@@ -180,7 +181,7 @@ class FinishedWork:
             stats=CallStats(calls=9, retries=2, by_status={"200": 4, "500": 5}, latency_ms={"30": 4}),
             pages=len(self.pages),
             cancelled=cancelled,
-            feed="contacts" if self.api else "",
+            feed=self.feed,
             api=self.api,
             config_sha256="c" * 64 if self.api else "",
         )

@@ -7,13 +7,14 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from activities.disk.modes import FILE_MODE, FOLDER_MODE
 from daemon.batchctl.checks.findings import Finding, advice_on_writing, fail, ok, warn
 from daemon.batchctl.checks.inbox import inbox_checks
 from daemon.batchctl.console.printing import format_bytes
+from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.config.settings import PREFIX, Settings
 from daemon.intake.sign_of_life import watch_of
 from daemon.temporal.outside_server import outside_server
@@ -28,19 +29,37 @@ CLEANED = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - the folders that clea
 ACCESS_PAGE = "docs/operations.md, 'Who can do what on this host'"
 
 
-def host_checks(settings: Settings) -> list[Finding]:
-    """Check everything on this host. What is written for a test is removed again."""
+def host_checks(in_use: SettingsInUse, feeds: Sequence[str]) -> list[Finding]:
+    """Check everything on this host, of these feeds. What is written for a test is removed again."""
+    settings = [in_use.feeds[each] for each in feeds]
+    roots = dict.fromkeys(each.output_root for each in settings)
     return [
-        _settings(settings),
-        *inbox_checks(settings),
-        _daemon(settings),
-        *_output_root(settings.output_root),
-        *_state_dir(settings),
+        _settings(in_use),
+        *(_feed(settings[0]) if len(in_use.feeds) == 1 else [_in_one_line(name, in_use.feeds[name]) for name in feeds]),
+        *(finding for root in roots for finding in _output_root(root, several=len(roots) > 1)),
+        *_state_dir(in_use.service),
     ]
 
 
-def _settings(settings: Settings) -> Finding:
-    changed = sorted(PREFIX + name.upper() for name in settings.model_fields_set)
+def _feed(settings: Settings) -> list[Finding]:
+    return [*inbox_checks(settings), _daemon(settings)]
+
+
+def _in_one_line(name: str, settings: Settings) -> Finding:
+    """Check one of several feeds: what is not well, the worst first, or that all is."""
+    findings = _feed(settings)
+    troubles = [each for level in ("FAIL", "WARN") for each in findings if each.level == level]
+    if not troubles:
+        return ok(f"feed {name}", f"{findings[0].found}; a batchd watches it")
+    first, *others = troubles
+    found = "; ".join([f"{settings.inbox.absolute()}: {first.as_text()}", *(each.as_text() for each in others)])
+    return Finding(level=first.level, check=f"feed {name}", found=found)
+
+
+def _settings(in_use: SettingsInUse) -> Finding:
+    changed = sorted(PREFIX + name.upper() for name in in_use.service.model_fields_set)
+    if in_use.file:
+        return ok("settings", f"{in_use.file.absolute()}: {len(in_use.feeds)} feeds, {len(in_use.apis)} APIs")
     return ok("settings", f"{len(changed)} set: {', '.join(changed)}" if changed else "all defaults")
 
 
@@ -52,7 +71,14 @@ def _daemon(settings: Settings) -> Finding:
     return ok("daemon", watch.why) if watch.attendance == "watched" else warn("daemon", watch.why, watch.todo)
 
 
-def _output_root(root: Path) -> list[Finding]:
+def _output_root(root: Path, *, several: bool = False) -> list[Finding]:
+    findings = _checked_root(root)
+    if not several or any(each.level != "OK" for each in findings):
+        return findings
+    return [ok("output root", f"{root.absolute()}, {findings[1].found.partition(' at ')[0]}")]
+
+
+def _checked_root(root: Path) -> list[Finding]:
     if not root.is_dir():
         return [fail("output root", f"there is no folder {root}", "make it, or set BATCH_OUTPUT_ROOT")]
     if problem := _not_writable("output root", root):

@@ -10,20 +10,21 @@ from pathlib import Path
 from activities.source.inbox import blocked_folder, in_the_way
 from activities.workspace import PROCESSING
 from daemon.batchctl.checks.findings import Finding, advice_on_writing, fail, ok, warn
+from daemon.config.feed_settings import setting_name
 from daemon.config.settings import Settings
 from daemon.intake.observe.entries import FOLDERS
 from daemon.intake.observe.inbox_access import cannot_be_claimed, check_own_folders, is_shared, weakness
 from daemon.intake.observe.writing import hidden_by
 from daemon.intake.sign_of_life import was_worked
 
-WHOLE_FILES = "let senders rename a file into the inbox when it is whole, or set BATCH_READY_MARKER"
+WHOLE_FILES = "let senders rename a file into the inbox when it is whole, or set {}"
 
 
 def inbox_checks(settings: Settings) -> list[Finding]:
     """Check the inbox: its folders, who may write it, and whether writers can be seen. A test file is removed again."""
     inbox = settings.inbox
     if not inbox.is_dir():
-        new = "start batchd here once, or set BATCH_INBOX"
+        new = f"start batchd here once, or set {setting_name(settings, 'inbox')}"
         todo = "mount it or move it back; its batches wait for it" if was_worked(settings) else new
         return [fail("inbox", f"there is no folder {inbox}", todo)]
     try:
@@ -36,7 +37,7 @@ def inbox_checks(settings: Settings) -> list[Finding]:
         *_claim(inbox),
         _own_folders(inbox),
         _access(inbox),
-        _writers(inbox),
+        _writers(settings),
     ]
 
 
@@ -78,11 +79,13 @@ def _access(inbox: Path) -> Finding:
     return ok("inbox access", who)
 
 
-def _writers(inbox: Path) -> Finding:
+def _writers(settings: Settings) -> Finding:
     """Warn where a file that another user is still writing could seem whole."""
+    inbox = settings.inbox
     hidden = hidden_by()
     if hidden and is_shared(inbox):
-        return warn("writers", f"who still writes a file is seen only where it is this user: {hidden}", WHOLE_FILES)
+        found = f"who still writes a file is seen only where it is this user: {hidden}"
+        return warn("writers", found, WHOLE_FILES.format(setting_name(settings, "ready_marker")))
     if hidden:
         return ok("writers", f"those of this user are seen, and no other but root may write the inbox ({hidden})")
     return ok("writers", "whoever still writes a file on this host is seen")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
@@ -12,9 +13,10 @@ from temporalio.service import RPCError
 from daemon.batchctl.checks.apis import API_TIMEOUT_S, api_checks
 from daemon.batchctl.checks.findings import Finding, fail, ok, warn
 from daemon.batchctl.console.printing import format_duration
+from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.batchctl.state.live import RPC_TIMEOUT, LiveBatches
 from daemon.config.api_token import api_token
-from daemon.config.configuration import Configuration
+from daemon.config.configuration import load_configuration
 from daemon.config.settings import Settings
 from daemon.temporal.connection import target
 from workflows.errors import BatchdError, SettingsError, shortened
@@ -22,11 +24,20 @@ from workflows.errors import BatchdError, SettingsError, shortened
 DAY_S = 86_400
 
 
-async def outside_checks(settings: Settings, configuration: Configuration | None = None) -> list[Finding]:
-    """Ask everybody, the APIs and Temporal at the same time; without a file there is one API, that of `settings`."""
-    apis = api_checks(configuration) if configuration and configuration.file else _api(settings)
-    api, temporal = await asyncio.gather(apis, _temporal(settings))
+async def outside_checks(in_use: SettingsInUse, apis: Collection[str]) -> list[Finding]:
+    """Ask everybody, these APIs and Temporal at the same time."""
+    if in_use.file is None:
+        asked, limits = _api(in_use.service), _limits(in_use.service)
+    else:
+        configuration = load_configuration(in_use.file, files=False)
+        asked, limits = api_checks(configuration, apis), "the concurrency and rate of each [api.*]"
+    api, temporal = await asyncio.gather(asked, _temporal(in_use.service, limits))
     return [*api, *temporal]
+
+
+def _limits(settings: Settings) -> str:
+    rate = f" and BATCH_API_RATE={settings.api_rate:g}" if settings.api_rate else ""
+    return f"BATCH_API_CONCURRENCY={settings.api_concurrency}{rate}"
 
 
 async def _api(settings: Settings) -> list[Finding]:
@@ -53,21 +64,21 @@ async def _reachable(check: str, url: str) -> Finding:
     return ok(check, f"{origin} answers (HTTP {answer.status_code} to HEAD)")
 
 
-async def _temporal(settings: Settings) -> list[Finding]:
+async def _temporal(settings: Settings, limits: str) -> list[Finding]:
     try:
         address = target(settings).get("target_host", "")
         live = await LiveBatches.connected(settings)
         retention = await _retention(live)
         return [
             ok("temporal", f"{address} answers, namespace {live.client.namespace}"),
-            await _workers(live, settings),
+            await _workers(live, limits),
             *retention,
         ]
     except BatchdError as error:
         return [fail("temporal", str(error), "without it nothing is worked")]
 
 
-async def _workers(live: LiveBatches, settings: Settings) -> Finding:
+async def _workers(live: LiveBatches, limits: str) -> Finding:
     pollers = await live.pollers()
     if not pollers:
         return fail("workers", "no worker has asked for work in the last minute", "start 'batchd run' or 'batchd work'")
@@ -75,8 +86,6 @@ async def _workers(live: LiveBatches, settings: Settings) -> Finding:
     found = f"{len(pollers)} polling, the last {pollers[0].seen_s_ago:.0f} s ago"
     if len(hosts) == 1:
         return ok("workers", found)
-    limits = f"BATCH_API_CONCURRENCY={settings.api_concurrency}"
-    limits += f" and BATCH_API_RATE={settings.api_rate:g}" if settings.api_rate else ""
     return warn(
         "workers",
         f"{found}, on {len(hosts)} hosts: each of them calls the API up to its own limits, here {limits}",

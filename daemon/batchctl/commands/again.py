@@ -18,6 +18,7 @@ from activities.registry.receipts import Receipt
 from daemon.batchctl.arguments import add_id, add_reason, add_timeout
 from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
+from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.batchctl.state.batch_view import BatchView, retry_suffix
 from daemon.batchctl.state.live import RPC_TIMEOUT, LiveBatches
 from daemon.batchctl.state.loaders import finished_output
@@ -42,18 +43,21 @@ def add_retry_failed(parser: argparse.ArgumentParser) -> None:
     add_timeout(parser)
 
 
-async def run_retry_failed(settings: Settings, parsed: argparse.Namespace) -> int:
+async def run_retry_failed(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Start the next generation and wait for its manifest, whose path is printed."""
-    session = Session(settings)
+    session = Session(in_use)
     identity = await resolved(session, parsed.id)
-    before = finished_output(session.output_dir(identity, session.receipts.read(identity)))
+    receipt = session.receipts.read(identity)
+    before = finished_output(session.output_dir(identity, receipt))
     fallback = before.document["counts"]["fallback"]
     if not fallback:
         say(f"{identity} has no fallback rows; there is nothing to retry" + _never_called_again(before))
         return DONE
     live = await session.live()
-    request = retry_request(settings, before, _terms(settings, before, session.receipts.read(identity)))
-    started = await _start(live, settings, request)
+    settings = in_use.feeds.get(before.feed)
+    terms = _terms(settings, before, receipt)
+    request = retry_request(settings.shape() if settings else terms.shape, before, terms)
+    started = await _start(live, in_use.service, request)
     say(
         f"{identity}: {'retrying' if started else 'already retrying'} {fallback:,} fallback rows"
         + _never_called_again(before)
@@ -69,8 +73,11 @@ def _never_called_again(before: BatchView) -> str:
     return f" ({not_found:,} rows that were not found have their answer and are not called again)" if not_found else ""
 
 
-def retry_request(settings: Settings, before: BatchView, terms: BatchTerms) -> BatchRequest:
-    """Return the request for the generation after `before`, made from its manifest and the terms of its batch."""
+def retry_request(now: Shape, before: BatchView, terms: BatchTerms) -> BatchRequest:
+    """Return the request for the generation after `before`, made from its manifest and the terms of its batch.
+
+    `now` are the settings as they are now.
+    """
     manifest = before.document
     source = manifest["source"]
     identity = {field.name: manifest["identity"].get(field.name) for field in dataclasses.fields(Identity)}
@@ -89,7 +96,7 @@ def retry_request(settings: Settings, before: BatchView, terms: BatchTerms) -> B
             claimed_at=source.get("claimed_at", ""),
         ),
         identity=Identity(**identity),
-        shape=_shape(settings, manifest["settings"]),
+        shape=_shape(now, manifest["settings"]),
         generation=before.generation + 1,
         local_steps=steps_are_local(source["bytes"]),
         feed=terms.feed,
@@ -98,24 +105,27 @@ def retry_request(settings: Settings, before: BatchView, terms: BatchTerms) -> B
     )
 
 
-def _terms(settings: Settings, before: BatchView, receipt: Receipt | None) -> BatchTerms:
+def _terms(settings: Settings | None, before: BatchView, receipt: Receipt | None) -> BatchTerms:
     """Return how the API of a batch is called: as when its file was claimed, which the receipt knows.
 
     Raises:
-        NotPossible: there is no receipt, and the configuration does not have that API.
+        NotPossible: there is no receipt, and the configuration does not have that feed, or another API for it.
     """
     described = before.document["manifest_version"] > 1
     if receipt is not None and receipt.terms is not None:
         return receipt.terms
+    if settings is None:
+        raise NotPossible(
+            f"{before.id}: its feed '{before.feed}' is not in the configuration; add [feed.{before.feed}]"
+        )
     terms, name = settings.terms(), before.document["api"].get("name", "")
     if described and (terms.api is None or terms.api.name != name):
         raise NotPossible(f"{before.id}: its API '{name}' is not in the configuration; add [api.{name}] to batchd.toml")
     return terms if described else BatchTerms(shape=terms.shape)
 
 
-def _shape(settings: Settings, kept: dict[str, Any]) -> Shape:
+def _shape(now: Shape, kept: dict[str, Any]) -> Shape:
     """Return the settings as they are now, with the pages of the batch: a retry does not read the source again."""
-    now = settings.shape()
     # The work of later generations starts from settled rows: they were accepted, so nobody is asked again.
     return dataclasses.replace(
         now,
@@ -169,15 +179,18 @@ def add_rerun(parser: argparse.ArgumentParser) -> None:
     add_reason(parser, required=True)
 
 
-def run_rerun(settings: Settings, parsed: argparse.Namespace) -> int:
+def run_rerun(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Lay the source ready as a new batch and print its id; the daemon's next scan starts it."""
-    session = Session(settings)
+    session = Session(in_use)
     identity = offline(session, parsed.id)
     old = session.receipts.read(identity)
     if old is None:
-        raise NotPossible(f"{identity} has no receipt in {settings.state_dir}; drop its file into the inbox instead")
+        raise NotPossible(
+            f"{identity} has no receipt in {in_use.service.state_dir}; drop its file into the inbox instead"
+        )
     if not old.ended:
         raise NotPossible(f"{identity} is {old.state}; let it end, or 'batchctl cancel {identity}', before a rerun")
+    settings = in_use.settings_of(old)
     new = Reruns(settings.inbox, settings.state_dir, settings.output_root).prepare(old, reason=parsed.reason)
     put(new.id)
     say(f"{new.id} does {identity} again; 'batchctl watch {new.id}' shows its progress")

@@ -20,7 +20,7 @@ from daemon.batchctl.console.printing import format_duration, put
 from daemon.batchctl.console.table import CUT, GAP, cut_middle
 from daemon.batchctl.state.batch_view import BatchView
 from daemon.batchctl.state.waiting import exceptions, long_wait_s
-from workflows.ids import printable
+from workflows.ids import DEFAULT_FEED, printable
 
 LINE_S = 1.0
 LEAST_NAME_CELLS = 18
@@ -67,6 +67,8 @@ def facts(view: BatchView) -> list[str]:
         parts.append(f"{view.rows_per_s:,.0f} rows/s")
     if view.eta_s is not None:
         parts.append(f"{format_duration(view.eta_s)} left")
+    if view.feed not in {"", DEFAULT_FEED}:
+        parts.append(f"feed {view.feed}")
     why = view.paused.reason if view.paused else (view.waiting_on or "").partition(": ")[2]
     return [printable(each) for each in (*parts, why) if each]
 

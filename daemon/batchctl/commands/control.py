@@ -16,13 +16,13 @@ from collections.abc import Awaitable, Callable
 from daemon.batchctl.arguments import add_id, add_reason
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.exit_codes import DONE, NotPossible
+from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.batchctl.state.batch_view import ENDED, NO_WORKER, NOT_STARTED, BatchView
 from daemon.batchctl.state.live import LiveBatches
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import end_of_retry, steered
 from daemon.batchctl.state.session import Session
-from daemon.batchctl.state.waiting import Deadline, end_of, say_end
-from daemon.config.settings import Settings
+from daemon.batchctl.state.waiting import Deadline, end_of, feeds_that_count, say_end
 from workflows.models import Control
 
 TAKES_HOLD_S = 5.0
@@ -45,9 +45,9 @@ def add_cancel(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="return when the batch has ended")
 
 
-async def run_pause(settings: Settings, parsed: argparse.Namespace) -> int:
+async def run_pause(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Pause a batch; when this returns, its calls in flight are over and no new one starts."""
-    session = Session(settings)
+    session = Session(in_use)
     view = await _open_batch(session, parsed.id, "paused")
     if view.paused:
         say(f"{view.name} is already paused")
@@ -66,9 +66,9 @@ async def run_pause(settings: Settings, parsed: argparse.Namespace) -> int:
     return DONE
 
 
-async def run_resume(settings: Settings, parsed: argparse.Namespace) -> int:
+async def run_resume(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Resume a batch; when this returns, it has taken note."""
-    session = Session(settings)
+    session = Session(in_use)
     view = await _open_batch(session, parsed.id, "resumed")
     if not view.paused and view.waiting_on != NO_WORKER:
         waits = f" (it waits for: {view.waiting_on})" if view.waiting_on else ""
@@ -85,9 +85,9 @@ async def run_resume(settings: Settings, parsed: argparse.Namespace) -> int:
     return DONE
 
 
-async def run_cancel(settings: Settings, parsed: argparse.Namespace) -> int:
+async def run_cancel(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Cancel a batch; with `--wait`, return when it has ended."""
-    session = Session(settings)
+    session = Session(in_use)
     identity = await resolved(session, parsed.id)
     view = await steered(session, identity)
     if view.state == "cancelled":
@@ -110,7 +110,7 @@ async def _until_cancelled(session: Session, view: BatchView) -> int:
         if retry and retry.state != "failed":
             return DONE
         raise NotPossible(f"{view.name} has failed meanwhile; 'batchctl retry-failed {view.id}' tries again")
-    ended = await end_of(session, view.id, Deadline(None, session.settings))
+    ended = await end_of(session, view.id, Deadline(None, feeds_that_count(session, view.id)))
     return DONE if ended.state == "cancelled" else say_end(ended)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import asdict
+from pathlib import Path
 
+from activities.registry.receipts import Receipts
 from activities.registry.timestamps import readable_time
-from daemon.batchctl.arguments import add_json
+from daemon.batchctl.arguments import add_feed, add_json
 from daemon.batchctl.console.printing import format_duration, put, put_json
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, NO_SUCH_BATCH
-from daemon.config.settings import Settings
+from daemon.batchctl.settings_in_use import SettingsInUse, chosen_feed, feeds_that_hold
 from daemon.intake.explain import Explanation, Fate, RuleResult
 from daemon.intake.explain import explain as explained
 
@@ -29,17 +31,33 @@ FATE_COLUMNS = [
 def add_explain(parser: argparse.ArgumentParser) -> None:
     """Declare `explain`."""
     parser.add_argument("file", metavar="FILE", help="name of a file in the inbox, or its path")
+    add_feed(parser, "the feed whose inbox it is in; left out: the one that has such a file")
     add_json(parser)
 
 
-def run_explain(settings: Settings, parsed: argparse.Namespace) -> int:
+def run_explain(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Print every rule in order, and what became of earlier files of the name; exit code 4 where none is known."""
-    explanation = explained(settings, os.path.basename(parsed.file.rstrip("/")))  # noqa: PTH119 - a name, not a path
+    file = Path(parsed.file.rstrip("/") or "/")
+    explanation = explained(in_use.feeds[_feed_for(in_use, parsed.feed, file)], file.name)
     if parsed.json:
         put_json(asdict(explanation))
     else:
         _put(explanation)
     return NO_SUCH_BATCH if explanation.state == "absent" else DONE
+
+
+def _feed_for(in_use: SettingsInUse, wanted: str | None, file: Path) -> str:
+    """Return the feed of a file: that of its folder; of a name alone, the one that has such a file, or had it last."""
+    if wanted is not None or len(in_use.feeds) == 1 or feeds_that_hold(in_use.feeds, file):
+        return chosen_feed(in_use.feeds, wanted, file)
+    holding = [name for name, each in in_use.feeds.items() if os.path.lexists(each.inbox / file.name)]
+    if len(holding) == 1:
+        return holding[0]
+    latest = None if holding else Receipts(in_use.service.state_dir).latest_of(file.name)
+    feed = in_use.feed_of(latest) if latest else None
+    if feed is not None and feed in in_use.feeds:
+        return feed
+    return chosen_feed({name: in_use.feeds[name] for name in holding} or in_use.feeds, None)
 
 
 def _put(explanation: Explanation) -> None:

@@ -10,11 +10,11 @@ from daemon.batchctl.arguments import ID_HELP, add_reason
 from daemon.batchctl.commands.control import requested_by
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
+from daemon.batchctl.settings_in_use import SettingsInUse, known_name
 from daemon.batchctl.state.batch_view import ENDED, NOT_STARTED
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import steered
-from daemon.batchctl.state.session import Session, ask_each
-from daemon.config.settings import Settings
+from daemon.batchctl.state.session import Session, ask_each, known_feed
 from workflows.errors import SettingsError
 from workflows.models import LimitsChange
 from workflows.operator_signals import MAX_CONCURRENCY
@@ -23,28 +23,36 @@ from workflows.operator_signals import MAX_CONCURRENCY
 def add_set(parser: argparse.ArgumentParser) -> None:
     """Declare `set`."""
     parser.add_argument("arguments", nargs="*", metavar="ID | NAME=VALUE", help=f"{ID_HELP}; concurrency=N, rate=R")
-    parser.add_argument("--all", action="store_true", help="every batch that has not ended")
+    many = parser.add_mutually_exclusive_group()
+    many.add_argument("--all", action="store_true", help="every batch that has not ended")
+    many.add_argument("--feed", metavar="F", help="every batch of this feed that has not ended")
+    many.add_argument("--api", metavar="A", help="every batch that calls this API and has not ended")
     add_reason(parser)
 
 
-async def run_set(settings: Settings, parsed: argparse.Namespace) -> int:
-    """Change the limits and say what they are now. With `--all`, one that fails does not stop the others."""
-    session = Session(settings)
+async def run_set(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
+    """Change the limits and say what they are now. Of several batches, one that fails does not stop the others."""
+    session = Session(in_use, known_feed(in_use, parsed.feed))
     names = [each for each in parsed.arguments if "=" not in each]
-    if parsed.all == bool(names) or len(names) > 1:
-        raise SettingsError("set: give one ID, or --all, and then concurrency=N or rate=R")
+    many = bool(parsed.all or parsed.feed or parsed.api)
+    if many == bool(names) or len(names) > 1:
+        raise SettingsError("set: give one ID, or --all, --feed F or --api A, and then concurrency=N or rate=R")
     change = _change([each for each in parsed.arguments if "=" in each], parsed.reason)
-    if parsed.all:
-        return await _set_all(session, change)
+    if many:
+        return await _set_all(session, parsed.api, change)
     say(await _set(session, await resolved(session, names[0]), change))
     return DONE
 
 
-async def _set_all(session: Session, change: LimitsChange) -> int:
-    running = [each.id for each in session.receipts.newest_first() if not each.ended]
+async def _set_all(session: Session, api: str | None, change: LimitsChange) -> int:
+    open_ones = [each for each in session.newest_first() if not each.ended]
+    if api is not None:
+        known_name("API", api, {*session.in_use.apis, *map(session.in_use.api_of, open_ones)})
+    running = [each.id for each in open_ones if api in {None, session.in_use.api_of(each)}]
     if not running:
         session.refuse_where_none_ever_ran()
-        say("no batch is running")
+        of = f" of the API {api}" if api else f" of the feed {session.feed}" if session.feed else ""
+        say(f"no batch{of} is running")
         return DONE
     await session.live()
 

@@ -9,14 +9,15 @@ from typing import Any, get_args
 
 from activities.registry.receipts import Receipt
 from activities.registry.timestamps import readable_time
-from daemon.batchctl.arguments import add_json, limit
+from daemon.batchctl.arguments import add_feed, add_json, limit
 from daemon.batchctl.console.printing import format_bytes, put, put_json, say
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, UNREACHABLE
+from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.batchctl.state.batch_view import ENDED, BatchView
-from daemon.batchctl.state.session import Session, ask_each
+from daemon.batchctl.state.session import Session, ask_each, known_feed
 from daemon.batchctl.state.status_document import document_of
-from daemon.config.settings import Settings
+from daemon.batchctl.state.waiting import feeds_that_count
 from daemon.intake.explain import MOST_REFUSED, WaitingFile, waiting_files
 from workflows.errors import OutputRefused, TemporalUnreachable
 from workflows.models import State
@@ -36,6 +37,9 @@ BATCH_COLUMNS = [
 NOT_FOUND_COLUMN = Column(heading="NOT FOUND", kind="number", left_out=4)
 """Shown where a batch has such rows, before those of fallback rows."""
 
+FEED_COLUMN = Column(heading="FEED", kind="name", left_out=4)
+"""Shown where there is more than one feed."""
+
 FILE_COLUMNS = [
     Column(heading="FILE", kind="name"),
     Column(heading="STATE"),
@@ -46,6 +50,7 @@ FILE_COLUMNS = [
 def add_list(parser: argparse.ArgumentParser) -> None:
     """Declare `list`."""
     parser.add_argument("--state", choices=get_args(State), help="only batches in this state")
+    add_feed(parser, "only the batches, and files, of this feed")
     parser.add_argument("--all", action="store_true", help="also files that wait, settle or were refused")
     parser.add_argument(
         "--limit",
@@ -57,35 +62,60 @@ def add_list(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-async def run_list(settings: Settings, parsed: argparse.Namespace) -> int:
+async def run_list(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Print the batches. Temporal is asked only about those that have not ended."""
-    session = Session(settings)
+    session = Session(in_use, known_feed(in_use, parsed.feed))
     views, more, code = await _listed(session, parsed.state, parsed.limit)
-    files = waiting_files(settings) if parsed.all else []
+    files = _files(session) if parsed.all else []
     if parsed.json:
-        put_json({"batches": [_document(each) for each in views], "files": [asdict(each) for each in files]})
+        put_json(
+            {
+                "batches": [_document(each) for each in views],
+                "files": [{**asdict(each), "feed": feed} for feed, each in files],
+            }
+        )
     else:
-        _put(views, files)
+        _put(views, files, with_feeds=len({*in_use.feeds, *(each.feed for each in views if each.feed)}) > 1)
     if not views and not files:
         session.refuse_where_none_ever_ran()
-        state_dir, inbox = settings.state_dir.absolute(), settings.inbox.absolute()
-        drop = f"no batches in {state_dir}; drop a file into {inbox}"
-        say(f"no batch in {state_dir} is {parsed.state}" if parsed.state else drop)
+        say(_nothing(session, parsed.state))
     _say_what_is_left_out(len(views), more, files)
     return code
 
 
-def _put(views: list[BatchView], files: list[WaitingFile]) -> None:
+def _nothing(session: Session, state: State | None) -> str:
+    state_dir = session.service.state_dir.absolute()
+    where = f"{state_dir} of the feed {session.feed}" if session.feed else state_dir
+    if state:
+        return f"no batch in {where} is {state}"
+    inboxes = [str(each.inbox.absolute()) for each in feeds_that_count(session)]
+    drop = f"drop a file into {inboxes[0]}" if len(inboxes) == 1 else "'batchctl feeds' shows where to drop files"
+    return f"no batches in {where}; {drop}"
+
+
+def _files(session: Session) -> list[tuple[str, WaitingFile]]:
+    """Return the files of the inboxes that are no batch, each with its feed."""
+    feeds = [(name, each) for name, each in session.in_use.feeds.items() if session.feed in {None, name}]
+    return [(name, file) for name, settings in feeds for file in waiting_files(settings)]
+
+
+def _put(views: list[BatchView], files: list[tuple[str, WaitingFile]], *, with_feeds: bool) -> None:
     if views:
-        _put_batches(views)
+        _put_batches(views, with_feeds=with_feeds)
     if views and files:
         put("")
     if files:
-        put_table(FILE_COLUMNS, [[each.name, each.state, each.why] for each in files])
+        feed_column = [FEED_COLUMN] if with_feeds else []
+        rows = [[*([feed] if with_feeds else []), each.name, each.state, each.why] for feed, each in files]
+        put_table([*feed_column, *FILE_COLUMNS], rows)
 
 
-def _put_batches(views: list[BatchView]) -> None:
+def _put_batches(views: list[BatchView], *, with_feeds: bool) -> None:
     columns, rows = list(BATCH_COLUMNS), [_row(each) for each in views]
+    if with_feeds:
+        columns.insert(1, FEED_COLUMN)
+        for view, row in zip(views, rows, strict=True):
+            row.insert(1, view.feed or "-")
     if any(each.counts.not_found for each in views):
         place = next(index for index, each in enumerate(columns) if each.heading == "FALLBACK")
         columns.insert(place, NOT_FOUND_COLUMN)
@@ -94,20 +124,20 @@ def _put_batches(views: list[BatchView]) -> None:
     put_table(columns, rows)
 
 
-def _say_what_is_left_out(listed: int, more: int, files: list[WaitingFile]) -> None:
+def _say_what_is_left_out(listed: int, more: int, files: list[tuple[str, WaitingFile]]) -> None:
     if more:
         say(f"{more:,} of {listed + more:,} batches are not shown, the oldest; '--limit 0' shows all")
-    if sum(each.state == "refused" for each in files) >= MOST_REFUSED:
+    if sum(each.state == "refused" for _, each in files) >= MOST_REFUSED:
         say(f"of refused files, only the newest {MOST_REFUSED} are shown; the inbox's failed/ holds all")
 
 
 async def _listed(session: Session, state: State | None, most: int) -> tuple[list[BatchView], int, int]:
     """Return the newest batches in `state`, how many more there are, and 3 as exit code where Temporal is silent."""
     if state:
-        newest, more = [each for each in session.receipts.newest_first() if _may_be(each, state)], 0
+        newest, more = [each for each in session.newest_first() if _may_be(each, state)], 0
     else:
-        newest = list(islice(session.receipts.newest_first(), most or None))
-        more = max(session.receipts.count() - most, 0) if most and len(newest) == most else 0
+        newest = list(islice(session.newest_first(), most or None))
+        more = max(_count(session) - most, 0) if most and len(newest) == most else 0
     code = DONE
     if any(not each.ended for each in newest):
         try:
@@ -130,6 +160,10 @@ async def _listed(session: Session, state: State | None, most: int) -> tuple[lis
         views = [each for each in views if each.state == state]
         more = max(len(views) - most, 0) if most else 0
     return views[: most or None], more, code
+
+
+def _count(session: Session) -> int:
+    return session.receipts.count() if session.feed is None else sum(1 for _ in session.newest_first())
 
 
 def _may_be(receipt: Receipt, state: State) -> bool:

@@ -16,9 +16,9 @@ from activities.disk.atomic_files import removed_after
 from daemon.batchctl.arguments import add_id, add_json
 from daemon.batchctl.console.printing import format_bytes, put, put_json, say, standard_output
 from daemon.batchctl.exit_codes import DONE, FAILED, NoSuchBatch
+from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.batchctl.state.resolve import offline
 from daemon.batchctl.state.session import Session
-from daemon.config.settings import Settings
 from daemon.results.export import Format, export_rows
 from daemon.results.verdict import Check, Verdict
 from daemon.results.verify import verify
@@ -51,9 +51,9 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_verify(settings: Settings, parsed: argparse.Namespace) -> int:
+def run_verify(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Print every check; exit code 1 where the proof does not hold."""
-    verdict = verify(result_folder(settings, parsed.id), source=parsed.source)
+    verdict = verify(result_folder(in_use, parsed.id), source=parsed.source)
     if parsed.json:
         put_json(_document(verdict))
     else:
@@ -63,9 +63,9 @@ def run_verify(settings: Settings, parsed: argparse.Namespace) -> int:
     return DONE if verdict.ok else FAILED
 
 
-def run_export(settings: Settings, parsed: argparse.Namespace) -> int:
+def run_export(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Write the rows to standard output or to a file."""
-    folder = result_folder(settings, parsed.id)
+    folder = result_folder(in_use, parsed.id)
     form: Format = parsed.form
     with standard_output() if parsed.output is None else output_file(parsed.output) as out:
         rows = export_rows(folder, out, form, formula_safe=parsed.formula_safe)
@@ -73,7 +73,7 @@ def run_export(settings: Settings, parsed: argparse.Namespace) -> int:
     return DONE
 
 
-def result_folder(settings: Settings, name: str) -> Path:
+def result_folder(in_use: SettingsInUse, name: str) -> Path:
     """Return the folder that `name` means: itself, or the output folder of that batch.
 
     Raises:
@@ -83,7 +83,7 @@ def result_folder(settings: Settings, name: str) -> Path:
         return Path(name)
     if "/" in name or not name:
         raise NoSuchBatch(f"no batch {shortened(ascii(name), 120)}: there is no such folder, or it may not be read")
-    session = Session(settings)
+    session = Session(in_use)
     identity = offline(session, name)
     return session.output_dir(identity, session.receipts.read(identity))
 

@@ -15,15 +15,16 @@ from daemon.batchctl.console.printing import (
     seconds_between,
 )
 from daemon.batchctl.exit_codes import DONE
+from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.batchctl.state.batch_view import ENDED, NOT_STARTED, BatchView
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import running_retry, say_unknown
 from daemon.batchctl.state.session import Session
 from daemon.batchctl.state.status_document import document_of, retry_document
-from daemon.batchctl.state.waiting import long_wait_s
-from daemon.config.settings import Settings
+from daemon.batchctl.state.waiting import feeds_that_count, long_wait_s
 from daemon.intake.sign_of_life import watch_of
 from workflows.errors import TemporalUnreachable
+from workflows.ids import DEFAULT_FEED
 
 
 def add_status(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +33,9 @@ def add_status(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:
+async def run_status(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Print the state of a batch. Temporal is asked only about what may be running: the batch, or a retry."""
-    session = Session(settings)
+    session = Session(in_use)
     identity = await resolved(session, parsed.id)
     try:
         view = await session.view(identity)
@@ -46,9 +47,13 @@ async def run_status(settings: Settings, parsed: argparse.Namespace) -> int:
         put_json({**document_of(view), "retry": retry_document(retry)})
     else:
         put_facts([*_facts(view), *([("retry", _format_retry(retry))] if retry else [])])
-    if view.waiting_on == NOT_STARTED and (trouble := watch_of(settings).trouble):
+    if view.waiting_on == NOT_STARTED and (trouble := _trouble(session, identity)):
         say(trouble)
     return DONE
+
+
+def _trouble(session: Session, identity: str) -> str:
+    return next((each.trouble for each in map(watch_of, feeds_that_count(session, identity)) if each.trouble), "")
 
 
 async def _retry(session: Session, view: BatchView) -> BatchView | None:
@@ -79,6 +84,7 @@ def _facts(view: BatchView) -> list[tuple[str, str]]:
         ("batch", view.id),
         ("state", format_state(view)),
         ("file", f"{view.source['name'] or '-'}" + (f" ({format_bytes(size)})" if size is not None else "")),
+        *([("feed", f"{view.feed}, API {view.api}")] if view.feed not in {"", DEFAULT_FEED} else []),
         ("rows", f"{counts.records:,}{total}: {outcomes}"),
         ("progress", f"{100 * view.progress:.1f} %" + _speed(view)),
         ("mode", view.mode or "-"),

@@ -15,11 +15,13 @@ from typing import BinaryIO
 from activities.disk.atomic_files import removed_after, sync_folder
 from activities.disk.hashing import copy_hashed
 from activities.disk.moves import rename_where_free
-from daemon.batchctl.arguments import add_timeout
+from daemon.batchctl.arguments import add_feed, add_timeout
 from daemon.batchctl.console.printing import put, say
 from daemon.batchctl.exit_codes import DONE, NotPossible
+from daemon.batchctl.settings_in_use import SettingsInUse, chosen_feed
 from daemon.batchctl.state.session import Session
 from daemon.batchctl.state.waiting import Deadline, end_of, say_end, submitted_batch
+from daemon.config.feed_settings import setting_name
 from daemon.config.settings import Settings
 from workflows.errors import SettingsError
 from workflows.ids import printable
@@ -32,14 +34,17 @@ def add_submit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="the file; it is copied and stays where it is")
     parser.add_argument("--name", metavar="NAME", help="name in the inbox; the file's own by default")
     parser.add_argument("--wait", action="store_true", help="return when its batch has ended")
+    add_feed(parser, "the feed it is for; left out: the only one")
     add_timeout(parser)
 
 
-async def run_submit(settings: Settings, parsed: argparse.Namespace) -> int:
+async def run_submit(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Copy the file and print its name in the inbox; with `--wait`, wait for its batch to end."""
     name = parsed.name or parsed.file.name
     if parsed.file.is_dir():
         raise NotPossible(f"{printable(str(parsed.file))} is a folder; submit the files in it one by one")
+    feed = chosen_feed(in_use.feeds, parsed.feed)
+    settings = in_use.feeds[feed]
     check_name(settings, name)
     sha256 = copy_in(settings, parsed.file, name)
     put(name)
@@ -47,8 +52,8 @@ async def run_submit(settings: Settings, parsed: argparse.Namespace) -> int:
         say(f"{name} is in {settings.inbox}; 'batchctl watch {name}' shows its progress")
         return DONE
     say(f"{name} is in {settings.inbox}; waiting for its batch to end")
-    session, deadline = Session(settings), Deadline(parsed.timeout, settings)
-    identity = await submitted_batch(session, name, sha256, deadline)
+    session, deadline = Session(in_use, feed), Deadline(parsed.timeout, [settings])
+    identity = await submitted_batch(session, settings, name, sha256, deadline)
     return say_end(await end_of(session, identity, deadline))
 
 
@@ -61,10 +66,9 @@ def check_name(settings: Settings, name: str) -> None:
     if "/" in name or "\0" in name or name.startswith(".") or not name:
         raise SettingsError(f"{name!a} cannot be a name in the inbox: no path, and no dot at its start")
     if not fnmatch.fnmatchcase(name.lower(), settings.pattern.lower()):
-        raise SettingsError(
-            f"{printable(name)} does not match BATCH_PATTERN ({settings.pattern}), so it would never be taken; "
-            "give another name with --name"
-        )
+        pattern = f"{setting_name(settings, 'pattern')} ({settings.pattern})"
+        never = "so it would never be taken; give another name with --name"
+        raise SettingsError(f"{printable(name)} does not match {pattern}, {never}")
 
 
 def copy_in(settings: Settings, source: Path, name: str) -> str:
@@ -79,7 +83,7 @@ def copy_in(settings: Settings, source: Path, name: str) -> str:
     """
     inbox = settings.inbox
     if not inbox.is_dir():
-        raise SettingsError(f"there is no inbox {inbox}; start batchd here, or set BATCH_INBOX")
+        raise SettingsError(f"there is no inbox {inbox}; start batchd here, or set {setting_name(settings, 'inbox')}")
     target, hidden = inbox / name, inbox / f".{secrets.token_hex(8)}.part"
     if os.path.lexists(target):
         raise _taken(target)

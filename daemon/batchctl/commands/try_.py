@@ -16,13 +16,12 @@ from daemon.batchctl.arguments import add_json
 from daemon.batchctl.console.blocks import Blocks
 from daemon.batchctl.console.printing import put_json, say
 from daemon.batchctl.exit_codes import DONE, FAILED
+from daemon.batchctl.settings_in_use import SettingsInUse, chosen_feed
 from daemon.batchctl.trial.answers import Outcome, ShownAnswer, pretty
 from daemon.batchctl.trial.first_rows import FirstRows, first_rows, obstacles
 from daemon.batchctl.trial.trial import Step, check_columns, steps_sent, steps_unsent
 from daemon.batchctl.trial.tried_api import TriedApi, tried_api
-from daemon.config.configuration import Configuration, load_configuration
-from daemon.config.settings import Settings
-from workflows.errors import SettingsError
+from daemon.config.configuration import load_configuration
 
 FIRST_ROWS = 3
 MOST_ROWS = 100
@@ -41,7 +40,7 @@ def add_try(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-async def run_try(_: Settings | None, parsed: argparse.Namespace) -> int:
+async def run_try(_: SettingsInUse | None, parsed: argparse.Namespace) -> int:
     """Show the rows; exit code 1 where one would fall back, or let its batch pause or wait.
 
     Raises:
@@ -50,7 +49,7 @@ async def run_try(_: Settings | None, parsed: argparse.Namespace) -> int:
     """
     logging.getLogger("activities").addHandler(logging.NullHandler())  # what it would say is shown with its row
     configuration = load_configuration(parsed.config, os.environ, files=parsed.send)
-    feed = _feed_of(configuration, parsed.feed, parsed.file)
+    feed = chosen_feed(configuration.feeds, parsed.feed, parsed.file)
     api = tried_api(configuration, configuration.feeds[feed].api)
     settings = configuration.settings_of(feed)
     for each in obstacles(parsed.file, settings):
@@ -77,20 +76,6 @@ def _rows(text: str) -> int:
         if 1 <= int(text) <= MOST_ROWS:
             return int(text)
     raise argparse.ArgumentTypeError(f"must be a whole number of rows, 1 to {MOST_ROWS:,}, it is {text!a}")
-
-
-def _feed_of(configuration: Configuration, wanted: str | None, file: Path) -> str:
-    """Return the feed that a file is tried for."""
-    feeds, names = configuration.feeds, ", ".join(configuration.feeds)
-    if wanted is not None:
-        if wanted not in feeds:
-            raise SettingsError(f"there is no feed {wanted!a}; there is {names}")
-        return wanted
-    folder = file.absolute().parent
-    found = [name for name, each in feeds.items() if each.inbox.absolute() == folder] or list(feeds)
-    if len(found) > 1:
-        raise SettingsError(f"there are {len(feeds)} feeds ({names}); add --feed with one of them")
-    return found[0]
 
 
 def _put_head(blocks: Blocks, feed: str, rows: FirstRows, api: TriedApi) -> None:

@@ -6,14 +6,14 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from daemon.batchctl.arguments import add_id, add_json, add_timeout
+from daemon.batchctl.arguments import add_feed, add_id, add_json, add_timeout
 from daemon.batchctl.console.printing import put_json, say
 from daemon.batchctl.exit_codes import DONE
+from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.batchctl.state.batch_view import BatchView
-from daemon.batchctl.state.session import Session, ask_each
+from daemon.batchctl.state.session import Session, ask_each, known_feed
 from daemon.batchctl.state.status_document import document_of
-from daemon.batchctl.state.waiting import Deadline, batch_of, end_of, say_end
-from daemon.config.settings import Settings
+from daemon.batchctl.state.waiting import Deadline, batch_of, end_of, feeds_that_count, say_end
 from workflows.errors import TemporalUnreachable
 
 POLL_S = 0.5
@@ -31,13 +31,15 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
 def add_watch(parser: argparse.ArgumentParser) -> None:
     """Declare `watch`."""
     add_id(parser, optional=True)
+    add_feed(parser, "only the batches of this feed")
     add_timeout(parser)
     add_json(parser)
 
 
-async def run_wait(settings: Settings, parsed: argparse.Namespace) -> int:
+async def run_wait(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Wait for the end of a batch, or of the batch that a file in the inbox becomes."""
-    session, deadline = Session(settings), Deadline(parsed.timeout, settings)
+    session = Session(in_use)
+    deadline = Deadline(parsed.timeout, feeds_that_count(session, parsed.id))
     identity = await batch_of(session, parsed.id, deadline)
     view = await end_of(session, identity, deadline)
     if parsed.json:
@@ -45,9 +47,10 @@ async def run_wait(settings: Settings, parsed: argparse.Namespace) -> int:
     return say_end(view)
 
 
-async def run_watch(settings: Settings, parsed: argparse.Namespace) -> int:
+async def run_watch(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Show progress until the end of one batch, or of all that have not ended now."""
-    session, deadline = Session(settings), Deadline(parsed.timeout, settings)
+    session = Session(in_use, known_feed(in_use, parsed.feed))
+    deadline = Deadline(parsed.timeout, feeds_that_count(session, parsed.id))
     ids = [await batch_of(session, parsed.id, deadline)] if parsed.id else unended(session)
     if not ids:
         session.refuse_where_none_ever_ran()
@@ -60,7 +63,7 @@ async def run_watch(settings: Settings, parsed: argparse.Namespace) -> int:
 
 def unended(session: Session) -> list[str]:
     """Return the newest batches that have not ended, oldest first."""
-    ids = [each.id for each in session.receipts.newest_first() if not each.ended]
+    ids = [each.id for each in session.newest_first() if not each.ended]
     if len(ids) > MOST_WATCHED:
         say(f"{len(ids):,} batches have not ended; the newest {MOST_WATCHED} are shown")
     return ids[:MOST_WATCHED][::-1]

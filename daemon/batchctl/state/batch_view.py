@@ -26,6 +26,8 @@ Origin = Literal["registry", "manifest", "chunks", "server", "workflow"]
 """The state folder, the newest manifest, the chunks saved without one, Temporal's server, the workflow's own answer."""
 
 FIRST_TO_KNOW: dict[str, tuple[Origin, ...]] = {
+    "feed": ("registry", "manifest"),
+    "api": ("registry", "manifest"),
     "source": ("registry", "manifest", "workflow"),
     "mode": ("server", "manifest", "registry"),
     "run_id": ("server", "manifest"),
@@ -51,11 +53,14 @@ class BatchView:
 
     `running`: a run of its workflow is open; `answered`: a worker answered how far the batch is;
     `heartbeat`: one gave a sign of life for it just now; `open_pages` counts pages being enriched.
+    `feed` and `api` are empty where neither receipt nor manifest says them.
     `generation` is 2 or more where this is the state of a retry of a batch's fallback rows. `document` is the newest
     manifest and `manifest` its path; `lost_manifest` is where one was written that is not there any more.
     """
 
     id: str
+    feed: str = ""
+    api: str = ""
     output_dir: Path = Path()
     generation: int = 1
     state: State = "waiting"

@@ -14,6 +14,7 @@ from activities.output.page_journal import entries
 from activities.registry.receipts import Receipt
 from daemon.batchctl.state.batch_view import NOT_STARTED, BatchView
 from workflows.errors import BatchdError, OutputRefused, TransientError
+from workflows.ids import DEFAULT_FEED
 from workflows.models import ControlState, Counts, Outcome, State, Waiting
 
 OUTCOMES: dict[str, Outcome] = {"cancelled": "cancelled", "partial": "failed"}
@@ -77,6 +78,8 @@ def _newest(folder: Directory) -> BatchView | None:
     manifest = read_manifest(folder, generation)
     return BatchView(
         id=manifest["id"],
+        feed=manifest.get("feed") or DEFAULT_FEED,
+        api=manifest["api"].get("name") or DEFAULT_FEED,
         output_dir=folder.path,
         generation=int(manifest["generation"]),
         state=OUTCOMES.get(manifest["status"], "completed"),

@@ -12,7 +12,7 @@ import re
 from daemon.batchctl.exit_codes import NoSuchBatch
 from daemon.batchctl.state.session import Session
 from workflows.errors import InvalidBatchId, TemporalUnreachable, shortened
-from workflows.ids import checked_id, workflow_id
+from workflows.ids import checked_id
 
 MAX_CANDIDATES = 10
 PREFIX = "batch-"
@@ -57,11 +57,11 @@ def resolved_here(session: Session, name: str) -> str | None:
     Raises:
         NoSuchBatch: more than one is meant.
     """
-    found = session.receipts.candidates(name, most=MAX_CANDIDATES + 1)
+    found = session.candidates(name, most=MAX_CANDIDATES + 1)
     if found:
         return _only_one(session, name, [each.id for each in found])
     identity = full_id(name)
-    if identity and (session.settings.output_root / workflow_id(identity)).is_dir():
+    if identity and session.feed is None and session.output_dir(identity).is_dir():
         return identity
     return None
 
@@ -89,7 +89,7 @@ def full_id(name: str) -> str | None:
 def no_such_batch(session: Session, name: str) -> NoSuchBatch:
     """Return the error that says where a batch was looked for, and what to try."""
     quoted = shortened(ascii(name), 120)
-    state_dir = session.settings.state_dir.absolute()
+    state_dir = session.service.state_dir.absolute()
     if not state_dir.is_dir():
         return NoSuchBatch(
             f"no batch {quoted}: no batchd has ever run here, there is no state folder {state_dir}; go to the folder "

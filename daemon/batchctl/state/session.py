@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from activities.registry.control_states import ControlStates
 from activities.registry.receipts import Receipt, Receipts
+from daemon.batchctl.settings_in_use import SettingsInUse, known_name
 from daemon.batchctl.state.batch_view import ENDED, BatchView, merged
 from daemon.batchctl.state.loaders import from_chunks, from_output, from_registry
-from daemon.config.settings import Settings
 from workflows.errors import SettingsError, TemporalUnreachable
 from workflows.ids import workflow_id
+from workflows.models import ControlState
 
 if TYPE_CHECKING:
     from daemon.batchctl.state.live import LiveBatches
@@ -25,12 +28,17 @@ Answer = TypeVar("Answer")
 
 
 class Session:
-    """One per command. It connects to Temporal on the first question that needs it."""
+    """One per command. It connects to Temporal on the first question that needs it.
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.receipts = Receipts(settings.state_dir)
-        self.control_states = ControlStates(settings.state_dir)
+    With `feed`, only the batches of that feed count where several may be meant.
+    """
+
+    def __init__(self, in_use: SettingsInUse, feed: str | None = None) -> None:
+        self.in_use = in_use
+        self.service = in_use.service
+        self.feed = feed
+        self.receipts = Receipts(self.service.state_dir)
+        self.control_states = ControlStates(self.service.state_dir)
         self._live: LiveBatches | None = None
 
     async def live(self) -> LiveBatches:
@@ -42,7 +50,7 @@ class Session:
         from daemon.batchctl.state.live import LiveBatches  # noqa: PLC0415 - loads Temporal's SDK, where it is asked
 
         if self._live is None:
-            self._live = await LiveBatches.connected(self.settings)
+            self._live = await LiveBatches.connected(self.service)
         return self._live
 
     def refuse_where_none_ever_ran(self) -> None:
@@ -51,18 +59,39 @@ class Session:
         Raises:
             SettingsError: none has; the message says which folders the settings mean.
         """
-        state_dir, inbox = self.settings.state_dir.absolute(), self.settings.inbox.absolute()
-        if not state_dir.is_dir():
-            raise SettingsError(
-                f"no batchd has ever run here: there is no state folder {state_dir} (inbox: {inbox}); go to "
-                "the folder of batchd, or set BATCH_STATE_DIR and BATCH_INBOX as batchd has them"
-            )
+        state_dir, file = self.service.state_dir.absolute(), self.in_use.file
+        if state_dir.is_dir():
+            return
+        none = f"no batchd has ever run here: there is no state folder {state_dir}"
+        if file:
+            raise SettingsError(f"{none} (service.state_dir of {file}); start batchd with this file, or name another")
+        raise SettingsError(
+            f"{none} (inbox: {self.service.inbox.absolute()}); go to the folder of batchd, or set BATCH_STATE_DIR "
+            "and BATCH_INBOX as batchd has them"
+        )
+
+    def newest_first(self) -> Iterator[Receipt]:
+        """Yield the receipts of the feed that counts, or of all, the latest claim first."""
+        return (each for each in self.receipts.newest_first() if self.counts(each))
+
+    def candidates(self, name: str, *, most: int) -> list[Receipt]:
+        """Return up to `most` batches that `name` may mean, newest first, see `Receipts.candidates`."""
+        if self.feed is None:
+            return self.receipts.candidates(name, most=most)
+        latest = self.receipts.latest_of(name, self.counts)
+        every = [latest] if latest else filter(self.counts, self.receipts.candidates(name, most=self.receipts.count()))
+        return list(islice(every, most))
+
+    def counts(self, receipt: Receipt) -> bool:
+        """Return whether a batch is of the feed that counts."""
+        return self.feed is None or self.in_use.feed_of(receipt) == self.feed
 
     def output_dir(self, batch_id: str, receipt: Receipt | None = None) -> Path:
         """Return where the output of a batch is, or will be."""
         if receipt and receipt.output_dir:
             return Path(receipt.output_dir)
-        return self.settings.output_root.absolute() / workflow_id(batch_id)
+        folders = [root.absolute() / workflow_id(batch_id) for root in self.in_use.output_roots]
+        return next((each for each in folders if each.is_dir()), folders[0])
 
     async def view(self, batch_id: str) -> BatchView:
         """Return the state of a batch from all that know of it.
@@ -84,7 +113,7 @@ class Session:
         except TemporalUnreachable:
             if manifest is None:
                 raise
-            return merged(batch_id, output_dir, {"registry": from_registry(receipt), "manifest": manifest})
+            return merged(batch_id, output_dir, {"registry": self._of_registry(receipt), "manifest": manifest})
 
     def view_of_receipt(
         self, receipt: Receipt, *, manifest: BatchView | None = None, no_server: bool = False
@@ -99,12 +128,18 @@ class Session:
             receipt.id,
             output_dir,
             {
-                "registry": from_registry(receipt),
+                "registry": self._of_registry(receipt),
                 "manifest": manifest,
                 "chunks": None if says_all else from_chunks(output_dir),
             },
             no_server=no_server,
         )
+
+    def _of_registry(self, receipt: Receipt | None, control: ControlState | None = None) -> BatchView | None:
+        view = from_registry(receipt, control)
+        if view is None or receipt is None:
+            return view
+        return replace(view, feed=self.in_use.feed_of(receipt), api=self.in_use.api_of(receipt))
 
     async def _live_view(self, batch_id: str) -> BatchView:
         live = await self.live()
@@ -121,13 +156,25 @@ class Session:
             batch_id,
             output_dir,
             {
-                "registry": from_registry(receipt, None if server else self.control_states.read(batch_id)),
+                "registry": self._of_registry(receipt, None if server else self.control_states.read(batch_id)),
                 "server": server,
                 "workflow": workflow,
                 "manifest": manifest,
                 "chunks": None if manifest or workflow else from_chunks(output_dir),
             },
         )
+
+
+def known_feed(in_use: SettingsInUse, wanted: str | None) -> str | None:
+    """Return the feed that is wanted, as the configuration or a receipt has it; None where none is.
+
+    Raises:
+        SettingsError: neither has it; the message has the nearest name.
+    """
+    if wanted is None or wanted in in_use.feeds:
+        return wanted
+    of_receipts = {in_use.feed_of(each) for each in Receipts(in_use.service.state_dir).newest_first()}
+    return known_name("feed", wanted, sorted({*in_use.feeds, *of_receipts}))
 
 
 async def ask_each(ask: Callable[[Item], Awaitable[Answer]], items: Iterable[Item]) -> list[Answer]:

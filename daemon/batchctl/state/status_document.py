@@ -17,6 +17,8 @@ def document_of(view: BatchView) -> dict[str, Any]:
         "workflow_id": workflow_id(view.id),
         "run_id": view.run_id,
         "state": view.state,
+        "feed": view.feed or None,
+        "api": view.api or None,
         "mode": view.mode,
         "source": view.source,
         "rows": {

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from activities.workspace import PROCESSING
@@ -16,7 +17,7 @@ from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.session import Session
 from daemon.config.settings import Settings
 from daemon.intake.admit.identities import Identities
-from daemon.intake.explain import explain
+from daemon.intake.explain import Fate, explain
 from daemon.intake.sign_of_life import watch_of
 from workflows.errors import InvalidBatchId, TemporalUnreachable
 from workflows.ids import printable
@@ -38,13 +39,13 @@ OUTAGE_S = 60.0
 class Deadline:
     """When to give up; never, where no time is given.
 
-    With `settings`, each pause also reports, once on standard error, that no daemon works their inbox, or does again.
+    With `feeds`, each pause also reports, once on standard error, that no daemon works their inboxes, or does again.
     """
 
-    def __init__(self, timeout_s: float | None, settings: Settings | None = None) -> None:
+    def __init__(self, timeout_s: float | None, feeds: Sequence[Settings] = ()) -> None:
         self._timeout_s = timeout_s
         self._end = None if timeout_s is None else time.monotonic() + timeout_s
-        self._settings = settings
+        self._feeds = feeds
         self._inbox_checked_s = float("-inf")
         self._reported = ""
 
@@ -54,8 +55,8 @@ class Deadline:
         Raises:
             TimedOut: nothing is left; `what` did not happen.
         """
-        if self._settings and time.monotonic() - self._inbox_checked_s >= INBOX_POLL_S:
-            self._report_inbox(self._settings)
+        if self._feeds and time.monotonic() - self._inbox_checked_s >= INBOX_POLL_S:
+            self._report_inboxes()
         if self._end is None:
             await asyncio.sleep(wanted_s)
             return
@@ -64,14 +65,16 @@ class Deadline:
             raise TimedOut(f"{what} within {self._timeout_s:g} s")
         await asyncio.sleep(min(wanted_s, left_s))
 
-    def _report_inbox(self, settings: Settings) -> None:
+    def _report_inboxes(self) -> None:
         self._inbox_checked_s = time.monotonic()
-        watch = watch_of(settings)
-        if watch.trouble and watch.attendance != self._reported:
-            say(watch.trouble)
-            self._reported = watch.attendance
-        elif self._reported and watch.attendance == "watched":
-            say(watch.why)
+        watches = [watch_of(each) for each in self._feeds]
+        troubled = [each for each in watches if each.trouble]
+        if troubled and troubled[0].attendance != self._reported:
+            more = f" (and {len(troubled) - 1} inboxes more)" if len(troubled) > 1 else ""
+            say(troubled[0].trouble + more)
+            self._reported = troubled[0].attendance
+        elif self._reported and all(each.attendance == "watched" for each in watches):
+            say(watches[0].why)
             self._reported = ""
 
 
@@ -101,8 +104,8 @@ async def batch_of(session: Session, name: str, deadline: Deadline) -> str:
         await deadline.pause(POLL_S, f"{name} has not become a batch")
 
 
-async def submitted_batch(session: Session, name: str, sha256: str, deadline: Deadline) -> str:
-    """Return the id of the batch that the file `name` with this content has become.
+async def submitted_batch(session: Session, settings: Settings, name: str, sha256: str, deadline: Deadline) -> str:
+    """Return the id of the batch that the file `name` with this content has become in a feed with these `settings`.
 
     Raises:
         NotPossible: the daemon refused it.
@@ -110,7 +113,7 @@ async def submitted_batch(session: Session, name: str, sha256: str, deadline: De
     """
     gone_at: float | None = None
     while True:
-        identity = _receipted(session, name, sha256)
+        identity = _receipted(session, settings, name, sha256)
         if identity:
             return identity
         if is_pending(session, name):
@@ -133,18 +136,26 @@ def became(session: Session, name: str) -> str | None:
     Raises:
         NotPossible: it was refused; the message says why.
     """
-    explanation = explain(session.settings, name)
-    last = explanation.fates[0] if explanation.fates else None
-    if last is None:
+    fates = [each for settings in feeds_that_count(session) for each in explain(settings, name).fates[:1]]
+    if not fates:
         return None
+    last: Fate = max(fates, key=lambda each: each.at)
     if last.batch_id is None:
         raise NotPossible(f"{name} was {last.became}: {last.why}")
     return last.batch_id
 
 
-def _receipted(session: Session, name: str, sha256: str) -> str | None:
+def feeds_that_count(session: Session, name: str | None = None) -> list[Settings]:
+    """Return the settings of the feed of the batch that `name` means; else of the feed that counts, or of all."""
+    receipt = session.receipts.find(name) if name is not None else None
+    if receipt is not None and session.counts(receipt):
+        return [session.in_use.settings_of(receipt)]
+    return [each for feed, each in session.in_use.feeds.items() if session.feed in {None, feed}]
+
+
+def _receipted(session: Session, settings: Settings, name: str, sha256: str) -> str | None:
     """Return the batch with this identity that has a receipt; its name may be another where content alone counts."""
-    first = Identities(session.settings, session.receipts).identified(os.fsencode(name), sha256).first
+    first = Identities(settings, session.receipts).identified(os.fsencode(name), sha256).first
     return first.id if first else None
 
 
@@ -152,9 +163,11 @@ def is_pending(session: Session, name: str) -> bool:
     """Return whether a file of that name waits in the inbox, or is claimed and has no receipt yet."""
     if "/" in name or name in {"", ".", ".."}:
         return False
-    inbox = session.settings.inbox
-    return _is_file(inbox / name) or any(
-        _is_file(claimed / name) and not _has_receipt(session, claimed.name) for claimed in _folders(inbox / PROCESSING)
+    inboxes = {each.inbox for each in feeds_that_count(session)}
+    return any(_is_file(each / name) for each in inboxes) or any(
+        _is_file(claimed / name) and not _has_receipt(session, claimed.name)
+        for each in inboxes
+        for claimed in _folders(each / PROCESSING)
     )
 
 

@@ -27,8 +27,8 @@ from workflows.models import Source
 USERS = "id,name\n1,Anna\n2,Bob\n"
 BATCHCTL = Path(sys.executable).parent / "batchctl"
 STATUS_FIELDS = (
-    "id workflow_id run_id state mode source rows progress rows_per_s eta_s waiting_on waiting paused started_at "
-    "finished_at output_dir manifest error retry"
+    "id workflow_id run_id state feed api mode source rows progress rows_per_s eta_s waiting_on waiting paused "
+    "started_at finished_at output_dir manifest error retry"
 )
 
 
@@ -125,6 +125,8 @@ def test_a_finished_batch_is_answered_from_its_receipt_with_temporal_unreachable
         "workflow_id": workflow_id(receipt.id),
         "run_id": None,
         "state": "completed",
+        "feed": "default",
+        "api": "default",
         "mode": None,
         "source": None,
         "rows": {"total": 100, "done": 100, "enriched": 97, "fallback": 2, "rejected": 1},

@@ -17,7 +17,7 @@ from daemon.config.configuration import load_configuration
 async def finding(folder: Path, api: str) -> Finding:
     """Return what is found of `[api.people]`."""
     (folder / "batchd.toml").write_text(f'[api.people]\n{api}\n[feed.contacts]\ninbox = "inbox"\n')
-    [found] = await api_checks(load_configuration(folder / "batchd.toml", {}, files=False), os.environ)
+    [found] = await api_checks(load_configuration(folder / "batchd.toml", {}, files=False), {"people"}, os.environ)
     assert found.check == "api people"
     return found
 

@@ -31,14 +31,14 @@ Host: 127.0.0.1:3001
 User-Agent: batchd/0.3.0
 Accept: application/json
 Accept-Encoding: gzip
-Idempotency-Key: contacts-a4368fcb9ba9-1
+Idempotency-Key: contacts-b724695ac8a4-1
 X-Api-Key: (from $PEOPLE_KEY)
 
 AS CURL
 curl -sS 'http://127.0.0.1:3001/people?email=ada%40example.com&name=Ada%20Lovelace' \\
   -A batchd/0.3.0 \\
   -H 'Accept: application/json' \\
-  -H 'Idempotency-Key: contacts-a4368fcb9ba9-1' \\
+  -H 'Idempotency-Key: contacts-b724695ac8a4-1' \\
   -H 'X-Api-Key: '"$PEOPLE_KEY"
 """
 
