@@ -133,7 +133,7 @@ class BatchActivities(Activities):
     ) -> EnrichedPage:
         async with self._opened(request) as work, _heartbeats(lambda: work.rows_done, each=work.sync):
             answered = None if client.answered_row else await asyncio.to_thread(work.answered_row)
-            rows = PageRows(work.rows_to_call(probe=request.probe), request.probe, answered, calls)
+            rows = PageRows(work.rows_to_call(probe=request.probe), request.probe, answered, calls, request.batch.feed)
             outcome = await _enriched(client, request, rows, work.keep, lost)
             if lost():
                 raise ApplicationError("this worker stood still; another one has the page", type=STOOD_STILL)

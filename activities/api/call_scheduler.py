@@ -1,9 +1,9 @@
 """Every call goes through here: how many at once, how many a second, and whose turn it is.
 
 One scheduler for all batches of a worker. Who has calls to make queues up once; the scheduler has it begin one whenever
-it is its turn. Batches take turns, so a file of twenty rows is done in seconds beside one of ten million. Within a
-batch the older page goes first: pages that end one after the other leave no moment without calls, pages that end
-together would.
+it is its turn. Feeds take turns, and within a feed its batches, so a file of twenty rows is done in seconds beside one
+of ten million, and a feed with one batch has as many calls as a feed with fifty. Within a batch the older page goes
+first: pages that end one after the other leave no moment without calls, pages that end together would.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ PROBES = ""
 class _Batch:
     """One batch at the scheduler: its callers that wait, its calls in flight, and what it may do at most."""
 
-    def __init__(self, *, never_held: bool) -> None:
+    def __init__(self, feed: str, *, never_held: bool) -> None:
+        self.feed = feed
         self.never_held = never_held
         self.waiting: list[tuple[int, int, Caller]] = []
         self.in_flight = 0
@@ -105,8 +106,8 @@ class CallScheduler:
         self._quota: Bucket | None = None
         self._on_used_up: Callable[[float], None] = lambda _: None
         self._batches: dict[str, _Batch] = {}
-        self._turns: OrderedDict[str, _Batch] = OrderedDict()
-        """The batches with callers that wait, the one whose turn it is first."""
+        self._turns: OrderedDict[str, OrderedDict[str, _Batch]] = OrderedDict()
+        """By feed, the batches with callers that wait: feeds and batches whose turn it is stand first."""
         self._arrivals = count()
         self._held_until = 0.0
         self._serving = False
@@ -131,9 +132,11 @@ class CallScheduler:
         """Let callers begin calls: there is room that was not there before."""
         self._serve()
 
-    def come(self, name: str, caps: Caps = NO_CAPS) -> None:
+    def come(self, name: str, caps: Caps = NO_CAPS, feed: str = "") -> None:
         """Note that a page of a batch is here, with what the batch may do at most from its next call on."""
-        batch = self._batches.setdefault(name, _Batch(never_held=name == PROBES))
+        batch = self._batches.get(name)
+        if batch is None:
+            batch = self._batches[name] = _Batch(feed, never_held=name == PROBES)
         batch.users += 1
         if batch.caps != caps:
             batch.caps = NO_CAPS if caps == NO_CAPS else caps
@@ -148,7 +151,10 @@ class CallScheduler:
         """Let `caller` begin calls in its turn until it has none to make. It must not be in the queue already."""
         batch = self._batches[name]
         heapq.heappush(batch.waiting, (caller.sequence, next(self._arrivals), caller))
-        self._turns.setdefault(name, batch)
+        turns = self._turns.get(batch.feed)
+        if turns is None:
+            turns = self._turns[batch.feed] = OrderedDict()
+        turns.setdefault(name, batch)
         self._serve()
 
     def leave(self, name: str) -> None:
@@ -178,7 +184,9 @@ class CallScheduler:
         batch = self._batches[name]
         if not batch.users and not batch.in_flight:
             del self._batches[name]
-            self._turns.pop(name, None)
+            turns = self._turns.get(batch.feed)
+            if turns is not None and turns.pop(name, batch) is batch and not turns:
+                del self._turns[batch.feed]
 
     def _serve(self) -> None:
         """Let the callers begin calls until there is no room or nobody has a call to make."""
@@ -200,18 +208,34 @@ class CallScheduler:
         soonest_s: float | None = None
         passed_over = 0
         while self.in_flight < self.limit.value and passed_over < len(self._turns):
-            name, batch = next(iter(self._turns.items()))
-            delay_s = self._delay_s(batch)
+            feed, turns = next(iter(self._turns.items()))
+            delay_s = self._serve_one_of(turns)
             if delay_s == 0:
                 passed_over = 0
-                self._begin_call(batch)
             else:
                 passed_over += 1
-                soonest_s = delay_s if soonest_s is None else min(soonest_s, delay_s or soonest_s)
-            if batch.waiting:
-                self._turns.move_to_end(name)
+                soonest_s = _sooner(soonest_s, delay_s)
+            if turns:
+                self._turns.move_to_end(feed)
             else:
-                del self._turns[name]
+                del self._turns[feed]
+        return soonest_s
+
+    def _serve_one_of(self, turns: OrderedDict[str, _Batch]) -> float | None:
+        """Let the first batch of a feed that may begin a call; return 0, or else what `_delay_s` says at best."""
+        soonest_s: float | None = None
+        for _ in range(len(turns)):
+            name, batch = next(iter(turns.items()))
+            delay_s = self._delay_s(batch)
+            if delay_s == 0:
+                self._begin_call(batch)
+            if batch.waiting:
+                turns.move_to_end(name)
+            else:
+                del turns[name]
+            if delay_s == 0:
+                return 0.0
+            soonest_s = _sooner(soonest_s, delay_s)
         return soonest_s
 
     def _begin_call(self, batch: _Batch) -> None:
@@ -246,3 +270,8 @@ class CallScheduler:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(max(seconds, 0.001), self._serve)
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    """Return the lesser of two times; None is a time that nobody knows."""
+    return one if other is None else other if one is None else min(one, other)

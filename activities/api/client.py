@@ -138,7 +138,7 @@ class EnrichmentClient:
         is down it returns `api_down` at once, but for the one call that asks whether the API is back.
 
         Args:
-            batch_id: whose turn it is at the scheduler.
+            batch_id: whose turn it is at the scheduler, among the batches of the feed.
             rows: pulled one by one as calls can be made.
             keep: called once per row, in the order of the answers.
             caps: what this batch may do at most, over all processes.
@@ -162,7 +162,7 @@ class EnrichmentClient:
                 left = chain([first], left)
             else:
                 keep(outcome_of(first, (reply.status,), reply))
-        self.session.scheduler.come(batch_id, self._own_share(caps))
+        self.session.scheduler.come(batch_id, self._own_share(caps), rows.feed)
         page = PageCalls(self.session, self.slow_downs, batch_id, PageWork(left, calls, keep, lost))
         self._pages.add(page)
         try:

@@ -76,13 +76,14 @@ class PageRows:
 
     `probe`: the first one asks whether the API is back, with a single call. `answered` is a row that the API has
     answered before, if one is known: asked again, it tells an outage from rows that are bad themselves. `calls`
-    makes the calls, None for the one way that the settings say.
+    makes the calls, None for the one way that the settings say. `feed` is whose turn it is at the scheduler.
     """
 
     rows: Iterable[CallRow]
     probe: bool = False
     answered: CallRow | None = None
     calls: RowCalls | None = None
+    feed: str = ""
 
 
 def outcome_of(row: CallRow, statuses: tuple[str, ...], reply: Reply) -> RowOutcome:

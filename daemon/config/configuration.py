@@ -64,7 +64,7 @@ class Configuration:
 
     def worker_processes(self) -> int:
         """Return how many worker processes to run: never more than an API may have calls at once."""
-        return max(self.settings_of(name).worker_processes() for name in self.feeds)
+        return self.service.worker_processes(max(self.apis[each.api].concurrency for each in self.feeds.values()))
 
     def settings_of(self, feed: str) -> Settings:
         """Return the settings of the service with those of one feed and of its API in their places.

@@ -242,10 +242,10 @@ class Settings(BaseSettings):
         """Return all that a batch keeps from its claim to its end."""
         return BatchTerms(shape=self.shape())
 
-    def worker_processes(self) -> int:
+    def worker_processes(self, most_calls: int) -> int:
         """Return how many worker processes to run: never more than there may be calls at once."""
         wanted = len(os.sched_getaffinity(0)) if self.workers == "auto" else self.workers
-        return min(wanted, self.api_concurrency)
+        return min(wanted, most_calls)
 
 
 def load_settings(environ: Mapping[str, str] = os.environ, **overrides: object) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -48,7 +49,7 @@ class InboxLoop:
         self._takes_files = takes_files
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
-        self._intake = Intake(settings, starter, shared, takes_files=takes_files)
+        self._intake = Intake(settings, starter, shared, holds=self._holds, takes_files=takes_files)
         self._leadership = leadership
         self._watcher = watcher
         self._shared = shared
@@ -75,6 +76,7 @@ class InboxLoop:
     def stop(self) -> None:
         """Let `run` end after the scan it is at."""
         self._stop.set()
+        self._wake.set()
 
     @property
     def moves(self) -> bool:
@@ -89,17 +91,18 @@ class InboxLoop:
 
     async def _work(self) -> None:
         while not self._stop.is_set():
-            if await self._leads():
-                self._wake.clear()
-                report = await self._scan()
+            self._wake.clear()
+            report = await self._scan()
+            self._note_who_leads(report)
+            if report.leads:
                 await self._follow_inbox(report)
-                self.ready.set()
-                if not self._takes_files and report.claimed == 0:
-                    return
+            self.ready.set()
+            if not self._takes_files and report.claimed == 0:
+                return
+            if report.leads:
                 await self._rest(report)
             else:
-                self.ready.set()
-                await self._pause(STANDBY_PAUSE_S)
+                await _pause(self._stop, STANDBY_PAUSE_S)
 
     async def _scan(self) -> ScanReport:
         self._scan_begun_s = time.monotonic()
@@ -121,20 +124,18 @@ class InboxLoop:
         else:
             self._sign_failed = False
 
-    async def _leads(self) -> bool:
-        try:
-            leads = await self._shared.in_thread(self._holds)
-        except (OSError, InboxMissing):
-            return True  # there is no inbox to lead on; the scan finds that out, and says it once
-        if leads == self._standing_by:
-            self._standing_by = not leads
-            event = "inbox.taken_over" if leads else "inbox.standby"
+    def _note_who_leads(self, report: ScanReport) -> None:
+        if report.leads == self._standing_by:
+            self._standing_by = not report.leads
+            event = "inbox.taken_over" if report.leads else "inbox.standby"
             logger.info(event, extra={"fields": {"inbox": str(self.settings.inbox)}})
-        return leads
 
     def _holds(self) -> bool:
-        check_inbox(self.settings)
-        return self._leadership.holds()
+        """Return whether this leads. Where there is no inbox to lead on, the scan finds that out and says it once."""
+        with contextlib.suppress(OSError, InboxMissing):
+            check_inbox(self.settings)
+            return self._leadership.holds()
+        return True
 
     async def _follow_inbox(self, report: ScanReport) -> None:
         """Watch the folder that stands there now: a watcher of one that was replaced is silent for ever."""
@@ -145,16 +146,13 @@ class InboxLoop:
                 self._watcher.follow(self.inbox, self._wake)
 
     async def _rest(self, report: ScanReport) -> None:
-        await self._pause(min(self.settings.rescan_s, max(SHORTEST_GAP_S, SCAN_SHARE * report.took_s)))
         longest_s = self.settings.rescan_s
-        await self._pause(longest_s if report.next_due_s is None else min(longest_s, report.next_due_s), self._wake)
+        await _pause(self._stop, min(longest_s, max(SHORTEST_GAP_S, SCAN_SHARE * report.took_s)))
+        await _pause(self._wake, longest_s if report.next_due_s is None else min(longest_s, report.next_due_s))
 
-    async def _pause(self, longest_s: float, until: asyncio.Event | None = None) -> None:
-        """Sleep; the stop ends it early, and so does `until`."""
-        waits = [asyncio.ensure_future(each.wait()) for each in (self._stop, until) if each is not None]
-        try:
-            await asyncio.wait(waits, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+
+async def _pause(until: asyncio.Event, longest_s: float) -> None:
+    """Sleep; `until` ends it early."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(longest_s):
+            await until.wait()

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from activities.disk.atomic_files import sweep
 from activities.registry.receipts import Receipt, Receipts
@@ -34,7 +35,8 @@ logger = logging.getLogger(__name__)
 class ScanReport:
     """What one scan found. `lost` says why there is no inbox; `next_due_s` when the next scan can do more.
 
-    `claimed` counts the batches whose files lie in the inbox; -1 where that could not be seen.
+    `claimed` counts the batches whose files lie in the inbox; -1 where that could not be seen. Without `leads`, another
+    daemon works the inbox and nothing was done.
     """
 
     settling: int = 0
@@ -43,6 +45,7 @@ class ScanReport:
     queued: int = 0
     starting: int = 0
     claimed: int = -1
+    leads: bool = True
     next_due_s: float | None = None
     lost: str | None = None
     inbox_id: tuple[int, int] | None = None
@@ -52,7 +55,8 @@ class ScanReport:
 class Intake:
     """Works one inbox. Lives in one event loop; end it with `close`.
 
-    With `takes_files` off it claims nothing new, and goes on only with what is claimed.
+    It does so only while `holds` says so. With `takes_files` off it claims nothing new, and goes on only with what is
+    claimed.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Intake:
         starter: Starter,
         shared: SharedWork,
         *,
+        holds: Callable[[], bool] = lambda: True,
         takes_files: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,6 +73,7 @@ class Intake:
         self._inbox = settings.inbox.absolute()
         self._starter = starter
         self._shared = shared
+        self._holds = holds
         self._takes_files = takes_files
         self._clock = clock
         self._receipts = Receipts(settings.state_dir.absolute())
@@ -85,17 +91,25 @@ class Intake:
         """Check the inbox and what is claimed, and go on with all of it. Never raises for a bad file or folder."""
         begun_s = time.monotonic()
         try:
-            if await self._shared.in_thread(self._presence.note_folder):
+            seen = await self._shared.in_thread(self._seen, self._clock())
+            if seen == "another inbox":
                 await self._forget_inbox()
-            screened, found = await self._shared.in_thread(self._seen, self._clock())
+                seen = await self._shared.in_thread(self._seen, self._clock())
         except OSError as error:
             return ScanReport(lost=self._presence.note_lost(error))
+        if isinstance(seen, str):
+            return ScanReport(leads=seen != "another leads")
+        screened, found = seen
         self._presence.note_found()
         self._go_on(screened, found)
         return self._report(screened, found, time.monotonic() - begun_s)
 
-    def _seen(self, now_s: float) -> tuple[Screened, Found]:
-        """Look at everything there is. Blocking."""
+    def _seen(self, now_s: float) -> tuple[Screened, Found] | Literal["another leads", "another inbox"]:
+        """Look at everything there is, in one go: a quiet inbox costs one call of a thread. Blocking."""
+        if not self._holds():
+            return "another leads"
+        if self._presence.note_folder():
+            return "another inbox"
         self._presence.check_folders()
         screened = self._screening.screen(now_s, self._queue) if self._takes_files else Screened()
         return screened, self._leftovers.adopt(self._is_in_hand)

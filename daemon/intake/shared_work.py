@@ -13,6 +13,11 @@ from daemon.config.settings import Settings
 MOST_THREADS = 1_024
 """Made as they are needed and used again; an inbox on a dead network mount holds on to a few."""
 
+FEW_AT_ONCE = 8
+PATIENCE_S = 1.0
+"""Calls go a few at a time, so that hundreds of inboxes need few threads. One that has waited for so long goes anyway:
+the others hang, on dead network mounts say."""
+
 INBOXES_AT_ONCE = 4
 """As much is hashed at once as this many inboxes do alone, so that one whose disk hangs does not hold up the others."""
 
@@ -24,13 +29,27 @@ class SharedWork:
 
     def __init__(self, settings: Settings) -> None:
         self._pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="intake")
+        self._few = asyncio.Semaphore(FEW_AT_ONCE)
         self.hashing = asyncio.Semaphore(INBOXES_AT_ONCE * 2 * settings.hashes_in_flight)
         self.starting = asyncio.Semaphore(settings.starts_in_flight)
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a blocking function in a thread; the log lines it writes name the same feed as the caller's."""
-        run = contextvars.copy_context().run
-        return await asyncio.get_running_loop().run_in_executor(self._pool, run, function, *arguments)
+        run, loop = contextvars.copy_context().run, asyncio.get_running_loop()
+        held = await self._may_go()
+        try:
+            return await loop.run_in_executor(self._pool, run, function, *arguments)
+        finally:
+            if held:
+                self._few.release()
+
+    async def _may_go(self) -> bool:
+        """Wait until a call may go; return whether it is one of the few."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._few.acquire()
+        except TimeoutError:
+            return False
 
     async def close(self) -> None:
         """Wait for the threads that still run."""

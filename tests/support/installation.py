@@ -147,9 +147,14 @@ class Installation:
 
     def describe(self, api: str, **feed: object) -> None:
         """Write `batchd.toml`: `api` is the section of the only API, `feed` are keys of the only feed, `contacts`."""
-        keys = {"inbox": str(self.inbox), "settle_s": 0.2, **feed}
-        feed_lines = [f"{name} = {json.dumps(value)}" for name, value in keys.items()]
-        (self.root / "batchd.toml").write_text("\n".join([api, "[feed.contacts]", *feed_lines, ""]))
+        self.describe_feeds(api, {"contacts": {"inbox": str(self.inbox), **feed}})
+
+    def describe_feeds(self, apis: str, feeds: dict[str, dict[str, object]]) -> None:
+        """Write `batchd.toml`: `apis` are the sections of all APIs, `feeds` the keys of each feed, by its name."""
+        lines = [apis, "[defaults]", "settle_s = 0.2"]
+        for feed, keys in feeds.items():
+            lines += [f"[feed.{feed}]", *(f"{name} = {json.dumps(value)}" for name, value in keys.items())]
+        (self.root / "batchd.toml").write_text("\n".join([*lines, ""]))
         for name in [each for each in self.env if each in FEED_VARIABLES or each.startswith("BATCH_API_")]:
             del self.env[name]
         self.set(BATCH_CONFIG=str(self.root / "batchd.toml"))

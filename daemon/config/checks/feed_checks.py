@@ -21,14 +21,24 @@ def check_feeds(feeds: dict[str, dict[str, Any]], apis: list[str], mistakes: Mis
     """
     for name, feed in feeds.items():
         _check_api(name, feed, apis, mistakes)
-    for (first, one), (second, other) in combinations(feeds.items(), 2):
-        if _inbox(one, mistakes) == _inbox(other, mistakes) is not None and _share_a_name(one, other):
-            mistakes.add(
-                place_of(second, "inbox", mistakes),
-                f"[feed.{second}] would take the same files as [feed.{first}]: the inbox is the same, and a name can "
-                f"match both {one.get('pattern', DEFAULT_PATTERN)} and {other.get('pattern', DEFAULT_PATTERN)}",
-                todo="give it an inbox or a pattern of its own",
-            )
+    by_inbox: dict[str | None, list[str]] = {}
+    for name, feed in feeds.items():
+        by_inbox.setdefault(_inbox(feed, mistakes), []).append(name)
+    by_inbox.pop(None, None)
+    for names in by_inbox.values():
+        for first, second in combinations(names, 2):
+            _check_patterns(feeds, first, second, mistakes)
+
+
+def _check_patterns(feeds: dict[str, dict[str, Any]], first: str, second: str, mistakes: Mistakes) -> None:
+    one, other = feeds[first], feeds[second]
+    if _share_a_name(one, other):
+        mistakes.add(
+            place_of(second, "inbox", mistakes),
+            f"[feed.{second}] would take the same files as [feed.{first}]: the inbox is the same, and a name can "
+            f"match both {one.get('pattern', DEFAULT_PATTERN)} and {other.get('pattern', DEFAULT_PATTERN)}",
+            todo="give it an inbox or a pattern of its own",
+        )
 
 
 def place_of(feed: str, key: str, mistakes: Mistakes) -> KeyPath:

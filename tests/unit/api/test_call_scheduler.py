@@ -67,6 +67,29 @@ def test_batches_take_turns_and_within_a_batch_the_older_page_goes_first(order: 
     assert order == ["huge 2", "huge 1", "tiny", "huge 1", "tiny", "huge 1"]
 
 
+def test_feeds_take_turns_so_that_one_with_many_batches_takes_no_more_than_one_with_a_single_one(
+    order: list[str],
+) -> None:
+    door = gate(1)
+    for name in ("a", "b", "c"):
+        door.come(name, feed="many")
+    door.come("d", feed="one")
+    for sequence, name in enumerate("abcd"):
+        door.queue_up(name, Page(name, order, calls=9, sequence=sequence))
+    for _ in range(7):
+        door.leave(order[-1])
+    assert order == ["a", "a", "d", "b", "d", "c", "d", "a"]
+
+
+def test_a_feed_whose_first_batch_may_not_call_lets_its_next_one(order: list[str]) -> None:
+    door = gate(9)
+    door.come("capped", Caps(concurrency=1), "contacts")
+    door.come("free", feed="contacts")
+    door.queue_up("capped", Page("capped", order, calls=5))
+    door.queue_up("free", Page("free", order, calls=3))
+    assert order == ["capped", "free", "free", "free"]
+
+
 def test_who_has_nothing_to_call_is_out_of_the_queue_and_may_come_back(order: list[str]) -> None:
     door = gate(4)
     door.come("users")
