@@ -3,7 +3,7 @@
 A table goes to the terminal and to docs/performance.md, charts to docs/img/.
 
     make bench                    everything, about half an hour on two cores
-    make bench ONLY=throughput    one part: throughput, small, crowd, hostile, kindness, scale, latency
+    make bench ONLY=throughput    one part: throughput, small, crowd, hostile, kindness, scale, latency, feeds
 
 Each module also runs alone, with the tests' installation at hand: PYTHONPATH=tests/support python benchmarks/scale.py
 """
@@ -111,6 +111,21 @@ def measure_latency() -> list[Row]:
     ]
 
 
+def measure_feeds() -> list[Row]:
+    """Many feeds against one."""
+    seen = many_feeds()
+    ready = f"{seen['later (s)']} s ({seen['ready, 200 feeds (s)']} against {seen['ready, 1 feed (s)']} s)"
+    idle = [seen[f"idle, {feeds} (% of a core)"] for feeds in ("200 feeds", "1 feed")]
+    return [
+        ("200 feeds: ready later than with one", "<= 2 s", ready),
+        (
+            "200 feeds: more of a core while idle",
+            "<= 2 %",
+            f"{seen['more (% of a core)']} % ({idle[0]} against {idle[1]} %)",
+        ),
+    ]
+
+
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "throughput": measure_throughput,
     "small": measure_small,
@@ -119,6 +134,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "kindness": measure_kindness,
     "scale": measure_scale,
     "latency": measure_latency,
+    "feeds": measure_feeds,
 }
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from pathlib import Path
 
 from activities.source.inbox import blocked_folder, in_the_way
+from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
 from daemon.intake.observe.entries import FOLDERS
+from daemon.intake.observe.file_systems import dates_its_folders
 from daemon.intake.observe.inbox_access import check_own_folders
 from daemon.intake.sign_of_life import check_inbox
+
+FRESH_NS = 2_000_000_000
+"""A folder that changed so lately may change once more within the same tick of its clock."""
 
 logger = logging.getLogger(__name__)
 
@@ -20,10 +26,37 @@ class Presence:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._inbox = settings.inbox.absolute()
         self.inbox_id: tuple[int, int] | None = None
         self._lost: str | None = None
         self._lost_scans = 0
         self._blocked: Path | None = None
+        self._seen_state: tuple[int, ...] | None = None
+        self._empty_state: tuple[int, ...] | None = None
+        self._is_dated = False
+
+    def is_still_empty(self) -> bool:
+        """Return whether nothing was put into the inbox, taken out or replaced since `note_empty`. Blocking.
+
+        The times of change of two folders tell, where the file system has such: hundreds of inboxes in which nothing
+        happens are looked at this way.
+        """
+        if not self._is_dated:
+            return False
+        try:
+            found = [os.stat(each) for each in (self._inbox, self._inbox / PROCESSING)]  # noqa: PTH116 - cheaper
+        except OSError:
+            self._seen_state = None
+            return False
+        if time.time_ns() - max(each.st_ctime_ns for each in found) < FRESH_NS:
+            self._seen_state = None
+            return False
+        self._seen_state = tuple(fact for each in found for fact in (each.st_dev, each.st_ino, each.st_ctime_ns))
+        return self._seen_state == self._empty_state
+
+    def note_empty(self, *, empty: bool) -> None:
+        """Note whether a scan that began with `is_still_empty` has found no file, neither waiting nor claimed."""
+        self._empty_state = self._seen_state if empty else None
 
     def note_folder(self) -> bool:
         """Note which folder stands there now; True where it is another one than last time. Blocking.
@@ -40,6 +73,7 @@ class Presence:
             why = "another folder stands there now; it is watched from here on"
             logger.warning("inbox.replaced", extra={"fields": {"inbox": str(self._settings.inbox), "why": why}})
         self.inbox_id = inbox_id
+        self._is_dated = dates_its_folders(self._inbox)
         return True
 
     def check_folders(self) -> None:

@@ -51,6 +51,11 @@ class ScanReport:
     inbox_id: tuple[int, int] | None = None
     took_s: float = 0.0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was no file at all, neither waiting nor claimed."""
+        return not (self.settling or self.held or self.left or self.queued or self.starting or self.claimed)
+
 
 class Intake:
     """Works one inbox. Lives in one event loop; end it with `close`.
@@ -97,15 +102,21 @@ class Intake:
                 seen = await self._shared.in_thread(self._seen, self._clock())
         except OSError as error:
             return ScanReport(lost=self._presence.note_lost(error))
+        if seen == "nothing new":
+            return ScanReport(inbox_id=self._presence.inbox_id, claimed=0)
         if isinstance(seen, str):
             return ScanReport(leads=seen != "another leads")
         screened, found = seen
         self._presence.note_found()
         self._go_on(screened, found)
-        return self._report(screened, found, time.monotonic() - begun_s)
+        report = self._report(screened, found, time.monotonic() - begun_s)
+        self._presence.note_empty(empty=report.is_empty)
+        return report
 
-    def _seen(self, now_s: float) -> tuple[Screened, Found] | Literal["another leads", "another inbox"]:
+    def _seen(self, now_s: float) -> tuple[Screened, Found] | Literal["nothing new", "another leads", "another inbox"]:
         """Look at everything there is, in one go: a quiet inbox costs one call of a thread. Blocking."""
+        if self._presence.is_still_empty():
+            return "nothing new"
         if not self._holds():
             return "another leads"
         if self._presence.note_folder():
