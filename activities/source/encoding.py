@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from activities.source.grammar import RECORD_RULES, Grammar
+from activities.source.high_bytes import HighBytes
 from workflows.errors import InvalidCsv, shortened
 from workflows.ids import printable
 
@@ -64,6 +65,7 @@ _ASCII = bytes(range(0x80))
 _LEAD_BYTES = ((0xF0, 4), (0xE0, 3), (0xC0, 2))
 _MAX_CHAR_BYTES = 4
 _REPLACEMENT = "\ufffd"
+_RARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,12 @@ class Utf8Scan:
     def __init__(self) -> None:
         self._cut = b""
         self._wide = self._broken = 0
+        self.high_bytes = HighBytes()
+
+    @property
+    def has_both(self) -> bool:
+        """Whether there are valid multi-byte characters and broken bytes, neither of them a rare exception."""
+        return bool(self._broken) and self._wide > _RARE * self._broken
 
     def feed(self, block: bytes) -> None:
         """Take the next block of the file; blocks may cut characters anywhere."""
@@ -132,6 +140,7 @@ class Utf8Scan:
             text = content.decode("utf-8", "replace")
             broken = text.count(_REPLACEMENT) - content.count(_REPLACEMENT.encode())
             self._broken += broken
+            self.high_bytes.count(content)
             self._wide += len(text) - ascii_chars - broken
 
 

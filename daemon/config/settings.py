@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from activities.source.detection.doubt import Check
 from daemon.config.setting_values import Address, HttpUrl, NamedPath, SecretToken, Share, checked_encoding
 from workflows.api_spec import BatchTerms
 from workflows.errors import SettingsError
@@ -86,6 +87,11 @@ class Settings(BaseSettings):
         "auto",
         description="Field separator of the files; `auto` decides from the header and the first records. A first line "
         "`sep=;` in a file decides over it.",
+    )
+    unchecked: Annotated[tuple[Check, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated checks that files are not held to: `format`, `encoding`, `delimiter`, `quote`, "
+        "`header` (docs/csv.md says what each refuses).",
     )
     max_columns: int = Field(
         16_384, ge=1, le=1_048_576, description="Most columns that a header may have; a file with more is refused."
@@ -202,9 +208,10 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split_columns(cls, values: dict[str, Any]) -> dict[str, Any]:
-        columns = values.get("required_columns")
-        if isinstance(columns, str):
-            values["required_columns"] = tuple(each.strip() for each in columns.split(",") if each.strip())
+        for name in ("required_columns", "unchecked"):
+            listed = values.get(name)
+            if isinstance(listed, str):
+                values[name] = tuple(each.strip() for each in listed.split(",") if each.strip())
         return values
 
     @model_validator(mode="after")

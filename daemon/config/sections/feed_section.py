@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, StrictBool, Tag, field_validator
 
+from activities.source.detection.doubt import Check
 from daemon.config.grammar.section import Section, shared, tables_as
 from daemon.config.setting_values import NamedPath, checked_encoding
 from workflows.ids import IdentityPolicy
@@ -46,6 +47,11 @@ class FeedSection(Section):
     )
     encoding: str = shared("encoding")
     delimiter: Literal["auto", ",", ";", "tab", "|"] = shared("delimiter")
+    unchecked: tuple[Check, ...] = shared(
+        "unchecked",
+        description="Checks that files are not held to: `format`, `encoding`, `delimiter`, `quote`, `header` "
+        "(docs/csv.md says what each refuses).",
+    )
     quote: str = Field('"', max_length=1, description="Character around fields that hold separators; empty: none.")
     escape: str = Field("", max_length=1, description="Character that takes the next one's meaning away; empty: none.")
     header: HeaderNames = Field(

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from activities.disk.failpoints import failpoint
 from activities.disk.fingerprint import Fingerprint
 from activities.disk.hashing import BLOCK_BYTES, HashedBlocks
-from activities.source.dialect import find_dialect
-from activities.source.encoding import SAMPLE_BYTES, Utf8Scan, encoding_of, guessed_by_sample
+from activities.source.detection.claim import claimed_dialect
+from activities.source.detection.doubt import DoubtfulDialect
+from activities.source.encoding import SAMPLE_BYTES, Utf8Scan, encoding_of
 from activities.source.pinned_file import PinnedFile
 from daemon.config.feed_settings import check_used_columns
 from daemon.config.settings import Settings
@@ -66,8 +67,9 @@ def header_obstacle(dropped: Dropped, settings: Settings) -> Obstacle | None:
         return None
     try:
         sample = os.pread(fd, SAMPLE_BYTES, 0)
-        guessed = guessed_by_sample(sample, whole=False)
-        found = _wrong_text(sample, settings) or _dialect(fd, dropped, settings, guessed)
+        scan = Utf8Scan()
+        scan.feed(sample if len(sample) < SAMPLE_BYTES else sample[: sample.rfind(b"\n") + 1])  # no half character
+        found = _wrong_text(sample, settings) or _dialect(fd, dropped, settings, scan)
     finally:
         os.close(fd)
     return found if isinstance(found, Obstacle) else None
@@ -96,7 +98,7 @@ def _read(fd: int, dropped: Dropped, settings: Settings, stopping: threading.Eve
         scan.feed(block)
     if hashed.size_bytes != dropped.fingerprint.size_bytes:
         return None
-    found = _dialect(fd, dropped, settings, scan.encoding())
+    found = _dialect(fd, dropped, settings, scan)
     if not _unchanged(fd, dropped):
         return None
     if isinstance(found, Obstacle):
@@ -120,17 +122,16 @@ def _blocks(fd: int) -> Iterator[bytes]:
         offset += len(block)
 
 
-def _dialect(fd: int, dropped: Dropped, settings: Settings, guessed: str) -> PinnedDialect | Obstacle | None:
-    options = settings.shape().csv
-    if options.encoding == "auto":
-        options = replace(options, encoding=guessed)  # of all bytes, so that they are read but once
+def _dialect(fd: int, dropped: Dropped, settings: Settings, scan: Utf8Scan) -> PinnedDialect | Obstacle | None:
     try:
-        found = find_dialect(PinnedFile.of(fd, dropped.path), options)
+        found = claimed_dialect(PinnedFile.of(fd, dropped.path), settings.shape().csv, scan, settings.unchecked)
         check_used_columns(found.columns, settings)
         return found.pinned()
     except InvalidCsv as error:
         what, _, todo = str(error).rpartition("; ")
-        return Obstacle(what or todo, todo if what else "correct the file and drop it again", "refused")
+        logged = error.logged if isinstance(error, DoubtfulDialect) else ""
+        todo = todo if what else "correct the file and drop it again"
+        return Obstacle(what or str(error), todo, "refused", logged_why=logged)
     except SourceChanged:
         return None
 

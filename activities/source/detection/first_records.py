@@ -1,0 +1,47 @@
+"""The header and the first records of a file, as text and as cells, sound or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from activities.source.dialect import Dialect
+from activities.source.parser import BadRecord, FieldSplitter
+from activities.source.scanner import Borders, Window
+
+MOST_RECORDS = 100
+_MOST_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRecords:
+    """`texts` and `rows` go together, and have no header; the row of a record that is not sound is empty."""
+
+    delimiter: str
+    header: str
+    names: tuple[str, ...]
+    texts: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def fitting(self) -> list[tuple[str, ...]]:
+        """The rows as wide as the header, without those that repeat it."""
+        return [row for row in self.rows if len(row) == len(self.names) and row != self.names]
+
+
+def first_records(window: Window, dialect: Dialect, max_record_bytes: int) -> FirstRecords:
+    """Read the header and up to 100 records behind it, fewer where they are long."""
+    walk = Borders(window, dialect.grammar(max_record_bytes), dialect.header_start, line=1)
+    splitter = FieldSplitter(dialect.delimiter)
+    texts: list[str] = []
+    while len(texts) <= MOST_RECORDS and walk.offset - dialect.header_start < _MOST_BYTES and walk.find_record():
+        walk.pass_record()
+        texts.append("" if walk.fault == "record_too_large" else walk.content.decode(dialect.encoding, "replace"))
+    rows = [_cells(splitter, each) for each in texts]
+    return FirstRecords(dialect.delimiter, texts[0], rows[0], tuple(texts[1:]), tuple(rows[1:]))
+
+
+def _cells(splitter: FieldSplitter, text: str) -> tuple[str, ...]:
+    try:
+        return tuple(splitter.split(text))
+    except BadRecord:
+        return ()

@@ -1,0 +1,164 @@
+"""Whether the first record is a header: no data, no title, of the width of the records, with names in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from activities.source.detection.cell_kinds import NO_VALUES, are_names, is_year, kind_of
+from activities.source.detection.doubt import DoubtfulDialect, cells_as_text
+from activities.source.detection.first_records import FirstRecords
+from activities.source.parser import BadRecord, FieldSplitter
+
+_NEARLY_ALL = 0.9
+_MOST = 0.8
+_LEAST_RECORDS = 3
+_ALIKE = 2
+_OTHERS = (",", ";", "\t", "|", ":", "^", "~", "\x1f", "\x01", "*", "#")
+_NAMES = {"\t": "tabs", " ": "spaces", ",": "commas", ";": "semicolons", "|": "vertical bars", ":": "colons"}
+
+
+def check_header(first: FirstRecords) -> None:
+    """Check the first record against those below it.
+
+    Raises:
+        DoubtfulDialect: it is most likely not the header.
+    """
+    if first.rows:
+        _check_title(first)
+        _check_width(first)
+        _check_empty_names(first)
+        _check_data(first)
+        _check_second_line(first)
+
+
+def check_separator(first: FirstRecords) -> None:
+    """Check that no separator fits the file that is not the one by which it is read.
+
+    Raises:
+        DoubtfulDialect: another one plainly fits.
+    """
+    texts = [first.header, *(each for each in first.texts if each)]
+    if len(texts) < _LEAST_RECORDS:
+        return
+    double = 2 * first.delimiter
+    if all(each.count(first.delimiter) == 2 * each.count(double) for each in texts) and double in first.header:
+        raise _separator(f"its separator is {double} and not {first.delimiter}: every second column is empty")
+    if len(first.names) > 1 or '"' in first.header:
+        return
+    for other in _OTHERS:
+        count = first.header.count(other)
+        if count and all(each.count(other) == count for each in texts):
+            shown = _NAMES.get(other, ascii(other))
+            raise _separator(f"it has one column as it is read, and {count + 1} where {shown} separate them")
+
+
+def _check_title(first: FirstRecords) -> None:
+    filled = [each for each in first.names if each.strip()]
+    if len(filled) > 1 or len(first.texts) < _LEAST_RECORDS:
+        return
+    if len(first.names) > 1:
+        wide = sum(sum(bool(each.strip()) for each in row) > 1 for row in first.rows)
+        if len(first.names) > _ALIKE and wide >= _MOST * len(first.rows):
+            raise _title(first, first.delimiter)
+        return
+    for delimiter in (first.delimiter, *",;\t|"):
+        widths = Counter(_width(each, delimiter) for each in first.texts)
+        # A second line of title, a blank one, may stand before the records.
+        width, count = widths.most_common(1)[0]
+        if width > 1 and count >= _MOST * (len(first.texts) - 1) and delimiter not in first.header:
+            raise _title(first, delimiter)
+
+
+def _width(text: str, delimiter: str) -> int:
+    try:
+        return len(FieldSplitter(delimiter).split(text))
+    except BadRecord:
+        return 0
+
+
+def _check_width(first: FirstRecords) -> None:
+    widths = Counter(len(row) for row in first.rows if row)
+    if len(first.rows) < _LEAST_RECORDS or not widths:
+        return
+    width, count = widths.most_common(1)[0]
+    sharing = widths[len(first.names)]
+    if count < _MOST * len(first.rows) or sharing > (1 - _NEARLY_ALL) * len(first.rows):
+        return
+    what = f"its first line has {len(first.names):,} fields and nearly all records have {width:,}"
+    if width == len(first.names) + 1 and all(not row[-1] for row in first.rows if len(row) == width):
+        what += ", of which the last is empty"
+    raise _doubt(first, what, "give the header as many fields as the records, or take out what stands before it")
+
+
+def _check_empty_names(first: FirstRecords) -> None:
+    rows = first.fitting
+    empty = [at for at, name in enumerate(first.names) if not name.strip() and any(row[at].strip() for row in rows)]
+    if len(empty) >= _ALIKE and 2 * len(empty) >= len(first.names):
+        what = f"{len(empty):,} of {len(first.names):,} columns with values have no name"
+        raise _doubt(first, what, "name them, or take out what stands before the header")
+
+
+def _check_data(first: FirstRecords) -> None:
+    rows = first.fitting
+    columns = [[row[at] for row in rows if row[at].strip().lower() not in NO_VALUES] for at in range(len(first.names))]
+    alike = [at for at, name in enumerate(first.names) if _is_alike(name, columns[at])]
+    numbers = [name for name in first.names if kind_of(name) == "number"]
+    if numbers and are_names(numbers):
+        alike = [
+            at
+            for at in alike
+            if kind_of(first.names[at]) != "number"
+            or (len(numbers) <= _ALIKE and is_year(first.names[at]) and all(map(is_year, columns[at])))
+        ]
+    if alike:
+        name = first.names[alike[0]]
+        kind = kind_of(name).split(" 0")[0].split(" A")[0].split(" a")[0]
+        kind = kind if kind in {"number", "date", "time", "e-mail address", "web address", "identifier"} else "code"
+        more = f", as in {len(alike):,} columns" if len(alike) > 1 else ""
+        what = f"its first record has a {kind} where the records below have one{more}, so it is most likely no header"
+        raise _doubt(first, what.replace("a e-", "an e-").replace("a id", "an id"), "put a line of names before it")
+    repeated = [
+        at
+        for at, name in enumerate(first.names)
+        if name.strip().lower() not in NO_VALUES and columns[at].count(name) >= _ALIKE
+    ]
+    if len(repeated) >= _ALIKE and len(repeated) == len(first.names):
+        what = f"{len(repeated):,} of its names are values of their columns too, so it is most likely no header"
+        raise _doubt(first, what, "put a line of names before it")
+
+
+def _is_alike(name: str, values: list[str]) -> bool:
+    kind = kind_of(name)
+    return bool(kind and values) and sum(kind_of(each) == kind for each in values) >= _MOST * len(values)
+
+
+def _check_second_line(first: FirstRecords) -> None:
+    rows = first.fitting
+    if len(rows) <= _LEAST_RECORDS or rows[0] != first.rows[0]:
+        return
+    second, below = rows[0], rows[1:]
+    numeric = [
+        at
+        for at in range(len(first.names))
+        if sum(kind_of(row[at]) == "number" for row in below) >= _NEARLY_ALL * len(below)
+    ]
+    worded = [at for at in numeric if second[at].strip().lower() not in NO_VALUES and not kind_of(second[at])]
+    if len(worded) >= _ALIKE and len(worded) == len(numeric):
+        what = f"its second line has words in all {len(numeric):,} columns of numbers, as a header has"
+        raise _doubt(first, what, "let one line have the names")
+
+
+def _title(first: FirstRecords, delimiter: str) -> DoubtfulDialect:
+    width = max(Counter(_width(each, delimiter) for each in first.texts).items(), key=lambda each: each[1])[0]
+    what = f"its first line has one field, as a title has, and the records below have {width:,}"
+    return _doubt(first, what, "take the lines before the header out")
+
+
+def _doubt(first: FirstRecords, what: str, todo: str) -> DoubtfulDialect:
+    below = next((row for row in first.rows if row), ())
+    shown = f"{what} (as the header: {cells_as_text(first.names)}; below it: {cells_as_text(below)})"
+    return DoubtfulDialect("header", shown, logged=what, todo=todo)
+
+
+def _separator(what: str) -> DoubtfulDialect:
+    return DoubtfulDialect("delimiter", what, logged=what, todo="separate its fields with commas, semicolons or tabs")

@@ -1,0 +1,54 @@
+"""Quotes that are written otherwise than they are read: single ones, escaped ones, ones behind a space."""
+
+from __future__ import annotations
+
+import re
+
+from activities.source.detection.doubt import DoubtfulDialect
+from activities.source.detection.first_records import FirstRecords
+
+_HALF = 0.5
+_LEAST = 2
+
+
+def check_quotes(first: FirstRecords) -> None:
+    """Check the quotes of the first records.
+
+    Raises:
+        DoubtfulDialect: they are written in a way that is not read so.
+    """
+    texts = [each for each in (first.header, *first.texts) if each]
+    delimiter = re.escape(first.delimiter)
+    if _most(texts, re.compile(rf"(?:^|{delimiter})'(?:[^']|'')*'(?={delimiter}|$)"), opening=f"(?:^|{delimiter})'"):
+        raise _doubt("single quotes stand around its fields", 'write double quotes (") around them')
+    behind_space = re.compile(rf'{delimiter} +"(?:[^"]|"")*" *(?={delimiter}|$)')
+    if _most(texts, behind_space, opening=rf'{delimiter} +"'):
+        raise _doubt("spaces stand before its opening quotes", "take the spaces between separators and quotes out")
+    escaped = [
+        text for text, row in zip(first.texts, first.rows, strict=True) if not row and re.search(r'[^\\]\\"', text)
+    ]
+    if escaped and not any('""' in re.sub(rf'(?:^|{delimiter})""(?={delimiter}|$)', "", each) for each in texts):
+        raise _doubt("backslashes stand before the quotes inside its fields", 'double those quotes ("")')
+    _check_escaped_delimiters(first)
+
+
+def _most(texts: list[str], field: re.Pattern[str], *, opening: str) -> bool:
+    """Return whether most records have such fields, and hardly one begins like one and is none."""
+    having = sum(field.search(each) is not None for each in texts)
+    fields = sum(len(field.findall(each)) for each in texts)
+    begun = sum(len(re.findall(opening, each)) for each in texts)
+    return having >= max(_LEAST, _HALF * len(texts)) and fields >= 0.9 * begun
+
+
+def _check_escaped_delimiters(first: FirstRecords) -> None:
+    escaped = [
+        (row, count)
+        for text, row in zip(first.texts, first.rows, strict=True)
+        if '"' not in text and (count := text.count("\\" + first.delimiter))
+    ]
+    if escaped and all(len(row) - count == len(first.names) for row, count in escaped):
+        raise _doubt("backslashes stand before the separators inside its fields", "put such fields in double quotes")
+
+
+def _doubt(what: str, todo: str) -> DoubtfulDialect:
+    return DoubtfulDialect("quote", what, logged=what, todo=todo)
