@@ -24,6 +24,7 @@ from workflows.errors import BatchdError
 
 COMMANDS = {
     "list": ("listing", "list the batches, newest first"),
+    "feeds": ("feeds", "list the feeds: files that wait, batches that run, rows today, outages"),
     "status": ("status", "show one batch: state, counts, speed, what it waits for, its output"),
     "wait": ("wait", "return when a batch has ended"),
     "watch": ("wait", "show live progress of one batch, or of all, until the end"),

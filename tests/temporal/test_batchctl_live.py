@@ -208,6 +208,11 @@ async def test_an_outage_of_the_api_is_shown_with_since_when_and_until_when(
         assert "asks again at" in shown
         listed = (await runner.run_in_thread("list", "--state", "waiting", "--json")).json()["batches"]
         assert [each["id"] for each in listed] == [receipt.id]
+        [feed] = (await runner.run_in_thread("feeds", "--json")).json()["feeds"]
+        assert (feed["waiting"], feed["running"]) == (1, 0)
+        assert (feed["outage"]["batches"], feed["outage"]["detail"]) == ([receipt.id], "503")
+        assert datetime.fromisoformat(feed["outage"]["since"]) == since
+        assert "1 batch waits for the API default since" in (await runner.run_in_thread("feeds")).out
         await handle.terminate()
 
 

@@ -13,9 +13,11 @@ from daemon.batchctl.arguments import add_feed, add_json
 from daemon.batchctl.console.printing import format_duration, put, put_json
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, NO_SUCH_BATCH
-from daemon.batchctl.settings_in_use import SettingsInUse, chosen_feed, feeds_that_hold
+from daemon.batchctl.settings_in_use import SettingsInUse, chosen_feed, feeds_that_hold, known_name, listed
+from daemon.batchctl.state.gone_feeds import GoneFeed, gone_feeds
 from daemon.intake.explain import Explanation, Fate, RuleResult
 from daemon.intake.explain import explain as explained
+from workflows.ids import displayed
 
 MARKS = {True: "ok", False: "NO", None: "?"}
 RULE_COLUMNS = [Column(heading=""), Column(heading="RULE"), Column(heading="FOUND", kind="sentence")]
@@ -37,8 +39,7 @@ def add_explain(parser: argparse.ArgumentParser) -> None:
 
 def run_explain(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Print every rule in order, and what became of earlier files of the name; exit code 4 where none is known."""
-    file = Path(parsed.file.rstrip("/") or "/")
-    explanation = explained(in_use.feeds[_feed_for(in_use, parsed.feed, file)], file.name)
+    explanation = _explanation(in_use, parsed.feed, Path(parsed.file.rstrip("/") or "/"))
     if parsed.json:
         put_json(asdict(explanation))
     else:
@@ -46,18 +47,41 @@ def run_explain(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     return NO_SUCH_BATCH if explanation.state == "absent" else DONE
 
 
-def _feed_for(in_use: SettingsInUse, wanted: str | None, file: Path) -> str:
-    """Return the feed of a file: that of its folder; of a name alone, the one that has such a file, or had it last."""
-    if wanted is not None or len(in_use.feeds) == 1 or feeds_that_hold(in_use.feeds, file):
-        return chosen_feed(in_use.feeds, wanted, file)
-    holding = [name for name, each in in_use.feeds.items() if os.path.lexists(each.inbox / file.name)]
-    if len(holding) == 1:
-        return holding[0]
-    latest = None if holding else Receipts(in_use.service.state_dir).latest_of(file.name)
-    feed = in_use.feed_of(latest) if latest else None
-    if feed is not None and feed in in_use.feeds:
-        return feed
-    return chosen_feed({name: in_use.feeds[name] for name in holding} or in_use.feeds, None)
+def _explanation(in_use: SettingsInUse, wanted: str | None, file: Path) -> Explanation:
+    """Explain a file: by the feed of its folder; of a name alone, by the feed that has such a file, or had the last."""
+    feeds, receipts = in_use.feeds, Receipts(in_use.service.state_dir)
+    if wanted in feeds or (wanted is None and feeds_that_hold(feeds, file)):
+        return explained(feeds[chosen_feed(feeds, wanted, file)], file.name)
+    holding = [name for name, each in feeds.items() if wanted is None and os.path.lexists(each.inbox / file.name)]
+    has_folder = file.name != str(file)
+    if holding and not has_folder:
+        return explained(feeds[chosen_feed({name: feeds[name] for name in holding}, None)], file.name)
+    if has_folder or wanted is not None or in_use.file:
+        for gone in gone_feeds(in_use, receipts.newest_first()):
+            if _is_in(gone, wanted, file, has_folder=has_folder):
+                return _left_behind(in_use, gone, file.name)
+    if wanted is not None:
+        known_name("feed", wanted, {*feeds, *map(in_use.feed_of, receipts.newest_first())})
+    latest = receipts.latest_of(file.name, lambda each: wanted in {None, in_use.feed_of(each)})
+    if latest:
+        return explained(feeds.get(in_use.feed_of(latest)) or in_use.settings_of(latest), file.name)
+    return explained(feeds[chosen_feed(feeds, None)], file.name)
+
+
+def _is_in(gone: GoneFeed, wanted: str | None, file: Path, *, has_folder: bool) -> bool:
+    """Return whether a file lies in the folder of a feed that went."""
+    in_folder = not has_folder or os.path.realpath(file.parent) == os.path.realpath(gone.inbox)
+    return wanted in {None, gone.name} and in_folder and os.path.lexists(gone.inbox / file.name)
+
+
+def _left_behind(in_use: SettingsInUse, gone: GoneFeed, name: str) -> Explanation:
+    why = f"the feed {gone.name} is not in the configuration any more, so nobody takes files from {gone.inbox}"
+    return Explanation(
+        file=displayed(name),
+        state="left",
+        summary=f"{why}; the file stays where it is",
+        todo=f"add [feed.{gone.name}] again, or move the file into the inbox of a feed ({listed(in_use.feeds)})",
+    )
 
 
 def _put(explanation: Explanation) -> None:

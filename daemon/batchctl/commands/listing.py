@@ -15,11 +15,10 @@ from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, UNREACHABLE
 from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.batchctl.state.batch_view import ENDED, BatchView
-from daemon.batchctl.state.session import Session, ask_each, known_feed
+from daemon.batchctl.state.session import Session, known_feed
 from daemon.batchctl.state.status_document import document_of
 from daemon.batchctl.state.waiting import feeds_that_count
 from daemon.intake.explain import MOST_REFUSED, WaitingFile, waiting_files
-from workflows.errors import OutputRefused, TemporalUnreachable
 from workflows.models import State
 
 DEFAULT_LIMIT = 50
@@ -138,28 +137,11 @@ async def _listed(session: Session, state: State | None, most: int) -> tuple[lis
     else:
         newest = list(islice(session.newest_first(), most or None))
         more = max(_count(session) - most, 0) if most and len(newest) == most else 0
-    code = DONE
-    if any(not each.ended for each in newest):
-        try:
-            await session.live()
-        except TemporalUnreachable as error:
-            say(f"{error}; of batches that have not ended, the last known state is shown")
-            code = UNREACHABLE
-
-    async def view(receipt: Receipt) -> BatchView:
-        if receipt.ended or code == UNREACHABLE:
-            return session.view_of_receipt(receipt, no_server=code == UNREACHABLE)
-        try:
-            return await session.view(receipt.id)
-        except OutputRefused as error:
-            say(str(error))
-            return session.view_of_receipt(receipt)
-
-    views = await ask_each(view, newest)
+    views, is_silent = await session.views_of(newest)
     if state:
         views = [each for each in views if each.state == state]
         more = max(len(views) - most, 0) if most else 0
-    return views[: most or None], more, code
+    return views[: most or None], more, UNREACHABLE if is_silent else DONE
 
 
 def _count(session: Session) -> int:

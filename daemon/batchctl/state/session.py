@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from activities.registry.control_states import ControlStates
 from activities.registry.receipts import Receipt, Receipts
+from daemon.batchctl.console.printing import say
 from daemon.batchctl.settings_in_use import SettingsInUse, known_name
 from daemon.batchctl.state.batch_view import ENDED, BatchView, merged
 from daemon.batchctl.state.loaders import from_chunks, from_output, from_registry
-from workflows.errors import SettingsError, TemporalUnreachable
+from workflows.errors import OutputRefused, SettingsError, TemporalUnreachable
 from workflows.ids import workflow_id
 from workflows.models import ControlState
 
@@ -134,6 +135,30 @@ class Session:
             },
             no_server=no_server,
         )
+
+    async def views_of(self, receipts: Sequence[Receipt]) -> tuple[list[BatchView], bool]:
+        """Return the state of each batch, and whether Temporal was asked in vain: then the last one known, and say so.
+
+        Only what has not ended is asked about.
+        """
+        is_silent = False
+        if any(not each.ended for each in receipts):
+            try:
+                await self.live()
+            except TemporalUnreachable as error:
+                say(f"{error}; of batches that have not ended, the last known state is shown")
+                is_silent = True
+
+        async def view(receipt: Receipt) -> BatchView:
+            if receipt.ended or is_silent:
+                return self.view_of_receipt(receipt, no_server=is_silent)
+            try:
+                return await self.view(receipt.id)
+            except OutputRefused as error:
+                say(str(error))
+                return self.view_of_receipt(receipt)
+
+        return await ask_each(view, receipts), is_silent
 
     def _of_registry(self, receipt: Receipt | None, control: ControlState | None = None) -> BatchView | None:
         view = from_registry(receipt, control)

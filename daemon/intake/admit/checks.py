@@ -6,6 +6,7 @@ import errno
 import os
 from functools import cache, lru_cache
 
+from daemon.config.feed_settings import setting_name
 from daemon.intake.admit.candidate import Candidate
 from daemon.intake.admit.duplicates import what_next
 from daemon.intake.admit.identify import Identified, header_obstacle
@@ -47,16 +48,18 @@ def not_served(candidate: Candidate) -> Obstacle | None:
 
 def mismatch(candidate: Candidate) -> Obstacle | None:
     """Not of the pattern."""
-    return _mismatch_of(candidate.context.settings.pattern) if candidate.name_kind == "mismatch" else None
+    settings = candidate.context.settings
+    is_other = candidate.name_kind == "mismatch"
+    return _mismatch_of(settings.pattern, setting_name(settings, "pattern")) if is_other else None
 
 
 @cache
-def _mismatch_of(pattern: str) -> Obstacle:
+def _mismatch_of(pattern: str, setting: str) -> Obstacle:
     return Obstacle(
         f"it does not match {pattern}",
-        "rename it, or change BATCH_PATTERN",
+        f"rename it, or change {setting}",
         "left",
-        logged_why="its name does not match BATCH_PATTERN",
+        logged_why=f"its name does not match {setting}",
         logged_todo="rename it",
     )
 
@@ -97,12 +100,13 @@ def written(candidate: Candidate) -> Obstacle | None:
 
 
 def too_large(candidate: Candidate) -> Obstacle | None:
-    """Over `BATCH_MAX_FILE_BYTES`."""
-    size_bytes, most_bytes = candidate.entry.fingerprint.size_bytes, candidate.context.settings.max_file_bytes
+    """Over the size that the feed allows."""
+    size_bytes, settings = candidate.entry.fingerprint.size_bytes, candidate.context.settings
+    most_bytes, setting = settings.max_file_bytes, setting_name(settings, "max_file_bytes")
     if size_bytes <= most_bytes:
         return None
-    why = f"{size_bytes} bytes, and BATCH_MAX_FILE_BYTES allows {most_bytes}"
-    return Obstacle(why, "split the file, or raise BATCH_MAX_FILE_BYTES and drop it again", "refused")
+    why = f"{size_bytes} bytes, and {setting} allows {most_bytes}"
+    return Obstacle(why, f"split the file, or raise {setting} and drop it again", "refused")
 
 
 def unreadable_content(candidate: Candidate) -> Obstacle | None:

@@ -3,68 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from batchctl_runner import BatchctlRunner
+from described_feeds import DescribedFeeds
 from terminal_window import in_window
 
-from activities.registry.receipts import Receipt
-from daemon.config.configuration import load_configuration
-from workflows.ids import batch_id, identity_key
 
-APIS = '[api.people]\nurl = "http://127.0.0.1:1/"\n[api.places]\nurl = "http://127.0.0.1:1/"\n'
-
-
-class Feeds:
-    """Feeds `contacts` (people), `leads` (people) and `sites` (places), each with an inbox and an output root."""
-
-    def __init__(self, runner: BatchctlRunner, root: Path, names: dict[str, str]) -> None:
-        self.runner, self.root, self.file = runner, root, root / "batchd.toml"
-        self.configure(names)
-
-    def configure(self, names: dict[str, str]) -> None:
-        sections = []
-        for name, api in names.items():
-            for folder in (self.inbox(name), self.output_root(name)):
-                folder.mkdir(parents=True, exist_ok=True)
-            places = f'inbox = "{self.inbox(name)}"\noutput_root = "{self.output_root(name)}"'
-            sections.append(f'[feed.{name}]\napi = "{api}"\nsettle_s = 0\n{places}\n')
-        self.file.write_text(APIS + "".join(sections))
-
-    def inbox(self, feed: str) -> Path:
-        return self.root / "in" / feed
-
-    def output_root(self, feed: str) -> Path:
-        return self.root / "results" / feed
-
-    def receipt(self, feed: str, name: str = "users.csv", **facts: object) -> Receipt:
-        """Write the receipt of a batch of a feed that is in the file."""
-        identity = batch_id(name.encode(), identity_key("name+content", name=name.encode(), sha256="5" * 64, feed=feed))
-        terms = load_configuration(self.file, {}, files=False).settings_of(feed).terms()
-        folders = {"inbox": str(self.inbox(feed)), "output_dir": str(self.output_root(feed) / f"batch-{identity}")}
-        return self.runner.receipt(name, **{"id": identity, "terms": terms, **folders, **facts})
-
-    def completed(self, feed: str, name: str = "users.csv", **facts: object) -> Receipt:
-        return self.runner.completed(name, **self._facts(self.receipt(feed, name, state="running")), **facts)
-
-    @staticmethod
-    def _facts(receipt: Receipt) -> dict[str, object]:
-        return {"id": receipt.id, "terms": receipt.terms, "inbox": receipt.inbox, "output_dir": receipt.output_dir}
-
-
-@pytest.fixture
-def feeds(runner: BatchctlRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Feeds:
-    for name in ("BATCH_INBOX", "BATCH_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    made = Feeds(runner, tmp_path, {"contacts": "people", "leads": "people", "sites": "places"})
-    runner.set(BATCH_CONFIG=made.file)
-    runner.give_up_soon()
-    return made
-
-
-def test_a_list_shows_the_feed_of_each_batch_and_file_and_can_keep_to_one(feeds: Feeds) -> None:
+def test_a_list_shows_the_feed_of_each_batch_and_file_and_can_keep_to_one(feeds: DescribedFeeds) -> None:
     contacts, sites = feeds.completed("contacts"), feeds.completed("sites")
     assert contacts.id != sites.id
     (feeds.inbox("leads") / "note.txt").write_text("x")
@@ -84,7 +34,7 @@ def test_a_list_shows_the_feed_of_each_batch_and_file_and_can_keep_to_one(feeds:
 
 
 @pytest.mark.parametrize("columns", [50, 80])
-def test_in_a_narrow_window_the_feed_gives_way_before_the_state(feeds: Feeds, columns: int) -> None:
+def test_in_a_narrow_window_the_feed_gives_way_before_the_state(feeds: DescribedFeeds, columns: int) -> None:
     feeds.completed("contacts")
     code, lines, _ = in_window(columns, "list")
     assert code == 0
@@ -92,7 +42,9 @@ def test_in_a_narrow_window_the_feed_gives_way_before_the_state(feeds: Feeds, co
     assert any(" completed " in each and " 100 %" in each for each in lines)
 
 
-def test_the_state_of_a_batch_names_its_feed_and_api_and_its_output_is_where_the_feed_has_it(feeds: Feeds) -> None:
+def test_the_state_of_a_batch_names_its_feed_and_api_and_its_output_is_where_the_feed_has_it(
+    feeds: DescribedFeeds,
+) -> None:
     done = feeds.completed("sites")
     assert "feed      sites, API places" in feeds.runner.run("status", done.id).out
     document = feeds.runner.run("status", "users.csv", "--json").json()
@@ -107,7 +59,7 @@ def test_without_a_file_the_feed_is_default_and_no_table_shows_it(runner: Batchc
     assert (document["feed"], document["api"]) == ("default", "default")
 
 
-def test_a_batch_of_a_feed_that_went_is_still_known_with_its_folders(feeds: Feeds) -> None:
+def test_a_batch_of_a_feed_that_went_is_still_known_with_its_folders(feeds: DescribedFeeds) -> None:
     done = feeds.completed("sites")
     feeds.configure({"contacts": "people"})
     document = feeds.runner.run("status", done.id, "--json").json()
@@ -128,12 +80,14 @@ def test_a_batch_of_a_feed_that_went_is_still_known_with_its_folders(feeds: Feed
         (["set", "--api", "place", "rate=1"], "there is no API 'place'; did you mean places?"),
     ],
 )
-def test_a_feed_or_an_api_that_there_is_not_is_exit_code_2(feeds: Feeds, arguments: list[str], message: str) -> None:
+def test_a_feed_or_an_api_that_there_is_not_is_exit_code_2(
+    feeds: DescribedFeeds, arguments: list[str], message: str
+) -> None:
     answer = feeds.runner.run(*arguments)
     assert (answer.code, answer.err) == (2, f"batchctl: {message}\n")
 
 
-def test_limits_are_set_for_the_batches_of_one_api_or_of_one_feed(feeds: Feeds) -> None:
+def test_limits_are_set_for_the_batches_of_one_api_or_of_one_feed(feeds: DescribedFeeds) -> None:
     feeds.receipt("contacts", state="running")
     assert "no batch of the API places is running" in feeds.runner.run("set", "--api", "places", "rate=1").err
     assert "no batch of the feed leads is running" in feeds.runner.run("set", "--feed", "leads", "rate=1").err
@@ -141,7 +95,7 @@ def test_limits_are_set_for_the_batches_of_one_api_or_of_one_feed(feeds: Feeds) 
     assert feeds.runner.run("set", "--feed", "leads", "--all", "rate=1").code == 2
 
 
-def test_a_file_is_submitted_to_the_feed_that_is_named(feeds: Feeds, tmp_path: Path) -> None:
+def test_a_file_is_submitted_to_the_feed_that_is_named(feeds: DescribedFeeds, tmp_path: Path) -> None:
     file = tmp_path / "new.csv"
     file.write_text("id\n1\n")
     assert feeds.runner.run("submit", str(file), "--feed", "leads").code == 0
@@ -150,7 +104,7 @@ def test_a_file_is_submitted_to_the_feed_that_is_named(feeds: Feeds, tmp_path: P
     assert "does not match feed.leads.pattern (*.csv)" in refused.err
 
 
-def test_a_file_is_explained_by_the_rules_of_the_feed_it_lies_in(feeds: Feeds) -> None:
+def test_a_file_is_explained_by_the_rules_of_the_feed_it_lies_in(feeds: DescribedFeeds) -> None:
     feeds.completed("contacts", "one.csv")
     waiting = feeds.inbox("leads") / "one.csv"
     waiting.write_text("id\n1\n")
@@ -163,7 +117,7 @@ def test_a_file_is_explained_by_the_rules_of_the_feed_it_lies_in(feeds: Feeds) -
     assert feeds.runner.run("explain", "one.csv", "--json").json()["state"] == "completed"
 
 
-def test_a_batch_is_done_again_in_the_folders_of_its_feed(feeds: Feeds) -> None:
+def test_a_batch_is_done_again_in_the_folders_of_its_feed(feeds: DescribedFeeds) -> None:
     old = feeds.completed("sites")
     source = feeds.inbox("sites") / "archive" / old.id / "users.csv"
     source.parent.mkdir(parents=True)
@@ -179,7 +133,7 @@ def test_a_batch_is_done_again_in_the_folders_of_its_feed(feeds: Feeds) -> None:
     assert feeds.runner.run("list", "--feed", "sites", "--json").json()["batches"][0]["id"] == new.id
 
 
-def test_doctor_gives_each_of_several_feeds_one_line(feeds: Feeds) -> None:
+def test_doctor_gives_each_of_several_feeds_one_line(feeds: DescribedFeeds) -> None:
     feeds.inbox("leads").rmdir()
     checks = {each["check"]: each for each in feeds.runner.run("doctor", "--json").json()["checks"]}
     assert [each for each in checks if each.startswith("feed ")] == ["feed contacts", "feed leads", "feed sites"]
@@ -191,3 +145,95 @@ def test_doctor_gives_each_of_several_feeds_one_line(feeds: Feeds) -> None:
     assert "feed leads" not in only
     assert {"feed sites", "api places"} <= only
     assert "api people" not in only
+
+
+def test_a_file_in_the_folder_of_a_feed_that_went_is_explained_as_that(feeds: DescribedFeeds) -> None:
+    feeds.completed("sites")
+    left = feeds.inbox("sites") / "late.csv"
+    left.write_text("id\n1\n")
+    feeds.configure({"contacts": "people"})
+    for name in (str(left), "late.csv"):
+        explained = feeds.runner.run("explain", name, "--json").json()
+        assert explained["state"] == "left"
+        assert explained["summary"] == (
+            f"the feed sites is not in the configuration any more, so nobody takes files from {feeds.inbox('sites')}; "
+            "the file stays where it is"
+        )
+        assert explained["todo"] == "add [feed.sites] again, or move the file into the inbox of a feed (contacts)"
+    assert feeds.runner.run("explain", "late.csv", "--feed", "contacts", "--json").json()["state"] == "absent"
+    assert feeds.runner.run("explain", "users.csv", "--feed", "sites", "--json").json()["state"] == "completed"
+
+
+def test_rules_name_the_setting_of_the_feed(feeds: DescribedFeeds) -> None:
+    (feeds.inbox("leads") / "notes.txt").write_text("x")
+    answer = feeds.runner.run("explain", "notes.txt")
+    assert "change feed.leads.pattern" in answer.out
+
+
+def test_the_table_of_feeds_counts_files_batches_and_rows_of_today(feeds: DescribedFeeds) -> None:
+    today = datetime.now(tz=UTC).isoformat()
+    feeds.completed("contacts", "new.csv", finished_at=today)
+    feeds.completed("contacts", "old.csv", finished_at="2026-01-01T10:00:00+00:00")
+    for name in ("a.csv", "b.csv", "other.txt", ".hidden.csv"):
+        (feeds.inbox("leads") / name).write_text("id\n")
+    answer = feeds.runner.run("feeds", "--json")
+    found = {each["feed"]: each for each in answer.json()["feeds"]}
+    assert (answer.code, list(found)) == (0, ["contacts", "leads", "sites"])
+    assert found["contacts"] == {
+        "feed": "contacts",
+        "api": "people",
+        "inbox": str(feeds.inbox("contacts")),
+        "pattern": "*.csv",
+        "gone": False,
+        "files": 0,
+        "running": 0,
+        "waiting": 0,
+        "paused": 0,
+        "rows_today": 100,
+        "outage": None,
+    }
+    assert found["leads"]["files"] == 2
+
+
+def test_without_temporal_the_table_of_feeds_shows_what_is_known_and_exits_with_3(feeds: DescribedFeeds) -> None:
+    feeds.receipt("sites", state="running")
+    feeds.inbox("leads").rmdir()
+    answer = feeds.runner.run("feeds", "--json")
+    found = {each["feed"]: each for each in answer.json()["feeds"]}
+    assert (answer.code, found["sites"]["waiting"], found["leads"]["files"]) == (3, 1, None)
+    assert "the last known state is shown" in answer.err
+
+
+def test_a_feed_that_went_is_listed_while_it_has_files_or_batches(feeds: DescribedFeeds) -> None:
+    feeds.completed("sites")
+    feeds.completed("leads")
+    feeds.configure({"contacts": "people"})
+    assert "sites" not in feeds.runner.run("feeds").out
+    (feeds.inbox("sites") / "late.csv").write_text("id\n")
+    found = {each["feed"]: each for each in feeds.runner.run("feeds", "--json").json()["feeds"]}
+    assert list(found) == ["contacts", "sites"]
+    assert (found["sites"]["gone"], found["sites"]["files"], found["sites"]["pattern"]) == (True, 1, None)
+    assert "gone: not in the configuration any more" in feeds.runner.run("feeds").out
+
+
+IN_80_COLUMNS = """\
+FEED      API     FILES  RUNNING  WAITING  PAUSED  ROWS TODAY  INBOX
+contacts  people      0        0        0       0           0  …/in/contacts
+leads     people      1        0        0       0           0  …t_0/in/leads
+sites     places      0        0        0       0           0  …t_0/in/sites
+"""
+IN_50_COLUMNS = """\
+FEED      FILES  RUNNING  WAITING  ROWS TODAY
+contacts      0        0        0           0
+leads         1        0        0           0
+sites         0        0        0           0
+"""
+
+
+@pytest.mark.parametrize(("columns", "table"), [(80, IN_80_COLUMNS), (50, IN_50_COLUMNS)])
+def test_the_table_of_feeds_fits_the_window(feeds: DescribedFeeds, columns: int, table: str) -> None:
+    (feeds.inbox("leads") / "a.csv").write_text("id\n")
+    code, lines, _ = in_window(columns, "feeds")
+    assert code == 0
+    cut = re.compile(r"\S*…\S*")  # the folder of this run of the test
+    assert [cut.sub("…", each.rstrip()) for each in lines if each.strip()] == cut.sub("…", table).splitlines()
