@@ -110,6 +110,16 @@ class Utf8Scan:
         self.high_bytes = HighBytes()
 
     @property
+    def is_ascii(self) -> bool:
+        """Whether there are ASCII characters alone."""
+        return not (self._wide or self.is_broken)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether some bytes are not UTF-8."""
+        return bool(self._broken or self._cut)
+
+    @property
     def has_both(self) -> bool:
         """Whether there are valid multi-byte characters and broken bytes, neither of them a rare exception."""
         return bool(self._broken) and self._wide > _RARE * self._broken

@@ -5,12 +5,12 @@ What is claimed already is never judged again: its batch ends by the dialect it 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from activities.source.detection.doubt import Check
 from activities.source.detection.encodings import check_encoding
-from activities.source.detection.first_records import first_records
+from activities.source.detection.first_records import FirstRecords, first_records
 from activities.source.detection.formats import check_format
 from activities.source.detection.headers import check_header, check_separator
 from activities.source.detection.quotes import check_quotes
@@ -19,7 +19,8 @@ from activities.source.encoding import SAMPLE_BYTES, Utf8Scan, encoding_of
 from activities.source.scanner import Window
 from workflows.models import CsvOptions
 
-_FORMAT_BYTES = 4_096
+FORMAT_BYTES = 4_096
+"""So much of a file shows its format."""
 
 
 def claimed_dialect(window: Window, options: CsvOptions, scan: Utf8Scan, unchecked: Collection[Check] = ()) -> Dialect:
@@ -32,15 +33,20 @@ def claimed_dialect(window: Window, options: CsvOptions, scan: Utf8Scan, uncheck
     sample = window.read_at(0, SAMPLE_BYTES)
     encoding = encoding_of(sample, options.encoding, scan.encoding)
     if "format" not in unchecked:
-        check_format(sample[:_FORMAT_BYTES].decode(encoding.name, "replace"))
+        check_format(sample[:FORMAT_BYTES].decode(encoding.name, "replace"))
     if options.encoding == "auto" and not encoding.mark_bytes and "encoding" not in unchecked:
         check_encoding(scan)
     dialect = find_dialect(window, replace(options, encoding=encoding.name))
     first = first_records(window, dialect, options.max_record_bytes)
-    if "quote" not in unchecked:
-        check_quotes(first)
-    if options.delimiter == "auto" and "delimiter" not in unchecked:
-        check_separator(first)
-    if "header" not in unchecked:
-        check_header(first)
+    for name, check in checks_of_records(options):
+        if name not in unchecked:
+            check(first)
     return dialect
+
+
+def checks_of_records(options: CsvOptions) -> list[tuple[Check, Callable[[FirstRecords], None]]]:
+    """Return the checks that the first records of a file are held to, with their names."""
+    checks: list[tuple[Check, Callable[[FirstRecords], None]]] = [("quote", check_quotes), ("header", check_header)]
+    if options.delimiter == "auto":
+        checks.insert(1, ("delimiter", check_separator))
+    return checks

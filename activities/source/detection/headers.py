@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from activities.source.detection.cell_kinds import NO_VALUES, are_names, is_year, kind_of
 from activities.source.detection.doubt import DoubtfulDialect, cells_as_text
@@ -100,14 +101,15 @@ def _check_empty_names(first: FirstRecords) -> None:
 
 def _check_data(first: FirstRecords) -> None:
     rows = first.fitting
-    columns = [[row[at] for row in rows if row[at].strip().lower() not in NO_VALUES] for at in range(len(first.names))]
-    alike = [at for at, name in enumerate(first.names) if _is_alike(name, columns[at])]
-    numbers = [name for name in first.names if kind_of(name) == "number"]
+    kinds = [kind_of(name) for name in first.names]
+    columns = list(zip(*rows, strict=True)) or [()] * len(first.names)
+    alike = [at for at, kind in enumerate(kinds) if kind and _are_alike(kind, columns[at])]
+    numbers = [name for name, kind in zip(first.names, kinds, strict=True) if kind == "number"]
     if numbers and are_names(numbers):
         alike = [
             at
             for at in alike
-            if kind_of(first.names[at]) != "number"
+            if kinds[at] != "number"
             or (len(numbers) <= _ALIKE and is_year(first.names[at]) and all(map(is_year, columns[at])))
         ]
     if alike:
@@ -127,9 +129,10 @@ def _check_data(first: FirstRecords) -> None:
         raise _doubt(first, what, "put a line of names before it")
 
 
-def _is_alike(name: str, values: list[str]) -> bool:
-    kind = kind_of(name)
-    return bool(kind and values) and sum(kind_of(each) == kind for each in values) >= _MOST * len(values)
+def _are_alike(kind: str, values: Sequence[str]) -> bool:
+    """Return whether nearly all values that there are have a kind."""
+    kinds = [kind_of(each) for each in values if each.strip().lower() not in NO_VALUES]
+    return bool(kinds) and kinds.count(kind) >= _MOST * len(kinds)
 
 
 def _check_second_line(first: FirstRecords) -> None:
@@ -137,11 +140,10 @@ def _check_second_line(first: FirstRecords) -> None:
     if len(rows) <= _LEAST_RECORDS or rows[0] != first.rows[0]:
         return
     second, below = rows[0], rows[1:]
-    numeric = [
-        at
-        for at in range(len(first.names))
-        if sum(kind_of(row[at]) == "number" for row in below) >= _NEARLY_ALL * len(below)
-    ]
+    last = range(len(first.names))
+    if not any(below[0][at][-1:].isdigit() and not second[at][-1:].isdigit() for at in last):
+        return  # by far the usual case
+    numeric = [at for at in last if sum(kind_of(row[at]) == "number" for row in below) >= _NEARLY_ALL * len(below)]
     worded = [at for at in numeric if second[at].strip().lower() not in NO_VALUES and not kind_of(second[at])]
     if len(worded) >= _ALIKE and len(worded) == len(numeric):
         what = f"its second line has words in all {len(numeric):,} columns of numbers, as a header has"

@@ -18,6 +18,8 @@ def check_quotes(first: FirstRecords) -> None:
         DoubtfulDialect: they are written in a way that is not read so.
     """
     texts = [each for each in (first.header, *first.texts) if each]
+    if not any(each in text for text in texts for each in "'\"\\"):
+        return
     delimiter = re.escape(first.delimiter)
     if _most(texts, re.compile(rf"(?:^|{delimiter})'(?:[^']|'')*'(?={delimiter}|$)"), opening=f"(?:^|{delimiter})'"):
         raise _doubt("single quotes stand around its fields", 'write double quotes (") around them')

@@ -10,6 +10,9 @@ import orjson
 
 from activities.api.rows import CallRow
 from activities.disk.fingerprint import Fingerprint
+from activities.source.detection.doubt import DoubtfulDialect
+from activities.source.detection.examination import examine
+from activities.source.pinned_file import PinnedFile
 from activities.source.source_file import Record, Rejected, SourceFile
 from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
@@ -51,7 +54,18 @@ def obstacles(path: Path, settings: Settings) -> list[str]:
     entry = Entry(os.fsencode(path.name), kind_of(status.st_mode), Fingerprint.of(status))
     candidate = Candidate(RuleContext(settings, reads_large=False), entry)
     found = [rule(candidate) for rule in (wrong_name, mismatch, too_large)]
-    return [f"{each.why}; {each.todo}" for each in found if each]
+    return [*(f"{each.why}; {each.todo}" for each in found if each), *_doubts(path, settings)]
+
+
+def _doubts(path: Path, settings: Settings) -> list[str]:
+    if not path.is_file():
+        return []
+    window = PinnedFile.open(path.resolve())
+    try:
+        doubts = [each for each in examine(window, settings.shape().csv).refusals if isinstance(each, DoubtfulDialect)]
+    finally:
+        window.close()
+    return [str(each) for each in doubts if each.check not in settings.unchecked]
 
 
 def first_rows(path: Path, settings: Settings, rows: int) -> FirstRows:
