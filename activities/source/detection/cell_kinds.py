@@ -50,7 +50,7 @@ def are_names(numbers: Sequence[str]) -> bool:
         values = [float(each) for each in numbers]
     except ValueError:
         return False
-    if len(values) == 1:
-        return values[0] in {0, 1}
+    if values[0] in {0, 1} and values == [values[0] + at for at in range(len(values))]:
+        return True
     steps = [second - first for first, second in pairwise(values)]
-    return steps[0] != 0 and all(abs(each - steps[0]) < abs(steps[0]) / 1000 for each in steps)
+    return len(steps) > 1 and steps[0] != 0 and all(abs(each - steps[0]) < abs(steps[0]) / 1000 for each in steps)

@@ -51,6 +51,10 @@ def check_separator(first: FirstRecords) -> None:
         if count and all(each.count(other) == count for each in texts):
             shown = _NAMES.get(other, ascii(other))
             raise _separator(f"it has one column as it is read, and {count + 1} where {shown} separate them")
+    words = [each.split() for each in texts]
+    numbers = all(kind_of(each) == "number" for row in words[1:] for each in row)
+    if numbers and len(words[0]) > 1 and all(len(each) == len(words[0]) for each in words):
+        raise _separator(f"it has one column as it is read, and {len(words[0])} where spaces separate them")
 
 
 def _check_title(first: FirstRecords) -> None:
