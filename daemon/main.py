@@ -13,9 +13,8 @@ from importlib.metadata import version
 
 import uvloop
 
-from daemon.config.arguments import add_config_file
+from daemon.config.arguments import CONFIG_VARIABLE, add_config_file
 from daemon.config.configuration import Configuration, load_configuration
-from daemon.config.settings import CONFIG_VARIABLE
 from daemon.logs import set_up_logging
 from daemon.notify import notify
 from daemon.processes.parent import Parent

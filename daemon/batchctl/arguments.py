@@ -26,7 +26,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Declare the arguments, and parse."""
-        module = import_module(f"daemon.batchctl.commands.{self._module}")
+        path = self._module if "." in self._module else f"commands.{self._module}"
+        module = import_module(f"daemon.batchctl.{path}")
         getattr(module, f"add_{self._function}")(self)
         add_config_file(self, behind_command=True)
         self.set_defaults(run=getattr(module, f"run_{self._function}"))

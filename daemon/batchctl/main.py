@@ -7,16 +7,14 @@ for: Temporal's SDK, pydantic and rich take most of a second. This file turns ho
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-import inspect
 import os
 import sys
-import traceback
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from daemon.batchctl.arguments import CommandParser
+from daemon.batchctl.completion.candidates import MARK, put_candidates
 from daemon.batchctl.console.printing import open_closed_ones, say, write
 from daemon.batchctl.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code
 from daemon.config.arguments import add_config_file
@@ -41,23 +39,30 @@ COMMANDS = {
     "export": ("proof", "write a whole result in source order"),
     "set": ("limits", "change the API limits of one running batch, or of all"),
     "doctor": ("doctor", "check settings, folders, API, Temporal and workers"),
+    "completion": ("completion.command", "print the script for tab completion in bash, zsh or fish"),
     "config": ("config", "check the configuration, or show what it says"),
 }
-"""Each command, as the help lists them: its module in `daemon.batchctl.commands`, and what it does."""
+"""Each command, as the help lists them: its module in `daemon.batchctl.commands` or a room beside, and what it does."""
 
-OF_THE_FILE = frozenset({"config", "dialect", "try"})
-"""Commands that read the configuration themselves, and what of it the service does not serve too."""
+OF_THE_FILE = frozenset({"config", "dialect", "try", "completion"})
+"""Commands that read the configuration themselves, and what of it the service does not serve too, or not at all."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `batchctl` and end the process with its exit code."""
     open_closed_ones()
-    code = run(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    code = _completed(words[1:]) if words[:1] == [MARK] else run(words)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()
     # Temporal's native threads now and then abort the interpreter's own exit; everything is closed by now.
     os._exit(code)
+
+
+def _completed(words: list[str]) -> int:
+    put_candidates(words)
+    return DONE
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -83,6 +88,8 @@ def _report(error: Exception) -> int:
     elif isinstance(error, MemoryError):
         say("the memory of this host does not suffice for that; a result can be copied to another and proved there")
     else:
+        import traceback  # noqa: PLC0415 - for what nobody foresaw
+
         traceback.print_exc()
     return FAILED
 
@@ -97,9 +104,15 @@ def _command(arguments: Sequence[str] | None) -> int:
 
     in_use = None if parsed.command in OF_THE_FILE else settings_in_use(parsed.config)
     outcome = parsed.run(in_use, parsed)
-    code: int = asyncio.run(outcome) if inspect.iscoroutine(outcome) else outcome
+    code: int = _awaited(outcome) if isinstance(outcome, Coroutine) else outcome
     write("")
     return code
+
+
+def _awaited(outcome: Coroutine[Any, Any, int]) -> int:
+    import asyncio  # noqa: PLC0415 - takes a tenth of a second, which a shell that completes has not
+
+    return asyncio.run(outcome)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from activities.registry.receipts import Receipt
-from daemon.config.file import config_path
+from daemon.config.arguments import config_path
 from daemon.config.settings import Settings, load_settings
 from workflows.errors import SettingsError
 from workflows.ids import DEFAULT_FEED

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from daemon.config.api_spec import api_spec_of
+from daemon.config.arguments import config_path
 from daemon.config.check import checked
 from daemon.config.checks.variables import service_variables
 from daemon.config.feed_settings import FeedSettings
-from daemon.config.file import ConfigFile, config_path, read_file
+from daemon.config.file import ConfigFile, read_file
 from daemon.config.grammar.quantities import CallRate
 from daemon.config.grammar.toml_lines import KeyPath
 from daemon.config.sections.api_section import ApiSection

@@ -5,20 +5,16 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from daemon.config.findings import Finding, WrongConfiguration
 from daemon.config.grammar.toml_lines import KeyPath, key_lines
-from daemon.config.settings import CONFIG_VARIABLE
-from workflows.errors import SettingsError
 
-USUAL_PATHS = (Path("batchd.toml"), Path("/etc/batchd/batchd.toml"))
 MAX_FILE_BYTES = 4_194_304
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
@@ -55,21 +51,6 @@ class ConfigFile:
             table[path[-1]] = "secret"
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), default=str)
         return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def config_path(given: Path | None, environ: Mapping[str, str]) -> Path | None:
-    """Return the file to read: `given`, else `BATCH_CONFIG`, else the first usual one that exists; None for none.
-
-    Raises:
-        SettingsError: `BATCH_CONFIG` is empty.
-    """
-    if given is not None:
-        return given
-    if CONFIG_VARIABLE in environ:
-        if not environ[CONFIG_VARIABLE].strip():
-            raise SettingsError(f"{CONFIG_VARIABLE} is empty; set it to the path of a file, or unset it")
-        return Path(environ[CONFIG_VARIABLE])
-    return next((each for each in USUAL_PATHS if os.path.lexists(each)), None)
 
 
 def read_file(path: Path) -> ConfigFile:

@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from activities.source.detection.doubt import Check
+from daemon.config.arguments import CONFIG_VARIABLE
 from daemon.config.setting_values import Address, HttpUrl, NamedPath, SecretToken, Share, checked_encoding
 from workflows.api_spec import BatchTerms
 from workflows.errors import SettingsError
@@ -23,9 +24,6 @@ from workflows.ids import IdentityPolicy
 from workflows.models import CsvOptions, Shape
 
 PREFIX = "BATCH_"
-CONFIG_VARIABLE = "BATCH_CONFIG"
-"""Names the configuration file; it is no setting."""
-
 MOST_WORKERS = 256
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from daemon.config.arguments import CONFIG_VARIABLE
 from daemon.config.checks.mistakes import Mistakes
 from daemon.config.file import ConfigFile
 from daemon.config.findings import nearest
 from daemon.config.sections.service_section import SERVICE_SETTINGS
-from daemon.config.settings import CONFIG_VARIABLE, PREFIX, Settings
+from daemon.config.settings import PREFIX, Settings
 
 _API_KEYS = {
     "api_bulk_url": "bulk.url",

@@ -40,7 +40,7 @@ def ctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     for name in [each for each in os.environ if each.startswith("BATCH_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("daemon.config.file.USUAL_PATHS", (Path("batchd.toml"),))
+    monkeypatch.setattr("daemon.config.arguments.USUAL_PATHS", (Path("batchd.toml"),))
     (tmp_path / "people.key").write_text(CANARY)
     (tmp_path / "people.key").chmod(0o600)
     return ctl

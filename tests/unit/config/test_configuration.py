@@ -57,7 +57,7 @@ def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     for name in [each for each in os.environ if each.startswith("BATCH_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("daemon.config.file.USUAL_PATHS", (Path("batchd.toml"), tmp_path / "etc.toml"))
+    monkeypatch.setattr("daemon.config.arguments.USUAL_PATHS", (Path("batchd.toml"), tmp_path / "etc.toml"))
 
 
 def written(folder: Path, text: str = FULL, name: str = "batchd.toml") -> Path:
