@@ -12,6 +12,7 @@ from activities.source.parser import BadRecord, FieldSplitter
 
 _NEARLY_ALL = 0.9
 _MOST = 0.8
+_MANY, _FEW = 0.7, 0.25
 _LEAST_RECORDS = 3
 _ALIKE = 2
 _OTHERS = (",", ";", "\t", "|", ":", "^", "~", "\x1f", "\x01", "*", "#")
@@ -24,7 +25,9 @@ def check_header(first: FirstRecords) -> None:
     Raises:
         DoubtfulDialect: it is most likely not the header.
     """
-    if first.rows:
+    if not first.rows:
+        _check_lone_data(first)
+    else:
         _check_title(first)
         _check_width(first)
         _check_empty_names(first)
@@ -57,6 +60,12 @@ def check_separator(first: FirstRecords) -> None:
         raise _separator(f"it has one column as it is read, and {len(words[0])} where spaces separate them")
 
 
+def _check_lone_data(first: FirstRecords) -> None:
+    kinds = {kind_of(name) for name in first.names}
+    if len(first.names) > 1 and "" not in kinds and not are_names(first.names):
+        raise _doubt(first, "its only record has values alone, and no names", "put a line of names before it")
+
+
 def _check_title(first: FirstRecords) -> None:
     filled = [each for each in first.names if each.strip()]
     if len(filled) > 1 or len(first.texts) < _LEAST_RECORDS:
@@ -87,9 +96,9 @@ def _check_width(first: FirstRecords) -> None:
         return
     width, count = widths.most_common(1)[0]
     sharing = widths[len(first.names)]
-    if count < _MOST * len(first.rows) or sharing > (1 - _NEARLY_ALL) * len(first.rows):
+    if width == len(first.names) or count < _MANY * len(first.rows) or sharing > _FEW * len(first.rows):
         return
-    what = f"its first line has {len(first.names):,} fields and nearly all records have {width:,}"
+    what = f"its first line has {len(first.names):,} fields and most records have {width:,}"
     if width == len(first.names) + 1 and all(not row[-1] for row in first.rows if len(row) == width):
         what += ", of which the last is empty"
     raise _doubt(first, what, "give the header as many fields as the records, or take out what stands before it")

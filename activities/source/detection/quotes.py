@@ -21,6 +21,8 @@ def check_quotes(first: FirstRecords) -> None:
     if not any(each in text for text in texts for each in "'\"\\"):
         return
     delimiter = re.escape(first.delimiter)
+    if len(first.names) > 1 and all(re.fullmatch("'[^']+'", each.strip()) for each in first.names):
+        raise _doubt("single quotes stand around its names", 'write double quotes (") around them, or none')
     if _most(texts, re.compile(rf"(?:^|{delimiter})'(?:[^']|'')*'(?={delimiter}|$)"), opening=f"(?:^|{delimiter})'"):
         raise _doubt("single quotes stand around its fields", 'write double quotes (") around them')
     behind_space = re.compile(rf'{delimiter} +"(?:[^"]|"")*" *(?={delimiter}|$)')
