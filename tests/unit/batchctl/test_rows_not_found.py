@@ -12,8 +12,8 @@ from batchctl_runner import BatchctlRunner
 from finished_work import FinishedWork
 
 from activities.file_source import file_source
-from daemon.batchctl.commands.bars import facts
 from daemon.batchctl.commands.status import format_state
+from daemon.batchctl.progress.bars import facts
 from daemon.batchctl.state.batch_view import BatchView
 from daemon.batchctl.state.loaders import from_chunks
 from workflows.api_spec import ApiSpec

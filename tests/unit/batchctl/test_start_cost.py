@@ -22,7 +22,7 @@ def loaded(*arguments: str) -> set[str]:
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
 def test_help_and_version_load_no_library_and_no_command(runner: BatchctlRunner, arguments: list[str]) -> None:
     modules = loaded(*arguments)
-    commands = {each for each in modules if each.startswith("daemon.batchctl.commands")}
+    commands = {each for each in modules if each.startswith(("daemon.batchctl.commands", "daemon.batchctl.progress"))}
     assert not modules & {"temporalio", "pydantic", "rich", "orjson", "httpx2"} | commands
 
 

@@ -75,7 +75,7 @@ async def _watched(session: Session, ids: list[str], deadline: Deadline, *, quie
     Raises:
         BrokenPipeError: nobody reads it any more, and not all have ended.
     """
-    from daemon.batchctl.commands.bars import progress_display  # noqa: PLC0415 - loads rich.progress, for watch alone
+    from daemon.batchctl.progress.bars import progress_display  # noqa: PLC0415 - loads rich.progress, for watch alone
 
     seen: dict[str, BatchView] = {}
     lost_polls = 0

@@ -1,0 +1,1 @@
+"""Following batches until they end: `wait` and `watch`, and what these draw."""
