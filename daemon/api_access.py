@@ -103,13 +103,13 @@ def described_options(
 def _advice(name: str) -> Advice:
     return Advice(
         address=(
-            f"a batch keeps the address it began with: correct 'url' in [api.{name}], restart, then cancel the batch "
+            f"a batch keeps the address it began with: correct 'url' in [api.{name}], reload, then cancel the batch "
             "and run it again (where the address is right and these rows are not known there, add a rule for that "
             "answer; 'resume' alone goes further before it pauses again)"
         ),
         credentials=f"correct the secrets of [api.{name}], then resume: they are read again",
-        certificate=f"correct 'tls' in [api.{name}] or the certificate of the API, restart, then resume",
-        proxy=f"correct 'proxy' in [api.{name}] (left out: HTTPS_PROXY or HTTP_PROXY), restart, then resume",
+        certificate=f"correct 'tls' in [api.{name}] or the certificate of the API, reload, then resume",
+        proxy=f"correct 'proxy' in [api.{name}] (left out: HTTPS_PROXY or HTTP_PROXY), reload, then resume",
         body_setting=f"max_body_bytes of [api.{name}]",
     )
 

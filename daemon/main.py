@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
@@ -15,10 +13,13 @@ import uvloop
 
 from daemon.config.arguments import CONFIG_VARIABLE, add_config_file
 from daemon.config.configuration import Configuration, load_configuration
+from daemon.configured_worker import ConfiguredWorker, configuration_given
 from daemon.logs import set_up_logging
 from daemon.notify import notify
+from daemon.processes.messages import Configure, read_message
 from daemon.processes.parent import Parent
 from daemon.service import Service, watch, work_all
+from daemon.signals import Signals
 from daemon.worker import work
 from workflows.errors import SettingsError, TemporalUnreachable
 
@@ -43,9 +44,10 @@ def _run(parsed: argparse.Namespace) -> int:
     try:
         if parsed.config is not None:
             os.environ[CONFIG_VARIABLE] = str(parsed.config.absolute())  # our workers read it too
-        configuration = load_configuration()
+        parent = Parent()
+        configuration = _given(parent) if parsed.command == "work" and parsed.process_of else load_configuration()
         set_up_logging(configuration.service)
-        uvloop.run(_until_stopped(parsed, configuration))
+        uvloop.run(_until_stopped(parsed, configuration, parent))
     except SettingsError as error:
         return _report_failure(parsed, error, EXIT_SETTINGS)
     except TemporalUnreachable as error:
@@ -65,28 +67,33 @@ def _report_failure(parsed: argparse.Namespace, error: Exception, code: int) -> 
     return code
 
 
-async def _until_stopped(parsed: argparse.Namespace, configuration: Configuration) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
-    parent = Parent()
+def _given(parent: Parent) -> Configuration:
+    """Return the configuration that the parent has accepted, whatever stands in the file by now."""
+    given = read_message(Configure, parent.first_line())
+    return configuration_given(given.path, given.content) if given else load_configuration(files=False)
+
+
+async def _until_stopped(parsed: argparse.Namespace, configuration: Configuration, parent: Parent) -> None:
+    signals = Signals()
+    worker = ConfiguredWorker(parent)
     if parsed.exit_with_parent:
-        parent.listen(stop.set)
-    await _service(parsed, configuration, parent)(stop)
+        parent.listen(signals.stop.set)
+    await _service(parsed, configuration, worker)(signals)
 
 
 def _service(
-    parsed: argparse.Namespace, configuration: Configuration, parent: Parent
-) -> Callable[[asyncio.Event], Awaitable[None]]:
+    parsed: argparse.Namespace, configuration: Configuration, worker: ConfiguredWorker
+) -> Callable[[Signals], Awaitable[None]]:
     if parsed.command == "run":
         return Service(configuration, with_mock_api=parsed.with_mock_api).serve
     if parsed.command == "watch":
-        return lambda stop: watch(configuration, stop, on_ready=_ready)
+        return lambda signals: watch(configuration, signals, on_ready=_ready)
     if parsed.process_of:
         number, processes = parsed.process_of
-        return lambda stop: work(configuration, stop, number=number, processes=processes, on_ready=parent.ready)
-    return lambda stop: work_all(configuration, stop, on_ready=_ready)
+        return lambda signals: work(
+            configuration, signals.stop, number=number, processes=processes, on_ready=worker.ready
+        )
+    return lambda signals: work_all(configuration, signals, on_ready=_ready)
 
 
 def _ready() -> None:

@@ -8,10 +8,11 @@ then the workers, last the server.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TypeVar
 
@@ -19,20 +20,25 @@ from temporalio.client import Client
 
 from daemon.config.api_token import api_token
 from daemon.config.configuration import Configuration
+from daemon.config.findings import Finding
 from daemon.config.settings import Settings
-from daemon.folders import prepare_folders
+from daemon.folders import prepare_folders, prepare_inbox
 from daemon.health import health_endpoint
-from daemon.intake import inboxes
+from daemon.intake.inboxes import Inboxes
 from daemon.notify import notify
 from daemon.processes.child import Child, own_environment, plain_environment
+from daemon.processes.configured_children import ConfiguredChildren
+from daemon.processes.messages import Configure
 from daemon.processes.restarts import Supervisor
+from daemon.reloader import Reloader, reloads
+from daemon.signals import Signals
 from daemon.temporal.connection import connect
 from daemon.temporal.embedded_server import EmbeddedServer
 from daemon.temporal.outside_server import outside_server
 from daemon.temporal.server_probe import ServerProbe
 from daemon.temporal.starter import TemporalStarter
-from daemon.worker import work
-from workflows.errors import TemporalUnreachable
+from daemon.worker import Apply, work
+from workflows.errors import SettingsError, TemporalUnreachable
 
 MOCK_STOP_S = 3.0
 T = TypeVar("T")
@@ -46,15 +52,18 @@ class Service:
     def __init__(self, configuration: Configuration, *, with_mock_api: bool = False) -> None:
         settings = self._settings = configuration.service
         self._feeds = configuration.settings_by_feed()
+        self._reloader = Reloader("run", configuration, self._apply, check_inboxes)
+        self._inboxes: Inboxes | None = None
         self._server = None if outside_server() else EmbeddedServer(settings)
         self._mock = _mock_api() if with_mock_api else None
-        self._workers = _workers(configuration)
+        self._workers = _workers(self._reloader)
+        self._configured = ConfiguredChildren(self._workers)
         self._supervisor = Supervisor()
         self._probe: ServerProbe | None = None
         self._ready = False
 
-    async def serve(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set.
+    async def serve(self, signals: Signals) -> None:
+        """Run until it is asked to stop.
 
         Raises:
             SettingsError: a folder, a port or the token of the API cannot be used.
@@ -63,9 +72,10 @@ class Service:
         started = time.monotonic()
         async with health_endpoint(self._settings.health_address, self._is_ready):
             try:
-                client = await unless_stopped(stop, self._start_up())
+                client = await unless_stopped(signals.stop, self._start_up())
                 if client is not None:
-                    await self._watch(client, stop, started)
+                    async with reloads(self._reloader, signals.hangups):
+                        await self._watch(client, signals.stop, started)
             finally:
                 self._ready = False
                 notify("STOPPING=1")
@@ -99,7 +109,15 @@ class Service:
             logger.info("daemon.ready", extra={"fields": fields})
             notify("READY=1")
 
-        await _watch(self._settings, self._feeds, client, stop, ready)
+        self._inboxes = Inboxes(self._settings, partial(TemporalStarter, client))
+        await self._inboxes.run(self._feeds, stop, on_ready=ready)
+
+    async def _apply(self, new: Configuration) -> None:
+        """Make a configuration take hold: workers know a new API before a batch of a new feed needs it."""
+        await configure(self._configured, new)
+        self._feeds = new.settings_by_feed()
+        if self._inboxes is not None:
+            await self._inboxes.apply(self._feeds)
 
     async def _shut_down(self) -> None:
         await self._supervisor.stop()
@@ -119,37 +137,78 @@ class Service:
         return [*self._workers, *([self._mock] if self._mock else [])]
 
 
-async def watch(
-    configuration: Configuration, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None
-) -> None:
-    """Watch the inboxes and start batches until `stop` is set."""
+async def watch(configuration: Configuration, signals: Signals, *, on_ready: Callable[[], None] = lambda: None) -> None:
+    """Watch the inboxes and start batches until it is asked to stop."""
     settings, feeds = configuration.service, configuration.settings_by_feed()
     prepare_folders(settings, feeds)
     client = await connect(settings, timeout_s=settings.start_timeout_s)
-    await _watch(settings, feeds, client, stop, on_ready)
+    inboxes = Inboxes(settings, partial(TemporalStarter, client))
+    reloader = Reloader("watch", configuration, lambda new: inboxes.apply(new.settings_by_feed()), check_inboxes)
+    async with reloads(reloader, signals.hangups):
+        await inboxes.run(feeds, signals.stop, on_ready=on_ready)
 
 
 async def work_all(
-    configuration: Configuration, stop: asyncio.Event, *, on_ready: Callable[[], None] = lambda: None
+    configuration: Configuration, signals: Signals, *, on_ready: Callable[[], None] = lambda: None
 ) -> None:
-    """Work the task queue until `stop` is set, in as many processes as the settings say."""
+    """Work the task queue until it is asked to stop, in as many processes as the settings say."""
     settings = configuration.service
     prepare_folders(settings, configuration.settings_by_feed(), makes_inbox=False)
     api_token(settings)
     if configuration.worker_processes() == 1:
-        await work(configuration, stop, on_ready=on_ready)
+        await _work_here(configuration, signals, on_ready)
         return
     await connect(settings, timeout_s=settings.start_timeout_s)  # what is wrong is said once, before any is started
-    workers, supervisor = _workers(configuration), Supervisor()
+    reloader = Reloader("work", configuration, lambda new: configure(configured, new))
+    workers, supervisor = _workers(reloader), Supervisor()
+    configured = ConfiguredChildren(workers)
     try:
         for worker in workers:
             supervisor.keep(worker.name, worker.keep_running)
-        if await unless_stopped(stop, _until_ready(workers, settings)):
-            on_ready()
-            await stop.wait()
+        if await unless_stopped(signals.stop, _until_ready(workers, settings)):
+            async with reloads(reloader, signals.hangups):
+                on_ready()
+                await signals.stop.wait()
     finally:
         await supervisor.stop()
         await asyncio.gather(*(worker.stop(settings.stop_timeout_s) for worker in workers))
+
+
+async def _work_here(configuration: Configuration, signals: Signals, on_ready: Callable[[], None]) -> None:
+    """Work the task queue in this process."""
+    async with contextlib.AsyncExitStack() as stack:
+        entered: list[asyncio.Task[None]] = []
+
+        def ready(apply: Apply) -> None:
+            reloading = reloads(Reloader("work", configuration, apply), signals.hangups)
+            entered.append(asyncio.create_task(stack.enter_async_context(reloading)))
+            on_ready()
+
+        await work(configuration, signals.stop, on_ready=ready)
+        await asyncio.gather(*entered)
+
+
+async def configure(children: ConfiguredChildren, new: Configuration) -> None:
+    """Hand a configuration to the worker processes.
+
+    Raises:
+        SettingsError: it has not taken hold in one of them.
+    """
+    errors = await children.configure(*_as_given(new))
+    if errors:
+        raise SettingsError("; ".join(errors))
+
+
+def check_inboxes(new: Configuration) -> list[Finding]:
+    """Return a finding for each feed whose folders cannot be used; those that are missing are made."""
+    findings = []
+    for name, settings in new.settings_by_feed().items():
+        try:
+            prepare_inbox(settings)
+        except SettingsError as error:
+            line = new.file.line_of(("feed", name, "inbox")) if new.file else 0
+            findings.append(Finding(file=new.file.name if new.file else "", line=line, key="", what=str(error)))
+    return findings
 
 
 async def unless_stopped(stop: asyncio.Event, awaited: Coroutine[None, None, T]) -> T | None:
@@ -179,21 +238,24 @@ async def _until_ready(children: list[Child], settings: Settings) -> bool:
     return True
 
 
-async def _watch(
-    settings: Settings,
-    feeds: Mapping[str, Settings],
-    client: Client,
-    stop: asyncio.Event,
-    on_ready: Callable[[], None],
-) -> None:
-    await inboxes.watch(settings, feeds, partial(TemporalStarter, client), stop, on_ready=on_ready)
-
-
-def _workers(configuration: Configuration) -> list[Child]:
-    count = configuration.worker_processes()
+def _workers(reloader: Reloader) -> list[Child]:
+    count = reloader.accepted.worker_processes()
     command = _python("daemon.main", "work", "--exit-with-parent", "--process-of")
     numbers = range(1, count + 1)
-    return [Child(f"worker-{each}", [*command, str(each), str(count)], env=own_environment()) for each in numbers]
+
+    def greeting() -> Configure:
+        return Configure(0, *_as_given(reloader.accepted))
+
+    return [
+        Child(f"worker-{each}", [*command, str(each), str(count)], env=own_environment(), greeting=greeting)
+        for each in numbers
+    ]
+
+
+def _as_given(configuration: Configuration) -> tuple[str, str]:
+    """Return path and content of the file, as they go to a worker; both empty where there is none."""
+    file = configuration.file
+    return (file.name, file.content.decode()) if file else ("", "")
 
 
 def _mock_api() -> Child:

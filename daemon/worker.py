@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any
@@ -17,7 +17,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.adapter import BatchActivities
 from activities.api.client import EnrichmentClient
-from activities.api.clients import UNNAMED, ApiClients
+from activities.api.clients import UNNAMED, ApiClients, ConfiguredApi
 from activities.api.transport.replies import public_address
 from activities.feed_folders import FeedFolders, Folders
 from activities.registry.receipts import Receipts
@@ -48,6 +48,9 @@ LONG_PAGES = 64
 
 WORKFLOWS = [CursorBatchWorkflow, InMemoryBatchWorkflow, LoadChunksWorkflow, RetryFailedWorkflow]
 
+Apply = Callable[[Configuration], Awaitable[None]]
+"""Makes another configuration take hold."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -57,11 +60,12 @@ async def work(
     *,
     number: int = 1,
     processes: int = 1,
-    on_ready: Callable[[], None] = lambda: None,
+    on_ready: Callable[[Apply], None] = lambda _: None,
 ) -> None:
     """Work the task queue until `stop` is set, as the `number`th of `processes`.
 
     What is in flight then may finish or is handed back. Metrics are on the port that follows the process before.
+    `on_ready` is called once, with what makes another configuration take hold.
 
     Raises:
         SettingsError: a certificate or the token of an API cannot be used.
@@ -69,33 +73,30 @@ async def work(
     """
     settings = configuration.service
     apis = api_clients(configuration, processes)
+    folders = FeedFolders(feed_folders(configuration), Receipts(settings.state_dir.absolute()))
+
+    async def apply(new: Configuration) -> None:
+        made = await asyncio.to_thread(configured_apis, new, processes)
+        folders.apply(feed_folders(new))
+        await apis.apply(made)
+
     client = await connect(settings, timeout_s=settings.start_timeout_s, metrics_of=number)
     async with apis, StallDetector() as stall_detector:
-        short, long = build_workers(configuration, client, apis, stall_detector)
+        activities = BatchActivities(_workspace(settings, folders), apis, stall_detector)
+        short, long = build_workers(settings, client, activities)
         async with short, long:
             logger.info("worker.ready", extra={"fields": {"task_queue": settings.task_queue}})
-            on_ready()
+            on_ready(apply)
             await stop.wait()
             await asyncio.gather(short.shutdown(), long.shutdown())
     logger.info("worker.stopped")
 
 
-def build_workers(
-    configuration: Configuration, client: Client, apis: ApiClients, stall_detector: StallDetector
-) -> tuple[Worker, Worker]:
+def build_workers(settings: Settings, client: Client, activities: BatchActivities) -> tuple[Worker, Worker]:
     """Return the two halves of this process, not yet polling: what is short, and the pages of long files.
 
     Each has its own slots, so that no number of long files keeps a small one waiting.
     """
-    settings = configuration.service
-    receipts = Receipts(settings.state_dir.absolute())
-    workspace = Workspace(
-        folders=FeedFolders(feed_folders(configuration), receipts),
-        receipts=receipts,
-        api_url=public_address(settings.api_url),
-        producer_version=version("batchd"),
-    )
-    activities = BatchActivities(workspace, apis, stall_detector)
     options: dict[str, Any] = {
         "interceptors": [StepLog()],
         "max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
@@ -131,12 +132,32 @@ def api_clients(configuration: Configuration, processes: int = 1) -> ApiClients:
     """
     if configuration.file is None:
         return ApiClients({UNNAMED: EnrichmentClient(api_options(configuration.service, processes))})
+    made = configured_apis(configuration, processes)
+    return ApiClients({name: EnrichmentClient(each.access, quota=each.quota) for name, each in made.items()})
+
+
+def configured_apis(configuration: Configuration, processes: int = 1) -> dict[str, ConfiguredApi]:
+    """Return what one of `processes` workers calls each API of a file with.
+
+    Raises:
+        SettingsError: a certificate of an API cannot be used.
+    """
     state_dir = configuration.service.state_dir.absolute()
-    clients = {}
-    for name, section in configuration.apis.items():
-        quota = quota_of(name, section, state_dir, processes)
-        clients[name] = EnrichmentClient(api_access(name, section, processes=processes), quota=quota)
-    return ApiClients(clients)
+    return {
+        name: ConfiguredApi(
+            api_access(name, section, processes=processes), quota_of(name, section, state_dir, processes)
+        )
+        for name, section in configuration.apis.items()
+    }
+
+
+def _workspace(settings: Settings, folders: FeedFolders) -> Workspace:
+    return Workspace(
+        folders=folders,
+        receipts=Receipts(settings.state_dir.absolute()),
+        api_url=public_address(settings.api_url),
+        producer_version=version("batchd"),
+    )
 
 
 def feed_folders(configuration: Configuration) -> dict[str, Folders]:

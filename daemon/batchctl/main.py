@@ -41,10 +41,11 @@ COMMANDS = {
     "doctor": ("doctor", "check settings, folders, API, Temporal and workers"),
     "completion": ("completion.command", "print the script for tab completion in bash, zsh or fish"),
     "config": ("config", "check the configuration, or show what it says"),
+    "reload": ("config", "let a running batchd load its configuration file anew, all of it or nothing"),
 }
 """Each command, as the help lists them: its module in `daemon.batchctl.commands` or a room beside, and what it does."""
 
-OF_THE_FILE = frozenset({"config", "dialect", "try", "completion"})
+OF_THE_FILE = frozenset({"completion", "config", "dialect", "reload", "try"})
 """Commands that read the configuration themselves, and what of it the service does not serve too, or not at all."""
 
 

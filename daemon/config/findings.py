@@ -34,7 +34,7 @@ class Finding:
         return key + "; ".join(each for each in (self.what, *hints) if each)
 
     def __str__(self) -> str:
-        return f"{self.place()}: {self.sentence()}"
+        return ": ".join(each for each in (self.place(), self.sentence()) if each)
 
 
 class WrongConfiguration(SettingsError):

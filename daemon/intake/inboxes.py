@@ -26,18 +26,6 @@ StarterOf = Callable[[Settings, asyncio.Semaphore], Starter]
 """Makes the starter of one feed; its starts wait for the semaphore, which is for all feeds."""
 
 
-async def watch(
-    service: Settings,
-    feeds: Mapping[str, Settings],
-    starter_of: StarterOf,
-    stop: asyncio.Event,
-    *,
-    on_ready: Callable[[], None] = lambda: None,
-) -> None:
-    """Take what comes into the inboxes of `feeds` until `stop` is set, see `Inboxes.run`."""
-    await Inboxes(service, starter_of).run(feeds, stop, on_ready=on_ready)
-
-
 class Inboxes:
     """Works the inboxes of a service. Lives in one event loop."""
 

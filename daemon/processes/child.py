@@ -53,10 +53,22 @@ def own_environment() -> dict[str, str]:
 
 
 class Child:
-    """One supervised process. `quiet` keeps its output back, but for its last words when it fails."""
+    """One supervised process. `quiet` keeps its output back, but for its last words when it fails.
 
-    def __init__(self, name: str, command: Sequence[str], *, env: Mapping[str, str], quiet: bool = False) -> None:
+    `greeting` gives the first message of each start.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        quiet: bool = False,
+        greeting: Callable[[], Message] | None = None,
+    ) -> None:
         self.name = name
+        self._greeting = greeting
         self._command = command
         self._env = env
         self._quiet = quiet
@@ -111,6 +123,8 @@ class Child:
             stderr=asyncio.subprocess.STDOUT if self._quiet else None,
         )
         self._reader = asyncio.create_task(self._read_output(self._process))
+        if self._greeting is not None:
+            self.send(self._greeting())
 
     async def ready(self) -> None:
         """Return once the child has printed `ready` on its standard output.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -32,6 +33,23 @@ class Message(Protocol):
 
 
 M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """To a worker: the file that holds from now on, as it was read and checked. Both empty: `BATCH_*` variables."""
+
+    number: int
+    path: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """From a worker: the file of this number has taken hold; `error` says why it has not."""
+
+    number: int
+    error: str = ""
 
 
 class Channel(Protocol):
@@ -85,6 +103,15 @@ class Mailbox:
         if handler is not None:
             handler(message)
         return True
+
+
+def read_message(kind: type[M], line: bytes) -> M | None:
+    """Return the message of a line; None where it is none of this kind."""
+    if not line.startswith(BEGINNING):
+        return None
+    fields = orjson.loads(line)
+    message: M | None = _reader(kind).validate_python(fields) if fields.pop("kind") == kind.__name__ else None
+    return message
 
 
 @cache

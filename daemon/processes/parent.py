@@ -22,6 +22,7 @@ class Parent:
     def __init__(self) -> None:
         self._mailbox = Mailbox()
         self._unsent: deque[bytes] = deque()
+        self._early = b""
 
     def listen(self, on_gone: Callable[[], None]) -> None:
         """Handle what comes from now on; `on_gone` is called once, when the parent is gone."""
@@ -36,6 +37,19 @@ class Parent:
                 on_gone()
 
         loop.add_reader(sys.stdin, readable)
+        self._mailbox.take_block(self._early)
+
+    def first_line(self) -> bytes:
+        """Return the first line that the parent sends, and wait for it; empty where it is gone. Before `listen`."""
+        content = b""
+        while b"\n" not in content:
+            block = os.read(sys.stdin.fileno(), BLOCK_BYTES)
+            if not block:
+                return b""
+            content += block
+        line, _, rest = content.partition(b"\n")
+        self._early = rest
+        return line
 
     def on(self, kind: type[M], handler: Callable[[M], None]) -> None:
         """Call `handler` with each message of the class `kind` that comes from now on."""

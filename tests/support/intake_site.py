@@ -15,7 +15,7 @@ from activities.file_source import file_source
 from activities.registry.receipts import Receipt, Receipts
 from daemon.config.settings import Settings
 from daemon.intake.dispatch import Outcome
-from daemon.intake.inboxes import watch
+from daemon.intake.inboxes import Inboxes
 from daemon.intake.scan import Intake, ScanReport
 from daemon.intake.shared_work import SharedWork
 from workflows.errors import TemporalUnreachable
@@ -142,7 +142,7 @@ class Site:
 
 async def watched(site: Site, stop: asyncio.Event, on_ready: Callable[[], None] = lambda: None) -> None:
     """Watch one inbox as the service does."""
-    await watch(site.settings, {"": site.settings}, lambda *_: site.temporal, stop, on_ready=on_ready)
+    await Inboxes(site.settings, lambda *_: site.temporal).run({"": site.settings}, stop, on_ready=on_ready)
 
 
 MakeSite = Callable[..., Site]

@@ -1,4 +1,4 @@
-"""`config check` and `config show`: what is wrong with the configuration, and what it says."""
+"""`config check`, `config show` and `reload`: what is wrong with the configuration, what it says, and that it hold."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from typing import Any
 from daemon.batchctl.arguments import add_json
 from daemon.batchctl.console.printing import put, put_json, say
 from daemon.batchctl.console.table import Column, put_table
-from daemon.batchctl.exit_codes import DONE, USAGE
+from daemon.batchctl.exit_codes import DONE, FAILED, USAGE
 from daemon.config.api_spec import secrets_of
 from daemon.config.checks.mistakes import dotted
 from daemon.config.configuration import Configuration, load_configuration
 from daemon.config.findings import Finding, WrongConfiguration
 from daemon.config.settings import Settings
 from daemon.config.values import Value, values_of
+from daemon.control.client import ask_all
 from workflows.errors import SettingsError
 
 ACTIONS = {
@@ -52,6 +53,49 @@ def run_config(_: Settings | None, parsed: argparse.Namespace) -> int:
         SettingsError: the configuration that should be shown is wrong.
     """
     return _check(parsed) if parsed.action == "check" else _show(parsed)
+
+
+def add_reload(parser: argparse.ArgumentParser) -> None:
+    """Declare `reload`."""
+    add_json(parser)
+
+
+def run_reload(_: Settings | None, parsed: argparse.Namespace) -> int:
+    """Let each service of the state folder that runs on this host load its configuration anew.
+
+    Exit code 2 where the file is wrong and nothing has changed, 1 where none runs or one failed.
+    """
+    try:
+        state_dir = _loaded(parsed, files=False).service.state_dir.absolute()
+    except WrongConfiguration as error:  # the service would refuse it too
+        _put_findings(error.findings, "nothing has changed: mend them all, then reload again")
+        return USAGE
+    answers = ask_all(state_dir, {"command": "reload"})
+    if parsed.json:
+        put_json({"state_dir": str(state_dir), "services": answers})
+    elif not answers:
+        say(f"no batchd runs on the state folder {state_dir} on this host; start batchd run")
+    else:
+        for each in answers:
+            _put_answer(each)
+    outcomes = {each.get("outcome") for each in answers}
+    return DONE if outcomes == {"done"} else USAGE if "refused" in outcomes else FAILED
+
+
+def _put_answer(answer: dict[str, Any]) -> None:
+    """Print what one service says."""
+    if "error" in answer:
+        say(f"a batchd {answer['error']}")
+        return
+    who = f"batchd {answer['service']} (process {answer['pid']})"
+    if answer["outcome"] == "done":
+        changes = [f"{key.replace('_', ' ')}: {', '.join(names)}" for key, names in answer["changes"].items()]
+        put(f"{who}: reloaded {answer['file']}; {'; '.join(changes) or 'nothing differs'}")
+    elif answer["outcome"] == "refused":
+        findings = tuple(Finding(**each) for each in answer["findings"])
+        _put_findings(findings, f"nothing has changed in {who}: mend them all, then reload again")
+    else:
+        say(f"{who}: the reload failed halfway; see its log, and restart batchd")
 
 
 def _check(parsed: argparse.Namespace) -> int:
@@ -93,10 +137,10 @@ def _show(parsed: argparse.Namespace) -> int:
 
 
 def _loaded(parsed: argparse.Namespace, *, files: bool = True) -> Configuration:
-    return load_configuration(parsed.file or getattr(parsed, "config", None), os.environ, files=files)
+    return load_configuration(getattr(parsed, "file", None) or getattr(parsed, "config", None), os.environ, files=files)
 
 
-def _put_findings(findings: tuple[Finding, ...]) -> None:
+def _put_findings(findings: tuple[Finding, ...], todo: str = "mend them all, then check again") -> None:
     """Write each mistake: one line into a file or a pipe, its place above it in a window that is narrower."""
     window = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     for each in findings:
@@ -107,7 +151,7 @@ def _put_findings(findings: tuple[Finding, ...]) -> None:
         wide = max(window - 2, 1)
         for line in textwrap.wrap(each.sentence(), wide, break_on_hyphens=False):
             put(f"  {line}")
-    say(f"{_counted(len(findings), 'mistake')}; mend them all, then check again")
+    say(f"{_counted(len(findings), 'mistake')}; {todo}")
 
 
 def _warnings(configuration: Configuration) -> list[str]:

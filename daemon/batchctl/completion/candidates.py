@@ -43,6 +43,7 @@ OPTIONS = {
     "set": "--all --feed=FEED --api=API --reason=TEXT",
     "doctor": "--feed=FEED --json",
     "config": "",
+    "reload": "--json",
     "completion": "",
 }
 """The options of each command, with what follows those that take a value."""
