@@ -28,6 +28,7 @@ def main() -> None:
     if not APIS.is_dir():
         sys.exit(f"demo-apis: {APIS} is not here; run the demo in the folder of the repository")
     os.environ |= dict.fromkeys(("PEOPLE_KEY", "GEOCODER_KEY", "CHAT_KEY"), KEY)
+    os.environ["MOCK_API_FAILURE_RATE"] = "0"  # `try` calls once, and a failure would end the demo as failed
     os.environ["MOCK_API_PORT"] = str(free_port_or(int(PORT)))
     for name in [each for each in os.environ if each.startswith("BATCH_")]:
         del os.environ[name]
