@@ -100,7 +100,7 @@ class Taking:
                 if held is not None:
                     moved = refuse(self._context.inbox, held, name, obstacle)
                     self._drop_marker(held)
-                    self._log_moved("file.refused", dropped, moved, rule=name, why=obstacle.why)
+                    self._log_moved("file.refused", dropped, moved, rule=name, why=obstacle.logged_why or obstacle.why)
         return None
 
     def _set_aside(self, dropped: Dropped, first: Receipt, identified: Identified) -> None:

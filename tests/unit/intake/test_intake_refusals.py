@@ -195,3 +195,18 @@ async def test_what_stands_in_the_place_of_a_folder_of_batchd_s_is_told_of_and_w
     assert "users.csv" in site.under("duplicates")
     assert len(site.under("failed")) == 3
     assert len(events(caplog, "inbox.blocked")) == 1
+
+
+async def test_what_cells_say_of_a_doubtful_file_is_in_its_reason_and_not_in_the_log(
+    make_site: MakeSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    site = make_site()
+    site.drop("titled.csv", b"Salaries of March\nname,amount\nAda,10\nGrace,20\n")
+    await site.settle()
+    [reason] = [each for each in site.under("failed") if each.endswith("REASON.txt")]
+    assert "Salaries of March" in (site.inbox / "failed" / reason).read_text()
+    [refused] = events(caplog, "file.refused")
+    assert "its first line has one field, as a title has" in refused["why"]
+    assert "Salaries" not in str(refused)
+    assert "amount" not in str(refused)
