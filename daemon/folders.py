@@ -10,8 +10,8 @@ from pathlib import Path
 
 from activities.disk.modes import FOLDER_MODE, restrict
 from activities.source.inbox import blocked_folder, in_the_way, make_in
-from daemon.config.feed_settings import feed_of
-from daemon.config.settings import PREFIX, Settings
+from daemon.config.feed_settings import setting_name
+from daemon.config.settings import Settings
 from daemon.intake.observe.entries import FOLDERS
 from daemon.intake.observe.inbox_access import WRITABLE_BY_OTHERS, check_own_folders, is_shared, weakness
 from daemon.intake.sign_of_life import was_worked
@@ -43,7 +43,7 @@ def prepare_inbox(settings: Settings, *, makes: bool = True) -> None:
     Raises:
         SettingsError: one of them cannot be made or used, or something else stands there; or there is no output root.
     """
-    key = _key(settings, "inbox")
+    key = setting_name(settings, "inbox")
     if settings.inbox.exists() or (makes and not was_worked(settings)):
         _make(key, settings.inbox, 0o777)
         if settings.inbox.is_dir():
@@ -53,14 +53,8 @@ def prepare_inbox(settings: Settings, *, makes: bool = True) -> None:
         logger.error("inbox.lost", extra={"fields": fields})
     if not settings.output_root.is_dir():
         raise SettingsError(
-            f"{_key(settings, 'output_root')}: there is no folder {settings.output_root}; make it first"
+            f"{setting_name(settings, 'output_root')}: there is no folder {settings.output_root}; make it first"
         )
-
-
-def _key(settings: Settings, name: str) -> str:
-    """Return by what a setting is given: a variable, or a key of the configuration file."""
-    feed = feed_of(settings)
-    return f"feed.{feed}.{name}" if feed else f"{PREFIX}{name.upper()}"
 
 
 def _make(key: str, folder: Path, mode: int) -> None:

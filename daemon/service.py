@@ -139,13 +139,13 @@ class Service:
 
 async def watch(configuration: Configuration, signals: Signals, *, on_ready: Callable[[], None] = lambda: None) -> None:
     """Watch the inboxes and start batches until it is asked to stop."""
-    settings, feeds = configuration.service, configuration.settings_by_feed()
-    prepare_folders(settings, feeds)
+    settings = configuration.service
+    prepare_folders(settings, configuration.settings_by_feed())
     client = await connect(settings, timeout_s=settings.start_timeout_s)
     inboxes = Inboxes(settings, partial(TemporalStarter, client))
     reloader = Reloader("watch", configuration, lambda new: inboxes.apply(new.settings_by_feed()), check_inboxes)
     async with reloads(reloader, signals.hangups):
-        await inboxes.run(feeds, signals.stop, on_ready=on_ready)
+        await inboxes.run(reloader.accepted.settings_by_feed(), signals.stop, on_ready=on_ready)
 
 
 async def work_all(

@@ -34,7 +34,7 @@ class Inboxes:
         self._shared = SharedWork(service)
         self._watcher = Watcher(longest_pause_s=service.rescan_s)
         self._loops: dict[str, InboxLoop] = {}
-        self._of_gone_feeds: dict[Path, InboxLoop] = {}
+        self._of_gone_feeds: set[InboxLoop] = set()
         self._leaderships: dict[Path, Leadership] = {}
         self._tasks: dict[InboxLoop, asyncio.Task[None]] = {}
         self._changing = asyncio.Lock()
@@ -68,11 +68,11 @@ class Inboxes:
             ended = [self._loops.pop(name) for name in changed]
             await asyncio.gather(*(self._end(loop) for loop in ended))
             inboxes = {settings.inbox.absolute() for settings in feeds.values()}
-            back = [self._of_gone_feeds.pop(each) for each in inboxes & self._of_gone_feeds.keys()]
+            back = [loop for loop in self._of_gone_feeds if loop.inbox in inboxes]
             await asyncio.gather(*(self._end(loop) for loop in back))
             for loop in ended:
                 if loop.inbox not in inboxes:
-                    self._of_gone_feeds[loop.inbox] = self._begin(loop.settings, takes_files=False)
+                    self._of_gone_feeds.add(self._begin(loop.settings, takes_files=False))
             for name in feeds.keys() - self._loops.keys():
                 self._loops[name] = self._begin(feeds[name])
 
@@ -91,8 +91,7 @@ class Inboxes:
                 self._crash.set_exception(error)
         finally:
             self._tasks.pop(loop, None)
-            if self._of_gone_feeds.get(loop.inbox) is loop:
-                del self._of_gone_feeds[loop.inbox]
+            self._of_gone_feeds.discard(loop)
             if all(each.inbox != loop.inbox for each in self._tasks):
                 self._leaderships.pop(loop.inbox).release()
 

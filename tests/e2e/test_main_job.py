@@ -106,6 +106,13 @@ def test_a_file_that_is_no_csv_is_refused_with_its_reason_and_the_next_file_is_w
     assert "quote" in reported.read_text()
 
 
+def test_a_service_without_a_file_has_nothing_to_load_anew_and_says_so(ordinary: Running) -> None:
+    reloaded = ordinary.site.batchctl("reload")
+    assert reloaded.returncode == 2, reloaded.stderr
+    assert "was started without a configuration file" in reloaded.stdout
+    assert "restart batchd" in reloaded.stdout
+
+
 def test_both_workflows_give_byte_identical_chunks_for_the_same_file(
     installation: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -130,3 +131,24 @@ def test_a_setting_that_is_read_at_the_start_asks_for_a_restart(service: Service
 def test_without_a_service_reload_says_that_none_runs(service: Service) -> None:
     assert service.process.stop() == 0
     assert "no batchd runs on the state folder" in service.reload(code=1)
+
+
+def test_the_watcher_and_the_worker_of_a_host_reload_apart_from_each_other_by_one_command(installation: Make) -> None:
+    site = installation(BATCH_WORKERS="1")
+    site.temporal()
+    site.describe_feeds("", {})
+    both = Service(site, site.mock_api(), None)  # type: ignore[arg-type]
+    site.describe_feeds("", {})
+    both.write(both.section("first"), both.feed("contacts", "first"))
+    site.batchd("work", name="work")
+    both.process = site.batchd("watch", name="watch")
+    both.write(
+        both.section("first"), both.section("second"), both.feed("contacts", "first"), both.feed("new", "second")
+    )
+    said = both.reload()
+    for service in ("watch", "work"):
+        assert re.search(
+            rf"batchd {service} \(process [0-9]+\): reloaded .*feeds came: new; apis came: second", said
+        ), said
+    (site.root / "new" / "users.csv").write_text(users(20))
+    assert both.enriched("new", "users.csv") == 20

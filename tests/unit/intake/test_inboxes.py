@@ -98,6 +98,29 @@ async def test_what_is_claimed_of_a_feed_that_goes_is_started_and_looked_after(t
         await until(lambda: "contacts" in started(temporal), "its batch is started all the same")
 
 
+async def test_feeds_that_shared_an_inbox_and_go_together_have_their_claims_looked_after_each(tmp_path: Path) -> None:
+    temporal = FakeTemporal()
+    temporal.reachable = False
+    shared = {"a": "a*.csv", "b": "b*.csv"}
+    feeds = {
+        name: feed(tmp_path, name, "shared", pattern=pattern, beside={k: v for k, v in shared.items() if k != name})
+        for name, pattern in shared.items()
+    }
+    async with running(tmp_path, temporal, "first") as inboxes:
+        await inboxes.apply(feeds)
+        for name in ("a1.csv", "b1.csv"):
+            (tmp_path / "shared" / name).write_bytes(CSV)
+        await until(lambda: len(set(temporal.asked)) == 2, "both are claimed")
+        await inboxes.apply({"first": feed(tmp_path, "first")})
+        temporal.reachable = True
+        await until(lambda: len(temporal.started) == 2, "both are started all the same")
+        for batch in temporal.started:
+            temporal.outcomes[batch] = "running"
+        await inboxes.apply(feeds)
+        (tmp_path / "shared" / "a2.csv").write_bytes(CSV)
+        await until(lambda: len(temporal.started) == 3, "they are worked again once they are back")
+
+
 async def test_a_feed_whose_inbox_changes_leaves_the_old_one_alone(tmp_path: Path) -> None:
     temporal = FakeTemporal()
     async with running(tmp_path, temporal, "contacts") as inboxes:
