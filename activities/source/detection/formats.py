@@ -12,7 +12,7 @@ _FORMATS = (
     (re.compile(r"\s*<(?:table|tr|body|div|head|meta|style|!--)[\s>-]", re.IGNORECASE), "a part of an HTML page"),
     (
         re.compile(
-            r"(?:\s|--[^\n]*\n|/\*.*?\*/;?)*(?:INSERT\s+INTO|CREATE\s+(?:TABLE|DATABASE|TEMP)|DROP\s+TABLE"
+            r"(?>(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/;?)*)(?:INSERT\s+INTO|CREATE\s+(?:TABLE|DATABASE|TEMP)|DROP\s+TABLE"
             r"|BEGIN\s+TRANSACTION|PRAGMA|START\s+TRANSACTION|COPY\s+\S+\s*\()\b.*?[;(]",
             re.IGNORECASE | re.DOTALL,
         ),

@@ -12,6 +12,7 @@ import pytest
 
 from activities.source.detection.claim import claimed_dialect
 from activities.source.detection.doubt import Check, DoubtfulDialect
+from activities.source.detection.formats import check_format
 from activities.source.encoding import Utf8Scan
 from activities.source.pinned_file import PinnedFile
 from workflows.errors import InvalidCsv
@@ -197,3 +198,15 @@ def test_a_refusal_shows_both_readings_and_what_to_do_and_the_log_has_no_cell(tm
     doubt = doubt_of(tmp_path / "rows.csv", RUSSIAN.encode("cp1251"))
     assert "in cp1251 имя" in str(doubt)
     assert "such as cp1251 (BATCH_ENCODING" in str(doubt)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("beginning", ["/**/" * 1_000, "/* /* */" * 500, "--\n" * 1_300, "/*" * 2_000, " \n" * 2_000])
+def test_no_beginning_of_comments_holds_up_the_check_of_a_format(beginning: str) -> None:
+    check_format(f"{beginning}x")
+
+
+@pytest.mark.parametrize("comment", ["", "-- dump\n", "/* a * b */;\n", "/*!40101 SET x */;\n/**/ -- y\n"])
+def test_sql_is_seen_behind_comments(comment: str) -> None:
+    with pytest.raises(DoubtfulDialect, match="SQL"):
+        check_format(f"{comment}INSERT INTO users VALUES (1);\n")
