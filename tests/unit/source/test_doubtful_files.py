@@ -209,4 +209,4 @@ def test_no_beginning_of_comments_holds_up_the_check_of_a_format(beginning: str)
 @pytest.mark.parametrize("comment", ["", "-- dump\n", "/* a * b */;\n", "/*!40101 SET x */;\n/**/ -- y\n"])
 def test_sql_is_seen_behind_comments(comment: str) -> None:
     with pytest.raises(DoubtfulDialect, match="SQL"):
-        check_format(comment + "INSERT INTO users VALUES (1);\n")
+        check_format(f"{comment}INSERT INTO users VALUES (1);\n")  # noqa: S608 - text of a file
