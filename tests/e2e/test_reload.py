@@ -130,7 +130,7 @@ def test_a_setting_that_is_read_at_the_start_asks_for_a_restart(service: Service
 
 def test_without_a_service_reload_says_that_none_runs(service: Service) -> None:
     assert service.process.stop() == 0
-    assert "no batchd runs on the state folder" in service.reload(code=1)
+    assert "no batchd is ready on the state folder" in service.reload(code=1)
 
 
 def test_the_watcher_and_the_worker_of_a_host_reload_apart_from_each_other_by_one_command(installation: Make) -> None:

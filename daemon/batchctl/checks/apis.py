@@ -15,6 +15,7 @@ from activities.api.transport.headers import origin_of
 from activities.api.transport.proxies import proxy_for
 from daemon.api_access import described_options
 from daemon.batchctl.checks.findings import Finding, fail, ok, warn
+from daemon.batchctl.console.printing import counted
 from daemon.config.api_spec import read_secrets, secrets_of
 from daemon.config.configuration import Configuration
 from daemon.config.sections.api_section import ApiSection
@@ -40,7 +41,7 @@ async def _api(name: str, section: ApiSection, environ: Mapping[str, str]) -> Fi
     except SettingsError as error:
         return fail(check, f"{found[0]}: {error}", "correct it, and let the user of the service read it")
     secrets = secrets_of(section)
-    found += [f"{_counted(len(secrets), 'secret')} can be read"] if secrets else []
+    found += [f"{counted(len(secrets), 'secret')} can be read"] if secrets else []
     found += ["certificates can be read"] if section.tls else []
     answers = await asyncio.gather(*(_answered(url, options) for url in _origins(section)))
     if problems := [problem for problem, _ in answers if problem]:
@@ -85,7 +86,3 @@ async def _answered(url: str, options: ApiOptions) -> tuple[str, str]:
     if isinstance(outcome, NoAnswer):
         return f"{url} does not answer ({shortened(str(outcome.error), 120) or type(outcome.error).__name__})", ""
     return "", f"{url} answers (HTTP {outcome.status} to HEAD)"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

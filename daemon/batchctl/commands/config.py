@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.batchctl.arguments import add_json
-from daemon.batchctl.console.printing import put, put_json, say
+from daemon.batchctl.console.printing import counted, put, put_json, say
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, FAILED, USAGE
 from daemon.config.api_spec import secrets_of
@@ -74,7 +74,7 @@ def run_reload(_: Settings | None, parsed: argparse.Namespace) -> int:
     if parsed.json:
         put_json({"state_dir": str(state_dir), "services": answers})
     elif not answers:
-        say(f"no batchd runs on the state folder {state_dir} on this host; start batchd run")
+        say(f"no batchd is ready on the state folder {state_dir} on this host; start batchd run, or wait until it is")
     else:
         for each in answers:
             _put_answer(each)
@@ -116,7 +116,7 @@ def _check(parsed: argparse.Namespace) -> int:
     for each in warnings:
         say(each)
     name = configuration.file.name if configuration.file else "BATCH_* variables"
-    put(f"{name}: {_counted(len(configuration.feeds), 'feed')}, {_counted(len(configuration.apis), 'API')}")
+    put(f"{name}: {counted(len(configuration.feeds), 'feed')}, {counted(len(configuration.apis), 'API')}")
     return DONE
 
 
@@ -151,7 +151,7 @@ def _put_findings(findings: tuple[Finding, ...], todo: str = "mend them all, the
         wide = max(window - 2, 1)
         for line in textwrap.wrap(each.sentence(), wide, break_on_hyphens=False):
             put(f"  {line}")
-    say(f"{_counted(len(findings), 'mistake')}; {todo}")
+    say(f"{counted(len(findings), 'mistake')}; {todo}")
 
 
 def _warnings(configuration: Configuration) -> list[str]:
@@ -194,7 +194,3 @@ def _document(configuration: Configuration, values: tuple[Value, ...], *, origin
     if origin:
         document["origins"] = {dotted(each.path): each.origin for each in values}
     return document
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

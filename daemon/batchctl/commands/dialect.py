@@ -15,7 +15,7 @@ from activities.source.dialect import Dialect
 from activities.source.pinned_file import PinnedFile
 from daemon.batchctl.arguments import add_json
 from daemon.batchctl.console.blocks import Blocks
-from daemon.batchctl.console.printing import format_bytes, put_json, write
+from daemon.batchctl.console.printing import counted, format_bytes, put_json, write
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, FAILED
 from daemon.batchctl.settings_in_use import SettingsInUse, chosen_feed
@@ -72,7 +72,7 @@ def _put(name: str, size_bytes: int, found: Examination, unchecked: set[Doubtful
             "fields", f"{_SEPARATORS.get(found.dialect.delimiter, found.dialect.delimiter)}: {_fit(found.first)}"
         )
         blocks.fact("quote", found.dialect.quote)
-        blocks.fact("header", f"{len(found.dialect.columns):,} columns, from the first record")
+        blocks.fact("header", f"{counted(len(found.dialect.columns), 'column')}, from the first record")
     for each in found.refusals:
         what, _, todo = str(each).rpartition("; ")
         blocks.label("LEFT OUT" if each in unchecked else "REFUSED", what or todo, style="yellow")

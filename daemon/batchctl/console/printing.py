@@ -44,6 +44,11 @@ def put_facts(facts: list[tuple[str, str]]) -> None:
         put(f"{label:<{width}}  {text}")
 
 
+def counted(count: int, noun: str) -> str:
+    """Return `1 file`, `2 files`, `1,000 files`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def format_bytes(size_bytes: float) -> str:
     """Return a size such as `1.4 MB`."""
     for unit in ("B", "kB", "MB", "GB"):
