@@ -114,7 +114,7 @@ class Service:
 
     async def _apply(self, new: Configuration) -> None:
         """Make a configuration take hold: workers know a new API before a batch of a new feed needs it."""
-        await configure(self._configured, new)
+        await self._configured.configure(*_as_given(new))
         self._feeds = new.settings_by_feed()
         if self._inboxes is not None:
             await self._inboxes.apply(self._feeds)
@@ -159,7 +159,7 @@ async def work_all(
         await _work_here(configuration, signals, on_ready)
         return
     await connect(settings, timeout_s=settings.start_timeout_s)  # what is wrong is said once, before any is started
-    reloader = Reloader("work", configuration, lambda new: configure(configured, new))
+    reloader = Reloader("work", configuration, lambda new: configured.configure(*_as_given(new)))
     workers, supervisor = _workers(reloader), Supervisor()
     configured = ConfiguredChildren(workers)
     try:
@@ -186,17 +186,6 @@ async def _work_here(configuration: Configuration, signals: Signals, on_ready: C
 
         await work(configuration, signals.stop, on_ready=ready)
         await asyncio.gather(*entered)
-
-
-async def configure(children: ConfiguredChildren, new: Configuration) -> None:
-    """Hand a configuration to the worker processes.
-
-    Raises:
-        SettingsError: it has not taken hold in one of them.
-    """
-    errors = await children.configure(*_as_given(new))
-    if errors:
-        raise SettingsError("; ".join(errors))
 
 
 def check_inboxes(new: Configuration) -> list[Finding]:

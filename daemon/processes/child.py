@@ -108,6 +108,12 @@ class Child:
         if self._process is not None and self._process.stdin is not None and not self.ended:
             self._process.stdin.write(encoded(message))
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the child; does nothing where it does not run."""
+        if self._process is not None and not self.ended:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
     async def start(self) -> None:
         """Start the process.
 
@@ -184,8 +190,7 @@ class Child:
         if self._process is None:
             return
         if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGTERM)
+            self.send_signal(signal.SIGTERM)
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._process.wait()

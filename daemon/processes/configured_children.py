@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import signal
 from collections.abc import Sequence
 from functools import partial
 
@@ -10,22 +12,29 @@ from daemon.processes.child import Child
 from daemon.processes.messages import Configure, Configured
 
 PATIENCE_S = 60.0
-"""A child that takes longer hangs; it is given the configuration again at its next start."""
+"""A child that takes longer hangs; it is killed, and begins again."""
+
+logger = logging.getLogger(__name__)
 
 
 class ConfiguredChildren:
-    """Hands a configuration to all of `children` and waits until it has taken hold in each that is ready."""
+    """Hands a configuration to all of `children` and waits until it has taken hold in each that is ready.
 
-    def __init__(self, children: Sequence[Child]) -> None:
+    A child in which it does not take hold is ended: whoever keeps it running starts it again, with what holds then. So
+    no two children work by different configurations for longer than that takes.
+    """
+
+    def __init__(self, children: Sequence[Child], *, patience_s: float = PATIENCE_S) -> None:
         self._children = children
+        self._patience_s = patience_s
         self._number = 0
         self._waiting: dict[tuple[str, int], asyncio.Future[str]] = {}
         for child in children:
             child.on(Configured, partial(self._answered, child.name))
             child.on_end.append(partial(self._ended, child.name))
 
-    async def configure(self, path: str, content: str) -> list[str]:
-        """Return what went wrong, one line a child: nothing where all is well."""
+    async def configure(self, path: str, content: str) -> None:
+        """Return once the configuration has taken hold in each child that is ready, or the child was ended."""
         self._number += 1
         message = Configure(self._number, path, content)
         ready = [child for child in self._children if child.is_ready]
@@ -36,11 +45,13 @@ class ConfiguredChildren:
         for child in self._children:
             child.send(message)
         if answers:
-            await asyncio.wait(answers.values(), timeout=PATIENCE_S)
-        said = {name: answer.result() if answer.done() else "gave no answer" for name, answer in answers.items()}
-        for name in answers:
-            self._waiting.pop((name, message.number), None)
-        return [f"{name}: {error}" for name, error in said.items() if error]
+            await asyncio.wait(answers.values(), timeout=self._patience_s)
+        for child in ready:
+            answer = self._waiting.pop((child.name, message.number))
+            if not answer.done():
+                _begin_anew(child, signal.SIGKILL, f"no answer within {self._patience_s:g} s")
+            elif error := answer.result():
+                _begin_anew(child, signal.SIGTERM, error)
 
     def _answered(self, name: str, message: Configured) -> None:
         answer = self._waiting.get((name, message.number))
@@ -52,3 +63,8 @@ class ConfiguredChildren:
         for (of, _), answer in self._waiting.items():
             if of == name and not answer.done():
                 answer.set_result("")
+
+
+def _begin_anew(child: Child, ending: signal.Signals, why: str) -> None:
+    logger.error("child.not_configured", extra={"fields": {"child": child.name, "why": why, "sent": ending.name}})
+    child.send_signal(ending)
