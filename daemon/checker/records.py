@@ -1,0 +1,236 @@
+r"""The records of a CSV file, read one unit after the other: slow, plain, and written from `docs/csv.md` alone.
+
+A unit is a byte, or in UTF-16 a code unit; whatever separates records and fields is ASCII.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+CR, LF, NUL = 13, 10, 0
+MAX_RECORD_BYTES = 1_048_576
+MAX_FIELD_BYTES = 262_144
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a file is written, as its manifest says, and the caps on its records."""
+
+    delimiter: str = ","
+    quote: str = '"'
+    encoding: str = "utf-8"
+    max_record_bytes: int = MAX_RECORD_BYTES
+    max_field_bytes: int = MAX_FIELD_BYTES
+
+    @property
+    def unit_bytes(self) -> int:
+        """Bytes a unit."""
+        return 2 if self.encoding.startswith("utf-16") else 1
+
+    def units(self, content: bytes) -> Sequence[int]:
+        """Return the units of `content`."""
+        if self.unit_bytes == 1:
+            return content
+        whole = content + b"\xff" * (len(content) % 2)
+        high, low = (0, 1) if self.encoding.endswith("be") else (1, 0)
+        return [256 * whole[at + high] + whole[at + low] for at in range(0, len(whole), 2)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRecord:
+    """One record: `cells`, or where it is no valid row, `reason`. Offsets are bytes of the file, `end` is exclusive."""
+
+    number: int
+    line: int
+    start: int
+    end: int
+    cells: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def read_records(content: bytes, form: Form, *, start: int, line: int, width: int) -> Iterator[ReadRecord]:
+    """Yield the records of a file from byte `start` on, which is on physical `line`."""
+    walk = _Walk(form.units(content[start:]), form)
+    number = 0
+    while walk.skip_blank_lines():
+        number += 1
+        first, at_line = walk.at, line + walk.line
+        reason, stop = walk.pass_record()
+        cells: tuple[str, ...] = ()
+        scale = form.unit_bytes
+        if not reason:
+            cells, reason = _cells(content[start + first * scale : start + stop * scale], form, width)
+        yield ReadRecord(
+            number=number,
+            line=at_line,
+            start=start + first * scale,
+            end=min(start + walk.at * scale, len(content)),
+            cells=cells,
+            reason=reason,
+        )
+
+
+def line_ends(units: Sequence[int]) -> int:
+    """Return how many line ends there are: CR, LF, or both together."""
+    ends = sum(unit in (CR, LF) for unit in units)
+    return ends - sum(pair == (CR, LF) for pair in pairwise(units))
+
+
+class _Walk:
+    """A position in units that goes over records; `line` counts the line ends passed."""
+
+    def __init__(self, units: Sequence[int], form: Form) -> None:
+        self.at = self.line = 0
+        self._units = units
+        self._end = len(units)
+        self._limit = max(1, form.max_record_bytes // form.unit_bytes)
+        self._delimiter, self._quote = ord(form.delimiter), ord(form.quote)
+
+    def skip_blank_lines(self) -> bool:
+        """Go to the next record; False at the end of the file."""
+        while self.at < self._end and self._units[self.at] in (CR, LF):
+            self._go_to(self.at + 1)
+        return self.at < self._end
+
+    def pass_record(self) -> tuple[str, int]:
+        """Go past one record; return why it has no certain end, else nothing, and where its content ends."""
+        start = self.at
+        end, reached = self._end_of(start)
+        if end is None and reached is not None and reached - start <= self._limit:
+            self._go_to(self._behind_line(self._opened))
+            return "bad_quote", self.at
+        if end is not None and end - start <= self._limit:
+            self._go_to(self._behind_newline(end))
+            return "", end
+        return self._broken(start), self.at
+
+    def _end_of(self, start: int) -> tuple[int | None, int | None]:
+        """Return where the record at `start` ends.
+
+        None where it does not: a quote stays open, or is a quote too many, which is proved by the second value.
+        """
+        at = start
+        while True:
+            if at < self._end and self._units[at] == self._quote:
+                self._opened = at
+                closed = self._closing(at, self._end)
+                if closed is None:
+                    return None, None
+                at = closed + 1
+                if self._is_quote_too_many(self._opened, closed, self._end):
+                    return None, at + 1
+            while at < self._end and self._units[at] not in (self._delimiter, CR, LF):
+                at += 1
+            if at == self._end or self._units[at] in (CR, LF):
+                return at, None
+            at += 1
+
+    def _is_quote_too_many(self, opened: int, closed: int, before: int) -> bool:
+        """True if a quoted field goes over a line end, and text stands behind its closing quote."""
+        behind = closed + 1 < before and self._units[closed + 1] not in (self._delimiter, CR, LF)
+        return behind and any(unit in (CR, LF) for unit in self._units[opened:closed])
+
+    def _closing(self, opened: int, before: int) -> int | None:
+        at = opened + 1
+        while at < before:
+            if self._units[at] != self._quote:
+                at += 1
+            elif at + 1 < before and self._units[at + 1] == self._quote:
+                at += 2
+            else:
+                return at
+        return None
+
+    def _broken(self, start: int) -> str:
+        """Go past a record that has no end within the limit."""
+        limit = min(start + self._limit, self._end)
+        opened = self._open_at(start, limit)
+        if opened is not None:
+            line_end = self._newline(opened, start + self._limit + 1)
+            if line_end is not None:
+                self._go_to(self._behind_newline(line_end))
+                return "unclosed_quote"
+            if self._end - start <= self._limit:
+                self._go_to(self._end)
+                return "unclosed_quote"
+        self._go_to(self._behind_line(limit))
+        return "record_too_large"
+
+    def _open_at(self, start: int, limit: int) -> int | None:
+        """Return where the quote was opened that is still open at `limit`, as far as what stands before it tells."""
+        at = start
+        while at < limit:
+            if self._units[at] == self._quote:
+                closed = self._closing(at, limit)
+                if closed is None:
+                    return at
+                if self._is_quote_too_many(at, closed, limit):
+                    return at
+                at = closed + 1
+            while at < limit and self._units[at] != self._delimiter:
+                at += 1
+            at += 1
+        return None
+
+    def _newline(self, at: int, before: int) -> int | None:
+        for each in range(at, min(before, self._end)):
+            if self._units[each] in (CR, LF):
+                return each
+        return None
+
+    def _behind_line(self, at: int) -> int:
+        found = self._newline(at, self._end)
+        return self._end if found is None else self._behind_newline(found)
+
+    def _behind_newline(self, at: int) -> int:
+        if at == self._end:
+            return at
+        return at + 2 if self._units[at] == CR and at + 1 < self._end and self._units[at + 1] == LF else at + 1
+
+    def _go_to(self, at: int) -> None:
+        for each in range(self.at, at):
+            after_cr = each > 0 and self._units[each - 1] == CR
+            self.line += self._units[each] == CR or (self._units[each] == LF and not after_cr)
+        self.at = at
+
+
+def _cells(content: bytes, form: Form, width: int) -> tuple[tuple[str, ...], str]:
+    """Return the cells of a record, or none and why it is no valid row."""
+    try:
+        text = content.decode(form.encoding)
+    except UnicodeError:
+        return (), "undecodable"
+    if "\0" in text:
+        return (), "nul_byte"
+    cells: list[str] = []
+    at = 0
+    while True:
+        cell, at, sound = _cell(text, at, form)
+        if not sound:
+            return (), "bad_quote"
+        cells.append(cell)
+        if at == len(text):
+            break
+        at += 1
+    if any(len(cell.encode(form.encoding, "surrogatepass")) > form.max_field_bytes for cell in cells):
+        return (), "field_too_large"
+    return (tuple(cells), "") if len(cells) == width else ((), "ragged")
+
+
+def _cell(text: str, at: int, form: Form) -> tuple[str, int, bool]:
+    """Return the cell at `at`, where it ends, and whether nothing stands between its closing quote and there."""
+    if not text.startswith(form.quote, at):
+        end = text.find(form.delimiter, at)
+        end = len(text) if end < 0 else end
+        return text[at:end], end, True
+    cell, at = "", at + 1
+    while at < len(text):
+        if text.startswith(form.quote * 2, at):
+            cell, at = cell + form.quote, at + 2
+        elif text[at] == form.quote:
+            return cell, at + 1, at + 1 == len(text) or text[at + 1] == form.delimiter
+        else:
+            cell, at = cell + text[at], at + 1
+    return cell, at, True
