@@ -94,6 +94,8 @@ def _facts(workspace: Workspace, request: WriteManifest, source: SourceFile) -> 
         columns=dialect.columns,
         data_start=dialect.data_start,
         record_rules=dialect.record_rules,
+        other_rules=dialect.other_rules(),
+        data_end=dialect.data_end,
         source_sha256=source.sha256(),
         api_url=workspace.api_url,
         producer_version=workspace.producer_version,

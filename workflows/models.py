@@ -42,6 +42,7 @@ class PinnedDialect:
     `newline` is the line end of the first records: `\n`, `\r\n`, `\r` or `mixed`. The header is the first record at or
     behind byte `header_start`; the records begin at byte `data_start`, on physical line `data_line`. `record_rules` are
     those by which they are told apart, see `activities.source.grammar`; 1 where the claim is older than the choice.
+    They end at byte `data_end`, 0 being the end of the file.
     """
 
     delimiter: str
@@ -52,6 +53,8 @@ class PinnedDialect:
     data_start: int = 0
     data_line: int = 2
     record_rules: int = 1
+    escape: str = ""
+    data_end: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,8 @@ class CsvOptions:
     """How the operator wants the file read. `auto` means: decide from the file and record the decision.
 
     `schema_sha256` is of the Table Schema that its rows must fit, which is `schema.json` in the output folder; empty
-    where there is none.
+    where there is none. `quote` is `auto` where nobody has named it: a double quote, and a file that seems to have
+    others is refused. An empty `escape` means that quotes are doubled.
     """
 
     encoding: str = "auto"
@@ -102,6 +106,8 @@ class CsvOptions:
     max_record_bytes: int = 1_048_576
     max_field_bytes: int = 262_144
     schema_sha256: str = ""
+    quote: str = "auto"
+    escape: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,16 @@ from activities.output.call_stats import percentile_ms
 from activities.output.page_journal import SavedPage
 from workflows.api_spec import ApiSpec
 from workflows.ids import workflow_id
-from workflows.models import CallStats, Counts, Pause, Shape
+from workflows.models import CallStats, Counts, CsvOptions, Pause, Shape
 from workflows.requests import WriteManifest
 
 PRODUCER = "batchd"
 API_KEYS = ("name", "method", "url", "fallback")
 """What a manifest says of the API beside its calls; version 1 knows the address alone."""
+_CSV_SETTINGS = frozenset(
+    {"encoding", "delimiter", "required_columns", "max_columns", "max_record_bytes", "max_field_bytes"}
+)
+"""Options of reading that always stand among the settings; others only where they are set."""
 _PERCENTS = (50, 95, 99)
 
 
@@ -27,6 +31,8 @@ class ManifestFacts:
 
     `data_start` is the byte offset of the first record; `source_sha256` is that of the source as it was read again at
     the end; `api_url` is without secrets; `record_rules` are those by which records were told apart.
+    `other_rules` are what else the dialect says where that is unusual; `data_end` is the byte offset of a footer, 0
+    where there is none.
     """
 
     delimiter: str
@@ -40,6 +46,8 @@ class ManifestFacts:
     producer_version: str
     finished_at: str
     record_rules: int = 1
+    other_rules: Mapping[str, Any] = field(default_factory=dict)
+    data_end: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -76,7 +84,7 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
     }
     if request.cancelled:
         manifest["cancelled"] = asdict(request.cancelled)
-        manifest["gaps"] = gaps(pages, facts.data_start, source.size_bytes)
+        manifest["gaps"] = gaps(pages, facts.data_start, facts.data_end or source.size_bytes)
     settings = {key: value for key, value in {**facts.settings, **_settings(request.shape)}.items() if key != "csv"}
     manifest |= work_facts(request, _api(request.api, facts.api_url), facts.finished_at, counts)
     return {key: json_safe(value) for key, value in {**manifest, "settings": settings}.items()}
@@ -132,6 +140,7 @@ def _dialect(facts: ManifestFacts) -> dict[str, Any]:
         "columns": list(facts.columns),
         "data_start": facts.data_start,
         "record_rules": facts.record_rules,
+        **facts.other_rules,
     }
 
 
@@ -155,7 +164,8 @@ def _pause(pause: Pause) -> dict[str, str]:
 def _settings(shape: Shape) -> dict[str, Any]:
     values = asdict(shape)
     csv = values.pop("csv")
-    return {**{key: value for key, value in csv.items() if value or key != "schema_sha256"}, **values}
+    usual = asdict(CsvOptions())
+    return {**{key: value for key, value in csv.items() if key in _CSV_SETTINGS or value != usual[key]}, **values}
 
 
 def _gap(source_start: int, source_end: int, first_row: int, last_row: int | None) -> dict[str, int | None]:

@@ -101,7 +101,8 @@ def _check_adds_up(request: WriteManifest, facts: ManifestFacts, pages: list[Sav
         return
     if pages and (pages[0].page.source_start, pages[0].page.first_row) != (facts.data_start, 1):
         raise _does_not_add_up(request, "the first page does not start at the first record")
-    if (pages[-1].page.source_end if pages else facts.data_start) != request.batch.source.size_bytes:
+    data_end = facts.data_end or request.batch.source.size_bytes
+    if (pages[-1].page.source_end if pages else facts.data_start) != data_end:
         raise _does_not_add_up(request, "the last page does not end where the source ends")
 
 

@@ -68,8 +68,8 @@ class Identity(_Part):
 class Dialect(_Part):
     """How the source was read."""
 
-    delimiter: Literal[",", ";", "\t", "|"]
-    quote: str
+    delimiter: str = published("What separates fields: one character or several.", minLength=1, maxLength=8)
+    quote: Literal['"', "'", ""]
     encoding: str
     newline: Literal["\n", "\r\n", "\r", "mixed"]
     columns: list[str] = published(minItems=1, uniqueItems=True)
@@ -81,6 +81,8 @@ class Dialect(_Part):
         "crossed a line end costs its own line alone.",
         default=1,
     )
+    escape: Literal["", "\\"] = published("What takes the meaning of a quote away; empty: it is doubled.", default="")
+    header_start: Count = published("Byte offset of the header: behind byte order marks and other lines.", default=0)
 
 
 class CountedRecords(_Part):

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from activities.source.encoding import Encoding
-from activities.source.grammar import RECORD_RULES, field_pattern, separators_pattern
+from activities.source.field_format import FieldFormat
+from activities.source.grammar import RECORD_RULES, Grammar, field_pattern, separators_pattern
 from activities.source.parser import BadRecord, FieldSplitter
 from activities.source.scanner import Borders, Window
 from workflows.errors import InvalidCsv, shortened
 from workflows.ids import printable
 
-DELIMITERS = b",;\t|"
+DELIMITERS = (",", ";", "\t", "|")
 """What `auto` chooses from; the earlier one where nothing tells them apart."""
 
-QUOTE = '"'
+_USUAL_FIELDS = FieldFormat(delimiters=DELIMITERS)
 
 SAMPLE_RECORDS = 100
 """Records that are looked at, fewer where they are long."""
@@ -29,7 +30,7 @@ SAMPLE_RECORDS = 100
 _SAMPLE_BYTES = 262_144
 _DECLARED_BYTES = 64
 _DECLARED = re.compile(rb'"?sep=([^\r\n"])"?(?:\r\n|[\r\n]|\Z)', re.IGNORECASE)
-_NAMES = {b",": "comma", b";": "semicolon", b"\t": "tab", b"|": "vertical bar"}
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
 _NUMBER = rb"\d++(?:(?:[.' ]|\xc2?\xa0|\xe2\x80\xaf)\d{3})*+(?:,\d++)?|\d{1,3}(?:,\d{3})++(?:\.\d++)?"
 _UNIT = rb"[^\d,;\t|]{0,6}"
@@ -49,31 +50,42 @@ _MUCH_LESS = 0.5
 class Declared:
     """What a first line like `sep=;` says, and the byte offset behind it."""
 
-    delimiter: bytes
+    delimiter: str
     header_start: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The part of a file from its header on, which starts at byte `start`, physical line `line`."""
+    """The part of a file from its header on, which starts at byte `start`, physical line `line`.
+
+    `fields` is how its fields are written, but for what separates them.
+    """
 
     window: Window
     encoding: Encoding
     start: int
     line: int
     max_record_bytes: int
+    fields: FieldFormat = _USUAL_FIELDS
     record_rules: int = RECORD_RULES
 
-    def walk(self, delimiters: bytes) -> Borders:
-        """Return a walk over the records, the header first, any of `delimiters` being one."""
-        grammar = self.encoding.grammar(delimiters, self.max_record_bytes, self.record_rules)
-        return Borders(self.window, grammar, self.start, line=self.line)
+    def by(self, *delimiters: str) -> FieldFormat:
+        """Return how its fields are written where any of `delimiters` separates them."""
+        return replace(self.fields, delimiters=delimiters)
 
-    def cells(self, walk: Borders, delimiters: bytes) -> list[bytes]:
+    def grammar(self, *delimiters: str) -> Grammar:
+        """Return how its records are told apart by them."""
+        return self.encoding.grammar(self.by(*delimiters), self.max_record_bytes, self.record_rules)
+
+    def walk(self, *delimiters: str) -> Borders:
+        """Return a walk over the records, the header first, any of `delimiters` being one."""
+        return Borders(self.window, self.grammar(*delimiters), self.start, line=self.line)
+
+    def cells(self, walk: Borders, delimiter: str) -> list[bytes]:
         """Return the fields of the record that `walk` has passed, quotes and all, a byte for each unit."""
-        units = self.encoding.grammar(delimiters, self.max_record_bytes).reduced(walk.content)
+        units = self.grammar(delimiter).reduced(walk.content)
         cells: list[bytes] = []
-        for found in field_pattern(delimiters).finditer(units):
+        for found in field_pattern(self.by(delimiter)).finditer(units):
             cells.append(found[1])
             if not found[2]:
                 break
@@ -84,7 +96,7 @@ class Sheet:
 class _Reading:
     """The first records by one delimiter: `fit` is the share as wide as the header, `clean` that of tidy cells."""
 
-    delimiter: bytes
+    delimiter: str
     names: tuple[bytes, ...]
     records: int
     fit: float
@@ -102,42 +114,42 @@ def declared_delimiter(sample: bytes, encoding: Encoding) -> Declared | None:
         InvalidCsv: it names one that is not read.
     """
     first = sample[encoding.mark_bytes :][: _DECLARED_BYTES * encoding.unit_bytes]
-    found = _DECLARED.match(encoding.grammar(DELIMITERS, 1).reduced(first))
+    found = _DECLARED.match(encoding.grammar(_USUAL_FIELDS, 1).reduced(first))
     if found is None:
         return None
-    if found[1] not in DELIMITERS:
+    delimiter = found[1].decode("latin-1")
+    if delimiter not in DELIMITERS:
         shown = printable(found[1].decode("ascii", "replace"))
         raise InvalidCsv(
             f"its first line names the separator {shown}; name comma, semicolon, tab or vertical bar there, "
             "and drop it again"
         )
-    return Declared(found[1], encoding.mark_bytes + found.end() * encoding.unit_bytes)
+    return Declared(delimiter, encoding.mark_bytes + found.end() * encoding.unit_bytes)
 
 
-def most_frequent(sheet: Sheet) -> list[bytes]:
+def most_frequent(sheet: Sheet) -> list[str]:
     """Return the delimiters that the header has most of outside quotes: several at a tie, all where it has none.
 
     Raises:
         InvalidCsv: there is no header.
     """
-    walk = sheet.walk(DELIMITERS)
+    walk = sheet.walk(*DELIMITERS)
     if not walk.find_record():
         raise InvalidCsv("the file is empty: there is not even a header")
     walk.pass_record()
-    header = b"" if walk.fault else sheet.encoding.grammar(DELIMITERS, sheet.max_record_bytes).reduced(walk.content)
-    counts = Counter(separators_pattern(DELIMITERS).findall(header))
-    each = [bytes([code]) for code in DELIMITERS]
-    return [one for one in each if counts[one] == max(counts[other] for other in each)]
+    header = b"" if walk.fault else sheet.grammar(*DELIMITERS).reduced(walk.content)
+    counts = Counter(each.decode() for each in separators_pattern(sheet.by(*DELIMITERS)).findall(header))
+    return [one for one in DELIMITERS if counts[one] == max(counts[other] for other in DELIMITERS)]
 
 
-def find_delimiter(sheet: Sheet) -> bytes:
+def find_delimiter(sheet: Sheet) -> str:
     """Return the delimiter of a file.
 
     Raises:
         InvalidCsv: the header speaks for one, the records for another, and neither is proved; or there is no header.
     """
     favourites = most_frequent(sheet)
-    readings = [found for code in DELIMITERS if (found := _read(sheet, bytes([code]))) is not None]
+    readings = [found for each in DELIMITERS if (found := _read(sheet, each)) is not None]
     fitting = sorted((each for each in readings if each.score), key=lambda each: -each.score)
     if not fitting:
         return favourites[0]
@@ -148,23 +160,24 @@ def find_delimiter(sheet: Sheet) -> bytes:
     return best.delimiter
 
 
-def _read(sheet: Sheet, delimiter: bytes) -> _Reading | None:
+def _read(sheet: Sheet, delimiter: str) -> _Reading | None:
     """Read the first records by one delimiter; None where the header has it nowhere, or cannot be read by it."""
     walk = sheet.walk(delimiter)
     if not _passed(walk):
         return None
     names = sheet.cells(walk, delimiter)
-    if len(names) == 1 or not all(map(_sound, names)):
+    quote = sheet.fields.quote.encode()
+    if len(names) == 1 or not all(_sound(each, quote) for each in names):
         return None
-    cells, tidy = len(names), sum(map(_tidy, names))
+    cells, tidy = len(names), sum(_tidy(each, quote) for each in names)
     records = fit = 0
     while records < SAMPLE_RECORDS and walk.offset - sheet.start < _SAMPLE_BYTES and walk.find_record():
         walk.pass_record()
         records += 1
         values = [] if walk.fault else sheet.cells(walk, delimiter)
-        if len(values) == len(names) and all(map(_sound, values)):
+        if len(values) == len(names) and all(_sound(each, quote) for each in values):
             fit += 1
-            cells, tidy = cells + len(values), tidy + sum(map(_tidy, values))
+            cells, tidy = cells + len(values), tidy + sum(_tidy(each, quote) for each in values)
     return _Reading(delimiter, tuple(names), records, fit / max(1, records), tidy / cells)
 
 
@@ -175,20 +188,22 @@ def _passed(walk: Borders) -> bool:
     return not walk.fault
 
 
-def _sound(cell: bytes) -> bool:
+def _sound(cell: bytes, quote: bytes) -> bool:
     """Return whether a cell that begins with a quote ends with its closing one."""
-    return not cell.startswith(b'"') or cell.endswith(b'"')
+    return not quote or not cell.startswith(quote) or cell.endswith(quote)
 
 
-def _tidy(cell: bytes) -> bool:
-    return cell.startswith(b'"') or (cell.count(b'"') % 2 == 0 and _ONE_VALUE.fullmatch(cell) is not None)
+def _tidy(cell: bytes, quote: bytes) -> bool:
+    if quote and cell.startswith(quote):
+        return True
+    return (not quote or cell.count(quote) % 2 == 0) and _ONE_VALUE.fullmatch(cell) is not None
 
 
 def _proved(best: _Reading, other: _Reading) -> bool:
     """Return whether the records prove one reading over another that the header speaks for."""
     if best.fit < _SURE:
         return False
-    if best.delimiter == b"\t" and best.clean > _MUCH_LESS:
+    if best.delimiter == "\t" and best.clean > _MUCH_LESS:
         return True  # hardly a cell has a tab in it
     less = other.fit * other.clean / (best.fit * best.clean)
     return (best.clean >= _CLEAN and (other.fit < _FEW or less < _LESS)) or less < _MUCH_LESS
@@ -207,7 +222,7 @@ def _reading_as_text(sheet: Sheet, reading: _Reading) -> str:
     walk.pass_record()
     text = walk.content.decode(sheet.encoding.name, "replace")
     try:
-        names = FieldSplitter(reading.delimiter.decode()).split(text)
+        names = FieldSplitter(sheet.by(reading.delimiter)).split(text)
     except BadRecord:
         names = []
     first = " / ".join(shortened(printable(each.strip()), 24) for each in names[:_NAMES_SHOWN])

@@ -6,10 +6,18 @@ records for the rest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from activities.source.delimiter import QUOTE, SAMPLE_RECORDS, Sheet, declared_delimiter, find_delimiter, most_frequent
+from activities.source.delimiter import (
+    DELIMITERS,
+    SAMPLE_RECORDS,
+    Sheet,
+    declared_delimiter,
+    find_delimiter,
+    most_frequent,
+)
 from activities.source.encoding import SAMPLE_BYTES, Encoding, Utf8Scan, encoding_of, guessed_by_sample
+from activities.source.field_format import DEFAULT_QUOTE, FieldFormat
 from activities.source.grammar import RECORD_RULES, Grammar
 from activities.source.header import check_number, check_required, columns
 from activities.source.parser import BadRecord, FieldSplitter, decoded
@@ -18,6 +26,7 @@ from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions, PinnedDialect
 
 _SCAN_BLOCK_BYTES = 1_048_576
+_OTHER_RULES = ("escape", "header_start", "data_end")
 _SETTING_NAMES = {"tab": "\t"}
 
 
@@ -28,11 +37,11 @@ class Dialect:
     `newline` is the line end of the first records: `\n`, `\r\n`, `\r` or `mixed`. `data_start` is the byte offset
     behind the header and its blank lines, which is the start of physical line `data_line`: of the first record, or
     the end of a file that has none. `header_start` is the byte offset behind what may stand before the header: byte
-    order marks and a line that names the separator. `record_rules` says by which rules its records are told apart.
+    order marks and a line that names the separator. `record_rules` says by which rules its records are told apart. The
+    records end at byte `data_end`, where a footer begins; 0 is the end of the file.
     """
 
-    delimiter: str
-    quote: str
+    fields: FieldFormat
     encoding: str
     newline: str
     columns: tuple[str, ...]
@@ -40,10 +49,27 @@ class Dialect:
     data_line: int = 2
     header_start: int = 0
     record_rules: int = RECORD_RULES
+    data_end: int = 0
 
     def grammar(self, max_record_bytes: int) -> Grammar:
         """Return how records of this dialect are told apart."""
-        return Encoding(self.encoding).grammar(self.delimiter.encode(), max_record_bytes, self.record_rules)
+        return Encoding(self.encoding).grammar(self.fields, max_record_bytes, self.record_rules)
+
+    @property
+    def delimiter(self) -> str:
+        """What separates the fields."""
+        return self.fields.delimiter
+
+    @property
+    def quote(self) -> str:
+        """The character around fields, empty where there is none."""
+        return self.fields.quote
+
+    def other_rules(self) -> dict[str, str | int | bool]:
+        """Return what is not as in most files, by the names of `PinnedDialect`."""
+        usual = asdict(PinnedDialect(delimiter="", encoding=""))
+        found = asdict(self.pinned())
+        return {key: found[key] for key in _OTHER_RULES if found[key] != usual[key]}
 
     def pinned(self) -> PinnedDialect:
         """Return what is kept of it with a batch: all but the columns, which may be many."""
@@ -51,11 +77,13 @@ class Dialect:
             delimiter=self.delimiter,
             encoding=self.encoding,
             quote=self.quote,
+            escape=self.fields.escape,
             newline=self.newline,
             header_start=self.header_start,
             data_start=self.data_start,
             data_line=self.data_line,
             record_rules=self.record_rules,
+            data_end=self.data_end,
         )
 
 
@@ -71,7 +99,7 @@ def find_dialect(window: Window, options: CsvOptions) -> Dialect:
     declared = declared_delimiter(sample, encoding)
     if declared:
         start, line, delimiter = declared.header_start, 2, declared.delimiter
-    sheet = Sheet(window, encoding, start, line, options.max_record_bytes)
+    sheet = Sheet(window, encoding, start, line, options.max_record_bytes, _fields_but_delimiter(options))
     dialect, names = _read_header(sheet, delimiter or find_delimiter(sheet))
     check_number(names, options.max_columns)
     check_required(names, options.required_columns)
@@ -102,26 +130,46 @@ def pinned_dialect(window: Window, pinned: PinnedDialect, max_record_bytes: int)
     Raises:
         InvalidCsv: there is no such header.
     """
-    encoding, rules = Encoding(pinned.encoding), pinned.record_rules
-    sheet = Sheet(window, encoding, pinned.header_start, 1, max_record_bytes, record_rules=rules)
-    walk = sheet.walk(pinned.delimiter.encode())
+    fields = _fields_of(pinned)
+    grammar = Encoding(pinned.encoding).grammar(fields, max_record_bytes, pinned.record_rules)
+    walk = Borders(window, grammar, pinned.header_start)
     walk.expect(pinned.data_start - pinned.header_start)
     return Dialect(
-        delimiter=pinned.delimiter,
-        quote=pinned.quote,
+        fields=fields,
         encoding=pinned.encoding,
         newline=pinned.newline,
-        columns=columns(_names(walk, pinned.encoding, pinned.delimiter)),
+        columns=columns(_names(walk, pinned.encoding, fields)),
         data_start=pinned.data_start,
         data_line=pinned.data_line,
         header_start=pinned.header_start,
-        record_rules=rules,
+        record_rules=pinned.record_rules,
+        data_end=pinned.data_end,
     )
 
 
-def _set_delimiter(options: CsvOptions) -> bytes | None:
+def listed_dialect(window: Window, listed: PinnedDialect, max_record_bytes: int) -> Dialect:
+    """Return the dialect of a file by what its manifest lists, but for what its header says, which is found again.
+
+    Raises:
+        InvalidCsv: there is no such header.
+    """
+    encoding = Encoding(listed.encoding)
+    sheet = Sheet(window, encoding, listed.header_start, 1, max_record_bytes, _fields_of(listed), listed.record_rules)
+    return _read_header(sheet, listed.delimiter)[0]
+
+
+def _fields_of(pinned: PinnedDialect) -> FieldFormat:
+    return FieldFormat(delimiters=(pinned.delimiter,), quote=pinned.quote, escape=pinned.escape)
+
+
+def _set_delimiter(options: CsvOptions) -> str | None:
     setting = options.delimiter
-    return None if setting == "auto" else _SETTING_NAMES.get(setting, setting).encode()
+    return None if setting == "auto" else _SETTING_NAMES.get(setting, setting)
+
+
+def _fields_but_delimiter(options: CsvOptions) -> FieldFormat:
+    quote = DEFAULT_QUOTE if options.quote == "auto" else options.quote
+    return FieldFormat(delimiters=DELIMITERS, quote=quote, escape=options.escape)
 
 
 def _guessed_by_all(window: Window) -> str:
@@ -131,15 +179,14 @@ def _guessed_by_all(window: Window) -> str:
     return scan.encoding()
 
 
-def _read_header(sheet: Sheet, delimiter: bytes) -> tuple[Dialect, list[str]]:
+def _read_header(sheet: Sheet, delimiter: str) -> tuple[Dialect, list[str]]:
     """Return the dialect of a file of known encoding and delimiter, and the names as they stand in its header."""
     walk = sheet.walk(delimiter)
-    names = _names(walk, sheet.encoding.name, delimiter.decode())
+    names = _names(walk, sheet.encoding.name, sheet.by(delimiter))
     header_end = walk.line_end
     walk.find_record()  # blank lines belong to the record before them
     dialect = Dialect(
-        delimiter=delimiter.decode(),
-        quote=QUOTE,
+        fields=sheet.by(delimiter),
         encoding=sheet.encoding.name,
         data_start=walk.offset,
         data_line=walk.line,
@@ -151,7 +198,7 @@ def _read_header(sheet: Sheet, delimiter: bytes) -> tuple[Dialect, list[str]]:
     return dialect, names
 
 
-def _names(walk: Borders, encoding: str, delimiter: str) -> list[str]:
+def _names(walk: Borders, encoding: str, fields: FieldFormat) -> list[str]:
     if not walk.find_record():
         raise InvalidCsv("the file is empty: there is not even a header")
     walk.pass_record()
@@ -162,7 +209,7 @@ def _names(walk: Borders, encoding: str, delimiter: str) -> list[str]:
             "the header is longer than BATCH_MAX_RECORD_BYTES; shorten it, or raise that if this is a CSV file"
         )
     try:
-        return FieldSplitter(delimiter).split(decoded(walk.content, encoding))
+        return FieldSplitter(fields).split(decoded(walk.content, encoding))
     except BadRecord as bad:
         raise InvalidCsv(f"the header cannot be read: {bad.detail}") from None
 

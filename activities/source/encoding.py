@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from activities.source.field_format import FieldFormat
 from activities.source.grammar import RECORD_RULES, Grammar
 from activities.source.high_bytes import HighBytes
 from workflows.errors import InvalidCsv, shortened
@@ -64,6 +65,8 @@ _MAX_CONTROL_SHARE = 0.05
 _ASCII = bytes(range(0x80))
 _LEAD_BYTES = ((0xF0, 4), (0xE0, 3), (0xC0, 2))
 _MAX_CHAR_BYTES = 4
+_HIGH_UNIT = "\xff"
+_OF_SEVERAL_BYTES = frozenset({"euc_jp", "euc_kr", "gb2312"})
 _REPLACEMENT = "\ufffd"
 _RARE = 0.1
 
@@ -85,15 +88,35 @@ class Encoding:
         """Whether the first byte of a code unit is its high one."""
         return self.name == "utf-16-be"
 
-    def grammar(self, delimiters: bytes, max_record_bytes: int, rules: int = RECORD_RULES) -> Grammar:
-        """Return how records in this encoding are told apart."""
+    def grammar(self, fields: FieldFormat, max_record_bytes: int, rules: int = RECORD_RULES) -> Grammar:
+        """Return how records in this encoding are told apart.
+
+        Raises:
+            InvalidCsv: a mark of `fields` cannot be found in it for sure.
+        """
+        units = [self._in_units(each) for each in fields.delimiters]
         return Grammar(
-            delimiters=delimiters,
+            fields=replace(fields, delimiters=tuple(units)),
             max_record_bytes=max_record_bytes,
             unit_bytes=self.unit_bytes,
             big_endian=self.big_endian,
             rules=rules,
         )
+
+    def _in_units(self, mark: str) -> str:
+        """Return a mark with a character of Latin-1 for each unit."""
+        if mark.isascii():
+            return mark
+        if self.unit_bytes > 1:
+            is_safe = max(mark) < _HIGH_UNIT
+        else:
+            is_safe = self.name not in _OF_SEVERAL_BYTES and mark == self._read_again(mark)
+        if not is_safe:
+            raise InvalidCsv(f"{printable(mark)} cannot separate fields in {self.name}; save it in UTF-8")
+        return mark if self.unit_bytes > 1 else mark.encode(self.name).decode("latin-1")
+
+    def _read_again(self, mark: str) -> str:
+        return mark.encode(self.name, "replace").decode(self.name)
 
 
 class Utf8Scan:

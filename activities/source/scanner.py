@@ -27,6 +27,7 @@ MAX_FIRST_READ_BYTES = 1_048_576
 
 NEWLINES = b"\r\n"
 _CR, _LF = NEWLINES
+_LINE_END_UNITS = 2
 _BLANK_LINES = re.compile(rb"[\r\n]*+")
 
 Fault = Literal["bad_quote", "unclosed_quote", "record_too_large"]
@@ -50,7 +51,8 @@ class Borders:
         self._window = window
         self._grammar = grammar
         self._limit = grammar.max_record_units
-        self._record = record_pattern(grammar.delimiters, grammar.rules)
+        self._record = record_pattern(grammar.fields, grammar.rules)
+        self._behind = grammar.fields.longest_delimiter
         self._base = offset
         self._raw = self._units = b""
         self._whole = False
@@ -106,11 +108,13 @@ class Borders:
         while True:
             start = self._start = self._position
             known = len(self._units)
-            horizon = min(known, start + self._limit + 3)
+            horizon = min(known, start + self._limit + _LINE_END_UNITS + self._behind)
             found = self._record.match(self._units, start, horizon)
+            at_end = self._whole and horizon == known
             if found is not None and found.lastindex == BAD_QUOTE_GROUP:
-                return self._pass_bad_quote(found)
-            if found is not None and (found.end() < horizon or (self._whole and horizon == known)):
+                if at_end or found.end() + self._behind <= horizon + 1:  # no delimiter may begin where the text does
+                    return self._pass_bad_quote(found)
+            elif found is not None and (at_end or found.end() < horizon):
                 self._stop = found.start(1)
                 if self._stop - start > self._limit:
                     return False
@@ -142,7 +146,7 @@ class Borders:
         None where no quote is open there, or where that line is itself longer than the limit.
         """
         limit = min(start + self._limit, len(self._units))
-        sure = fields_pattern(self._grammar.delimiters, self._grammar.rules).match(self._units, start, limit)
+        sure = fields_pattern(self._grammar.fields, self._grammar.rules).match(self._units, start, limit)
         if sure is not None and sure.end() == limit:
             return None
         found = _newline(self._units, start if sure is None else sure.end(), start + self._limit + 1)

@@ -135,7 +135,7 @@ class SourceFile:
         """
         reader = RecordReader(
             encoding=self.dialect.encoding,
-            delimiter=self.dialect.delimiter,
+            fields=self.dialect.fields,
             width=len(self.dialect.columns),
             max_field_bytes=self._options.max_field_bytes,
         )

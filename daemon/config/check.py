@@ -14,6 +14,7 @@ from activities.api.mapping.bulk_plan import BulkPlan
 from activities.api.mapping.request_plan import RequestPlan
 from daemon.config.api_spec import api_spec_of
 from daemon.config.checks.api_checks import check_api
+from daemon.config.checks.dialect_checks import check_dialect
 from daemon.config.checks.feed_checks import check_feeds
 from daemon.config.checks.file_checks import check_files
 from daemon.config.checks.mistakes import Mistakes
@@ -132,6 +133,8 @@ def _feeds(apis: list[str], mistakes: Mistakes) -> dict[str, FeedSection]:
         if section is not None:
             sections[name] = section
     check_feeds(merged, apis, mistakes)
+    for name, feed in merged.items():
+        check_dialect(name, feed, mistakes)
     return sections
 
 

@@ -12,7 +12,7 @@ from daemon.config.api_spec import api_spec_of
 from daemon.config.arguments import config_path
 from daemon.config.check import checked
 from daemon.config.checks.variables import service_variables
-from daemon.config.feed_settings import FeedSettings
+from daemon.config.feed_settings import DIALECT_KEYS, FeedSettings
 from daemon.config.file import ConfigFile, read_file
 from daemon.config.grammar.quantities import CallRate
 from daemon.config.grammar.toml_lines import KeyPath
@@ -81,7 +81,7 @@ class Configuration:
         if self.file is None:
             return self.service
         section, api = self.feeds[feed], self.apis[self.feeds[feed].api]
-        values: dict[str, Any] = {name: getattr(section, name) for name in FEED_SETTINGS}
+        values: dict[str, Any] = {name: getattr(section, name) for name in (*FEED_SETTINGS, *DIALECT_KEYS)}
         values |= {f"api_{name}": getattr(api, name) for name in API_SETTINGS}
         values["api_url"] = api.url
         values["api_rate"] = min((each.calls / each.per_s for each in api.rate), default=0.0)

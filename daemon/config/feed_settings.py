@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from activities.api.mapping.request_plan import RequestPlan
 from daemon.config.settings import PREFIX, Settings
 from workflows.api_spec import ApiSpec, BatchTerms
 from workflows.errors import InvalidCsv
 from workflows.ids import printable
+from workflows.models import Shape
+
+DIALECT_KEYS = ("quote", "escape")
+"""Keys of a feed that say how its files are written, and that no variable can say."""
 
 
 class FeedSettings(Settings):
@@ -19,6 +24,14 @@ class FeedSettings(Settings):
     config_sha256: str
     beside: Mapping[str, str] = {}
     """Feeds that have the same inbox, each with its pattern: their files and claims are none of this one's."""
+
+    quote: str = "auto"
+    escape: str = ""
+
+    def shape(self) -> Shape:
+        """Return the settings that a batch keeps from its start to its end, with those that only a file can say."""
+        shape = super().shape()
+        return replace(shape, csv=replace(shape.csv, quote=self.quote, escape=self.escape))
 
     def terms(self) -> BatchTerms:
         """Return all that a batch keeps from its claim to its end."""

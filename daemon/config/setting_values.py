@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from activities.source.encoding import known, readable
+from activities.source.field_format import MOST_DELIMITER_CHARS, can_separate
 
 HIGHEST_PORT = 65_535
 _SHARE = re.compile(r"(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)%|\d{1,12}")
@@ -102,6 +103,19 @@ def checked_encoding(name: str) -> str:
             "part of another character; convert the files to UTF-8, or set one of those in docs/csv.md"
         )
     return name
+
+
+def checked_delimiter(value: str) -> str:
+    """Return `value` where it is `auto`, `tab`, or characters that can separate fields.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if value in {"auto", "tab"} or can_separate(value):
+        return value
+    raise ValueError(
+        f"must be auto, tab, or 1 to {MOST_DELIMITER_CHARS} characters that are no letters, digits or line ends"
+    )
 
 
 def _secret_token(value: SecretStr) -> SecretStr:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from activities.source.dialect import Dialect, dialect_of_header, find_dialect
+from activities.registry.receipts import built
+from activities.source.dialect import Dialect, dialect_of_header, find_dialect, listed_dialect
 from activities.source.encoding import readable
+from activities.source.field_format import can_separate
 from activities.source.grammar import RECORD_RULES
 from activities.source.parser import MAX_FIELD_CHARS
 from activities.source.pinned_file import PinnedFile
 from activities.source.scanner import Window
 from activities.source.source_file import Record, Rejected, SourceFile
 from workflows.errors import InvalidCsv, OutputRefused, SourceChanged, SourceError, SourceUnreadable, SourceVanished
-from workflows.models import CsvOptions, Page
+from workflows.models import CsvOptions, Page, PinnedDialect
 
 
 class SourceComparison:
@@ -96,6 +99,8 @@ def _options(manifest: dict[str, Any]) -> CsvOptions:
     dialect, settings, usual = manifest["dialect"], manifest["settings"], CsvOptions()
     if readable(dialect["encoding"]) is None:
         raise OutputRefused(f"the manifest names the encoding {dialect['encoding']!a}, in which no file is read")
+    if not can_separate(dialect["delimiter"]):
+        raise OutputRefused(f"the manifest names the delimiter {dialect['delimiter']!a}, by which no file is read")
     limits = {name: settings.get(name, getattr(usual, name)) for name in ("max_record_bytes", "max_field_bytes")}
     for name, limit_bytes in limits.items():
         if not 0 < limit_bytes <= MAX_FIELD_CHARS:
@@ -128,11 +133,16 @@ def _check_same(path: Path, content: PinnedFile, listed: dict[str, Any]) -> None
 
 def _as_listed(path: Path, content: PinnedFile, options: CsvOptions, listed: dict[str, Any]) -> SourceFile:
     """Open a source whose header is read as the manifest says, by today's rules or by those before."""
-    for find in (find_dialect, dialect_of_header):
+    for find in (partial(_pinned, listed=listed), find_dialect, dialect_of_header):
         dialect = _found(find, content, options)
         if dialect and (list(dialect.columns), dialect.data_start) == (listed["columns"], listed["data_start"]):
             return SourceFile(content, replace(dialect, record_rules=_rules(listed)), options)
     raise SourceChanged(f"{path}: its header is not read as the manifest says")
+
+
+def _pinned(window: Window, options: CsvOptions, *, listed: dict[str, Any]) -> Dialect:
+    """Read the header by what the manifest says of it, which is all that a dialect needs."""
+    return listed_dialect(window, built(PinnedDialect, listed), options.max_record_bytes)
 
 
 def _rules(listed: dict[str, Any]) -> int:

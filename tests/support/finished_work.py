@@ -71,9 +71,18 @@ def all_well(number: int, row: dict[str, str]) -> tuple[dict[str, Any] | None, s
 class FinishedWork:
     """One batch in `root`: `source` beside `out/batch-<id>`. Each step may be made alone."""
 
-    def __init__(self, root: Path, csv: str | bytes = CSV, *, page_rows: int = 3, api: ApiSpec | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        csv: str | bytes = CSV,
+        *,
+        page_rows: int = 3,
+        api: ApiSpec | None = None,
+        options: CsvOptions | None = None,
+    ) -> None:
         self.root = root
         self.api = api
+        self.options = options or CsvOptions()
         root.mkdir(exist_ok=True)
         self.source = root / NAME
         if not self.source.exists():
@@ -86,12 +95,12 @@ class FinishedWork:
         self.key = identity_key("name+content", name=NAME.encode(), sha256=sha256, feed=self.feed)
         self.id = batch_id(NAME.encode(), self.key)
         self.directory = self.out / f"batch-{self.id}"
-        with SourceFile.open(self.source, CsvOptions()) as file:
+        with SourceFile.open(self.source, self.options) as file:
             self.dialect = file.dialect
             self.pages = file.find_pages(Cursor(), page_rows=page_rows, max_pages=10_000).pages
         self.batch = BatchRef(
             id=self.id,
-            csv=CsvOptions(),
+            csv=self.options,
             source=Source(
                 file=NAME,
                 name=NAME,
@@ -108,7 +117,7 @@ class FinishedWork:
 
     def enrich(self, page: Page, answer: Answer = answers) -> CallStats:
         """Give each row of a page that has no durable answer one."""
-        with SourceFile.open(self.source, CsvOptions()) as file:
+        with SourceFile.open(self.source, self.options) as file:
             records = file.read_page(page)
         with self.open() as folder, RowLog.open(folder, page.number) as part:
             for record in records:
@@ -195,6 +204,8 @@ class FinishedWork:
             "columns": self.dialect.columns,
             "data_start": self.dialect.data_start,
             "record_rules": self.dialect.record_rules,
+            "other_rules": self.dialect.other_rules(),
+            "data_end": self.dialect.data_end,
             "source_sha256": self.batch.source.sha256,
             "api_url": "http://127.0.0.1:3001/enrich",
             "producer_version": "0.1.0",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 
 from activities.source.detection.doubt import Check
 from activities.source.detection.encodings import check_encoding
@@ -46,7 +47,10 @@ def claimed_dialect(window: Window, options: CsvOptions, scan: Utf8Scan, uncheck
 
 def checks_of_records(options: CsvOptions) -> list[tuple[Check, Callable[[FirstRecords], None]]]:
     """Return the checks that the first records of a file are held to, with their names."""
-    checks: list[tuple[Check, Callable[[FirstRecords], None]]] = [("quote", check_quotes), ("header", check_header)]
+    checks: list[tuple[Check, Callable[[FirstRecords], None]]] = [
+        ("quote", partial(check_quotes, options=options)),
+        ("header", check_header),
+    ]
     if options.delimiter == "auto":
         checks.insert(1, ("delimiter", check_separator))
     return checks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from activities.source.dialect import Dialect
+from activities.source.field_format import FieldFormat
 from activities.source.parser import BadRecord, FieldSplitter
 from activities.source.scanner import Borders, Window
 
@@ -16,11 +17,16 @@ _MOST_BYTES = 65_536
 class FirstRecords:
     """`texts` and `rows` go together, and have no header; the row of a record that is not sound is empty."""
 
-    delimiter: str
+    fields: FieldFormat
     header: str
     names: tuple[str, ...]
     texts: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def delimiter(self) -> str:
+        """What separates the fields."""
+        return self.fields.delimiter
 
     @property
     def fitting(self) -> list[tuple[str, ...]]:
@@ -31,13 +37,13 @@ class FirstRecords:
 def first_records(window: Window, dialect: Dialect, max_record_bytes: int) -> FirstRecords:
     """Read the header and up to 100 records behind it, fewer where they are long."""
     walk = Borders(window, dialect.grammar(max_record_bytes), dialect.header_start, line=1)
-    splitter = FieldSplitter(dialect.delimiter)
+    splitter = FieldSplitter(dialect.fields)
     texts: list[str] = []
     while len(texts) <= MOST_RECORDS and walk.offset - dialect.header_start < _MOST_BYTES and walk.find_record():
         walk.pass_record()
         texts.append("" if walk.fault == "record_too_large" else walk.content.decode(dialect.encoding, "replace"))
     rows = [_cells(splitter, each) for each in texts]
-    return FirstRecords(dialect.delimiter, texts[0], rows[0], tuple(texts[1:]), tuple(rows[1:]))
+    return FirstRecords(dialect.fields, texts[0], rows[0], tuple(texts[1:]), tuple(rows[1:]))
 
 
 def _cells(splitter: FieldSplitter, text: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from activities.source.detection.cell_kinds import NO_VALUES, are_names, is_year, kind_of
 from activities.source.detection.doubt import DoubtfulDialect, cells_as_text
@@ -76,16 +77,21 @@ def _check_title(first: FirstRecords) -> None:
             raise _title(first, first.delimiter)
         return
     for delimiter in (first.delimiter, *",;\t|"):
-        widths = Counter(_width(each, delimiter) for each in first.texts)
+        widths = _widths(first, delimiter)
         # A second line of title, a blank one, may stand before the records.
         width, count = widths.most_common(1)[0]
         if width > 1 and count >= _MOST * (len(first.texts) - 1) and delimiter not in first.header:
             raise _title(first, delimiter)
 
 
-def _width(text: str, delimiter: str) -> int:
+def _widths(first: FirstRecords, delimiter: str) -> Counter[int]:
+    splitter = FieldSplitter(replace(first.fields, delimiters=(delimiter,)))
+    return Counter(_width(splitter, each) for each in first.texts)
+
+
+def _width(splitter: FieldSplitter, text: str) -> int:
     try:
-        return len(FieldSplitter(delimiter).split(text))
+        return len(splitter.split(text))
     except BadRecord:
         return 0
 
@@ -164,7 +170,7 @@ def _check_second_line(first: FirstRecords) -> None:
 
 
 def _title(first: FirstRecords, delimiter: str) -> DoubtfulDialect:
-    width = max(Counter(_width(each, delimiter) for each in first.texts).items(), key=lambda each: each[1])[0]
+    width = max(_widths(first, delimiter).items(), key=lambda each: each[1])[0]
     what = f"its first line has one field, as a title has, and the records below have {width:,}"
     return _doubt(first, what, "take the lines before the header out")
 

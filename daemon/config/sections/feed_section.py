@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, StrictBool, Tag, field_validator
 
 from activities.source.detection.doubt import Check
 from daemon.config.grammar.section import Section, shared, tables_as
-from daemon.config.setting_values import NamedPath, checked_encoding
+from daemon.config.setting_values import NamedPath, checked_delimiter, checked_encoding
 from workflows.ids import IdentityPolicy
 
 HeaderNames: TypeAlias = Annotated[
@@ -46,14 +46,26 @@ class FeedSection(Section):
         "required_columns", description="Columns that a file must have; a file without them is refused."
     )
     encoding: str = shared("encoding")
-    delimiter: Literal["auto", ",", ";", "tab", "|"] = shared("delimiter")
+    delimiter: str = Field(
+        "auto",
+        description="Field separator of the files: `tab`, or 1 to 8 characters such as `;`, `||` or `§`; `auto` "
+        "decides from the header and the first records. A first line `sep=;` in a file decides over it.",
+    )
     unchecked: tuple[Check, ...] = shared(
         "unchecked",
         description="Checks that files are not held to: `format`, `encoding`, `delimiter`, `quote`, `header` "
         "(docs/csv.md says what each refuses).",
     )
-    quote: str = Field('"', max_length=1, description="Character around fields that hold separators; empty: none.")
-    escape: str = Field("", max_length=1, description="Character that takes the next one's meaning away; empty: none.")
+    quote: Literal["auto", '"', "'", ""] = Field(
+        "auto",
+        description="Character around fields that hold separators; empty: none. `auto` is a double quote, and a file "
+        "that seems to have single ones is refused.",
+    )
+    escape: Literal["", "\\"] = Field(
+        "",
+        description="Character that makes text of a quote, separator, line end or itself behind it; empty: none, a "
+        "quote inside quotes is doubled.",
+    )
     header: HeaderNames = Field(
         True, description="Whether the first record has the names of the columns, or the names themselves."
     )
@@ -74,11 +86,16 @@ class FeedSection(Section):
             raise ValueError("must contain {name}, such as {name}.done")
         return value
 
+    @field_validator("delimiter")
+    @classmethod
+    def _can_separate(cls, value: str) -> str:
+        return checked_delimiter(value)
+
     @field_validator("encoding")
     @classmethod
     def _can_be_read(cls, value: str) -> str:
         return checked_encoding(value)
 
 
-NOT_SERVED_YET = ("table_schema", "quote", "escape", "header", "skip_lines", "comment", "trim", "decimal")
+NOT_SERVED_YET = ("table_schema", "header", "skip_lines", "comment", "trim", "decimal")
 """Keys that are checked, and that this version does not act upon."""

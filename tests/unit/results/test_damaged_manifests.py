@@ -38,9 +38,10 @@ def nested(depth: int) -> Any:
     [
         ("manifest", {"settings": {"max_record_bytes": "abc"}}, "settings.max_record_bytes has a value of the wrong"),
         ("manifest", {"settings": {"max_field_bytes": None}}, "settings.max_field_bytes has a value of the wrong type"),
-        ("manifest", {"dialect": {"delimiter": ""}}, "dialect.delimiter is none of"),
-        ("manifest", {"dialect": {"delimiter": "ab"}}, "dialect.delimiter is none of"),
-        ("manifest", {"dialect": {"delimiter": "auto"}}, "dialect.delimiter is none of"),
+        ("manifest", {"dialect": {"quote": "ab"}}, "dialect.quote is none of"),
+        ("source", {"dialect": {"delimiter": ""}}, "delimiter"),
+        ("source", {"dialect": {"delimiter": "ab"}}, "delimiter"),
+        ("source", {"dialect": {"delimiter": "auto"}}, "delimiter"),
         ("source", {"settings": {"max_record_bytes": -1}}, "max_record_bytes"),
         ("source", {"settings": {"max_field_bytes": 10**12}}, "max_field_bytes"),
         ("source", {"dialect": {"encoding": "\0"}}, "encoding"),

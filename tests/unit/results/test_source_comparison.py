@@ -10,6 +10,8 @@ from batchctl_runner import BatchctlRunner
 from finished_work import CSV, FinishedWork
 from forging import failed, forge
 
+from workflows.models import CsvOptions
+
 
 def test_a_source_that_is_not_there_is_said_not_to_exist(runner: BatchctlRunner, work: FinishedWork) -> None:
     answer = runner.run("verify", str(work.directory), "--source", "missing.csv")
@@ -64,3 +66,13 @@ def test_a_folder_may_be_named_with_and_without_a_slash(
     monkeypatch.chdir(work.out)
     for name in (f"batch-{work.id}", f"./batch-{work.id}", f"batch-{work.id}/"):
         assert runner.run("verify", name).code == 0
+
+
+def test_a_source_of_any_dialect_is_read_as_its_manifest_says(tmp_path: Path) -> None:
+    text = "\ufeffid||name||note\n1||'O\\'Hara'||'a||b'\n2||Bob||\n3||Cid||\\||\n"
+    options = CsvOptions(delimiter="||", quote="'", escape="\\")
+    work = FinishedWork(tmp_path / "odd", text, page_rows=2, options=options)
+    work.run()
+    assert failed(work, work.source) == {}
+    forge(work, lambda manifest: manifest["dialect"].update(quote='"'))
+    assert "source" in failed(work, work.source)

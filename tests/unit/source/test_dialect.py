@@ -12,6 +12,7 @@ import pytest
 from csv_pages import read_in_pages
 
 from activities.source.encoding import Utf8Scan
+from activities.source.field_format import FieldFormat
 from activities.source.header import columns
 from activities.source.source_file import Dialect, Record, SourceFile
 from workflows.errors import InvalidCsv
@@ -37,7 +38,9 @@ def refusal(file: Path, content: bytes, options: CsvOptions | None = None) -> st
 
 
 def test_the_whole_dialect_is_recorded(file: Path) -> None:
-    assert dialect(file, b'a,"b,c"\r\n1,2\r\n') == Dialect(",", '"', "utf-8", "\r\n", ("a", "b,c"), 9, 2)
+    assert dialect(file, b'a,"b,c"\r\n1,2\r\n') == Dialect(
+        FieldFormat(delimiters=(",",)), "utf-8", "\r\n", ("a", "b,c"), 9, 2
+    )
 
 
 @pytest.mark.parametrize(
