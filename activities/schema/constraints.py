@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from activities.schema.field import Field
 from activities.schema.findings import Findings, Unusable
 from activities.schema.pattern import compile_pattern
-from activities.schema.types.cell_type import CellType
+from activities.schema.types.cell_type import CellType, Compare, as_it_is
 
 NOT_SERVED = {"jsonSchema": "values of JSON are not held to a schema of their own here; leave it out"}
 
@@ -63,7 +65,7 @@ def _enum(written: Any, kind: CellType) -> Callable[[Any], bool]:
 def _among(written: Any, kind: CellType) -> Callable[[Any], bool]:
     identity = kind.identity
     allowed = frozenset(identity(_value(each, kind, f"value {at}")) for at, each in enumerate(written, start=1))
-    return lambda value: identity(value) in allowed
+    return allowed.__contains__ if identity is as_it_is else lambda value: identity(value) in allowed
 
 
 def _category_values(written: Any) -> list[Any]:
@@ -85,22 +87,28 @@ def _pattern(written: Any, _: CellType) -> Callable[[Any], bool]:
         raise Unusable("", f"it is no regular expression of XML Schema: {error}") from error
 
 
-def _length(holds: Callable[[int, int], bool]) -> Callable[[Any, CellType], Callable[[Any], bool]]:
+def _length(compare: Compare) -> Callable[[Any, CellType], Callable[[Any], bool]]:
     def make(written: Any, _: CellType) -> Callable[[Any], bool]:
         if isinstance(written, bool) or not isinstance(written, int) or written < 0:
             raise Unusable("", "it must be a whole number of 0 or more")
-        return lambda value: holds(len(value), written)
+        return lambda value: compare(len(value), written)
 
     return make
 
 
-def _bound(holds: Callable[[Any, Any], bool]) -> Callable[[Any, CellType], Callable[[Any], bool]]:
+def _bound(compare: Compare, turned: Compare) -> Callable[[Any, CellType], Callable[[Any], bool]]:
+    """Return what makes the check of a bound; `turned` is `compare` with its two sides exchanged."""
+
     def make(written: Any, kind: CellType) -> Callable[[Any], bool]:
-        order = kind.order or (lambda value: value)
+        order = kind.order or as_it_is
         bound = order(_value(written, kind, "it"))
         if not bound <= bound:  # noqa: PLR0124 - NaN is not
             raise Unusable("", "nothing is less or more than NaN")
-        return lambda value: holds(order(value), bound)
+        if kind.bounded is not None:
+            return kind.bounded(compare, bound)
+        if order is as_it_is:
+            return partial(turned, bound)
+        return lambda value: compare(order(value), bound)
 
     return make
 
@@ -117,10 +125,10 @@ _MAKERS: dict[str, Callable[[Any, CellType], Callable[[Any], bool] | None]] = {
     "unique": _flag,
     "enum": _enum,
     "pattern": _pattern,
-    "minimum": _bound(lambda value, bound: value >= bound),
-    "maximum": _bound(lambda value, bound: value <= bound),
-    "exclusiveMinimum": _bound(lambda value, bound: value > bound),
-    "exclusiveMaximum": _bound(lambda value, bound: value < bound),
-    "minLength": _length(lambda length, limit: length >= limit),
-    "maxLength": _length(lambda length, limit: length <= limit),
+    "minimum": _bound(operator.ge, operator.le),
+    "maximum": _bound(operator.le, operator.ge),
+    "exclusiveMinimum": _bound(operator.gt, operator.lt),
+    "exclusiveMaximum": _bound(operator.lt, operator.gt),
+    "minLength": _length(operator.ge),
+    "maxLength": _length(operator.le),
 }

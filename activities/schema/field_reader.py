@@ -49,38 +49,28 @@ def compile_field(field: Field, schema: TableSchema, *, null: str | None, decima
     own = schema.missing_values if field.missing_values is None else field.missing_values
     missing = frozenset(own if null is None else (*own, null))
     must_be = required or bool(field.constraints.get("required"))
-    holding = _holding(kind, checks)
     return FieldReader(
-        read=_present(holding, missing, must_be=must_be),
+        read=_reader(kind, checks, missing, "required" if must_be else ""),
         kind=kind,
         is_unique=bool(field.constraints.get("unique")),
         can_break=must_be or bool(checks) or not kind.reads_all,
     )
 
 
-def _present(read: Callable[[str], Any], missing: frozenset[str], *, must_be: bool) -> Callable[[str], Any]:
-    def read_present(cell: str) -> Any:
-        if cell in missing:
-            if must_be:
-                raise Broken("required")
-            return None
-        return read(cell)
-
-    return read_present if missing else read
-
-
-def _holding(kind: CellType, checks: list[Check]) -> Callable[[str], Any]:
-    """Return what reads a cell that is not missing, and holds its value to the checks."""
-    parse, broken = kind.read, kind.broken
+def _reader(kind: CellType, checks: list[Check], missing: frozenset[str], if_missing: str) -> Callable[[str], Any]:
+    """Return what reads a cell and holds it to the checks; `if_missing` is the rule that a missing one breaks."""
     if not checks:
-        return parse if kind.reads_all else _typed(parse, broken)
+        return _missing_or_read(kind, missing, if_missing)
+    parse, broken, held = kind.read, kind.broken, tuple(checks)
 
     def read(cell: str) -> Any:
+        if cell in missing:
+            return _null(if_missing)
         try:
             value = parse(cell)
         except ValueError:
             raise Broken(broken) from None
-        for rule, holds in checks:
+        for rule, holds in held:
             if not holds(value):
                 raise Broken(rule)
         return value
@@ -88,11 +78,23 @@ def _holding(kind: CellType, checks: list[Check]) -> Callable[[str], Any]:
     return read
 
 
-def _typed(parse: Callable[[str], Any], broken: str) -> Callable[[str], Any]:
+def _missing_or_read(kind: CellType, missing: frozenset[str], if_missing: str) -> Callable[[str], Any]:
+    parse, broken = kind.read, kind.broken
+    if kind.reads_all:
+        return lambda cell: _null(if_missing) if cell in missing else cell
+
     def read(cell: str) -> Any:
+        if cell in missing:
+            return _null(if_missing)
         try:
             return parse(cell)
         except ValueError:
             raise Broken(broken) from None
 
     return read
+
+
+def _null(if_missing: str) -> Any:
+    if if_missing:
+        raise Broken(if_missing)
+    return None

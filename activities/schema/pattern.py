@@ -43,10 +43,13 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
     Raises:
         ValueError: it is no regular expression, has what XML Schema has not, or is too large.
     """
+    return matcher(_translated(pattern))
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Return whether a text matches `pattern` as a whole, which is in the words of the engine; as `compile_pattern`."""
     try:
-        whole = core_schema.str_schema(
-            pattern=rf"\A(?:{_translated(pattern)})\z", regex_engine="rust-regex", strict=True
-        )
+        whole = core_schema.str_schema(pattern=rf"\A(?:{pattern})\z", regex_engine="rust-regex", strict=True)
         return SchemaValidator(whole).isinstance_python
     except SchemaError as error:
         problem = str(error).strip().splitlines()[-1].removeprefix("error: ").strip()

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any, Literal
 
 from activities.schema.field import Field
-from activities.schema.types.cell_type import CellType, from_json_text
+from activities.schema.types.cell_type import CellType, as_it_is, from_json_text
 from activities.schema.types.date_patterns import compile_pattern
 from activities.schema.types.free_dates import free_reader
 
@@ -50,12 +50,12 @@ def date_type(field: Field, kind: Kind) -> CellType:
 
 def year_type() -> CellType:
     """Return the type of years, as `gYear` of XML Schema."""
-    return CellType(read=_year, read_json=from_json_text(_year), order=lambda value: value)
+    return CellType(read=_year, read_json=from_json_text(_year), order=as_it_is)
 
 
 def year_month_type() -> CellType:
     """Return the type of months of a year, as `gYearMonth` of XML Schema."""
-    return CellType(read=_year_month, order=_order_of_year_month, identity=lambda value: value)
+    return CellType(read=_year_month, order=_order_of_year_month, identity=as_it_is)
 
 
 def _read_date(cell: str) -> str:
@@ -102,7 +102,7 @@ def _offset_s(zone: str) -> int:
 
 
 _ORDERS: dict[Kind, Callable[[str], Any]] = {
-    "date": lambda value: value,
+    "date": as_it_is,
     "time": _time_order,
     "datetime": _moment_order,
 }

@@ -10,13 +10,13 @@ from typing import Any
 from activities.api.mapping.exact_numbers import ExactFloat, number_of
 from activities.schema.field import Field
 from activities.schema.findings import Unusable
-from activities.schema.types.cell_type import CellType, identity_of_number
+from activities.schema.types.cell_type import CellType, Compare, as_it_is, identity_of_number
 
 _MOST_DIGITS = 4_000
 """Python reads no whole number of more than 4,300 digits; longer ones are kept as they are."""
 
 _SPECIAL = {"nan": "NaN", "inf": "INF", "+inf": "INF", "-inf": "-INF"}
-_PLAIN = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?P<fraction>\.[0-9]+)?")
+_PLAIN = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]+)?").fullmatch
 TRUE_VALUES = ("true", "True", "TRUE", "1")
 FALSE_VALUES = ("false", "False", "FALSE", "0")
 
@@ -46,7 +46,7 @@ def integer_type(field: Field) -> CellType:
             return int(cell)
         return _number(lexical(cell), "")
 
-    return CellType(read=read, read_json=_integer_of_json, identity=identity_of_number, order=_order)
+    return CellType(read=read, read_json=_integer_of_json, identity=identity_of_number, order=as_it_is)
 
 
 def number_type(field: Field, decimal: str) -> CellType:
@@ -60,14 +60,15 @@ def number_type(field: Field, decimal: str) -> CellType:
     mark = re.escape(point)
     lexical = _lexical(field, rf"[+-]?(?:{digits}(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
+    plain = _PLAIN if point == "." else None
+
     def read(cell: str) -> Any:
-        found = _PLAIN.fullmatch(cell) if point == "." else None
-        if found is not None and cell != "-0":
-            return ExactFloat(cell) if found["fraction"] else int(cell)
+        if plain and plain(cell):
+            return ExactFloat(cell) if "." in cell or cell == "-0" else int(cell)
         special = _SPECIAL.get(cell.strip().lower())
         return special or _number(lexical(cell), point)
 
-    return CellType(read=read, read_json=_number_of_json, identity=identity_of_number, order=_order)
+    return CellType(read=read, read_json=_number_of_json, identity=identity_of_number, order=_order, bounded=_bounded)
 
 
 def boolean_type(field: Field) -> CellType:
@@ -114,6 +115,19 @@ def _order(value: Any) -> Any:
     if isinstance(value, str):
         return _NAN if value == "NaN" else float(value)
     return value
+
+
+def _bounded(compare: Compare, bound: Any) -> Callable[[Any], bool]:
+    """Return what compares by the floats where they differ, and by all digits where they do not."""
+    near = float(str(bound))
+    more, less = compare(1, 0), compare(0, 1)
+
+    def holds(value: Any) -> bool:
+        if type(value) is ExactFloat and value != near:
+            return more if value > near else less
+        return compare(_order(value), bound)
+
+    return holds
 
 
 def _lexical(field: Field, pattern: str) -> Callable[[str], str]:
