@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,7 @@ from temporalio.exceptions import ApplicationError
 from activities.api.client import Caps, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 from activities.api.clients import ApiClients
 from activities.api.rows import RowCalls
+from activities.batch_schema import Unprepared
 from activities.enrich_page import OpenPage
 from activities.file_source import file_source
 from activities.memory_budget import WORKER_BYTES, MemoryBudget
@@ -92,7 +94,15 @@ class BatchActivities(Activities):
     @activity.defn(name="prepare_batch")
     async def prepare_batch(self, request: PrepareBatch) -> PreparedBatch:
         """Write the schema, and find the rows that repeat what is to be unique."""
-        return await _in_thread(prepare_batch, self._workspace, request)
+        called_off = threading.Event()
+        stopping = activity.is_worker_shutdown
+        return await _in_thread(
+            prepare_batch,
+            self._workspace,
+            request,
+            lambda: called_off.is_set() or stopping(),
+            on_cancel=called_off.set,
+        )
 
     @activity.defn(name="load_next_csv_page")
     async def load_next_csv_page(self, request: LoadPages) -> LoadedPages:
@@ -129,6 +139,14 @@ class BatchActivities(Activities):
         return replace(enriched, saved=await _in_thread(self._save, SavePage(batch=request.batch, page=request.page)))
 
     async def _enrich(
+        self, request: EnrichPage, client: EnrichmentClient, calls: RowCalls | None, lost: Callable[[], bool]
+    ) -> EnrichedPage:
+        try:
+            return await self._enrich_opened(request, client, calls, lost)
+        except Unprepared as error:
+            return EnrichedPage(outcome="unprepared", detail=str(error))
+
+    async def _enrich_opened(
         self, request: EnrichPage, client: EnrichmentClient, calls: RowCalls | None, lost: Callable[[], bool]
     ) -> EnrichedPage:
         async with self._opened(request) as work, _heartbeats(lambda: work.rows_done, each=work.sync):
@@ -249,21 +267,21 @@ def _file(workspace: Workspace, request: FileSource) -> None:
     file_source(workspace.inbox(request.batch), workspace.receipts, request)
 
 
-async def _in_thread(function: Callable[..., T], *arguments: object) -> T:
+async def _in_thread(function: Callable[..., T], *arguments: object, on_cancel: Callable[[], None] = lambda: None) -> T:
     """Run blocking work in a thread with heartbeats, to its end: a thread cannot be called off half-way.
 
-    Cancelled meanwhile, the activity ends when the thread does and says what came of it. Only an attempt that would be
-    made again ends as cancelled: there will be no other.
+    Cancelled meanwhile, the activity ends when the thread does, which `on_cancel` may hasten, and says what came of it.
+    Only an attempt that would be made again ends as cancelled: there will be no other.
     """
     async with _heartbeats(lambda: 0):
         working = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
-        cancelled = await _ended(working)
+        cancelled = await _ended(working, on_cancel)
     if cancelled and isinstance(working.exception(), TransientError):
         raise asyncio.CancelledError from working.exception()
     return working.result()
 
 
-async def _ended(work: asyncio.Future[Any]) -> bool:
+async def _ended(work: asyncio.Future[Any], on_cancel: Callable[[], None]) -> bool:
     """Wait until `work` has ended, and return whether somebody asked to be spared the wait."""
     cancelled = False
     while not work.done():
@@ -271,4 +289,5 @@ async def _ended(work: asyncio.Future[Any]) -> bool:
             await asyncio.wait({work})
         except asyncio.CancelledError:
             cancelled = True
+            on_cancel()
     return cancelled

@@ -6,8 +6,9 @@ rows that are bad themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import Any
 
 import orjson
 
@@ -21,7 +22,14 @@ from activities.output.row_log import RowLog
 LOOKED_AT_ROWS = 50
 
 
-def answered_row(folder: Directory, batch_id: str, part: RowLog, pages: Iterable[tuple[int, int]]) -> CallRow | None:
+def answered_row(
+    folder: Directory,
+    batch_id: str,
+    part: RowLog,
+    pages: Iterable[tuple[int, int]],
+    *,
+    sent: Callable[[dict[str, str]], bytes] = orjson.dumps,
+) -> CallRow | None:
     """Return a row that was enriched, from `part` or from the chunks of `pages`; None where the first few hold none.
 
     Args:
@@ -29,6 +37,7 @@ def answered_row(folder: Directory, batch_id: str, part: RowLog, pages: Iterable
         batch_id: the batch, for the row's key.
         part: the part file of the page that is asked for.
         pages: number and generation of chunks that may be there, the likeliest first.
+        sent: makes of the source columns of a row what is sent.
     """
     durable = (row.element for row in part if row.kind == "E")
     chunks = (each for number, generation in pages for each in _elements(folder, chunk_name(number, generation)))
@@ -36,7 +45,7 @@ def answered_row(folder: Directory, batch_id: str, part: RowLog, pages: Iterable
         for element in islice(found, LOOKED_AT_ROWS):
             row = loads(element)
             if row.get("enriched") is True:
-                return _call(batch_id, row)
+                return _call(batch_id, row, sent)
     return None
 
 
@@ -48,7 +57,7 @@ def _elements(folder: Directory, name: str) -> Iterator[bytes]:
         yield from islice(elements_of(file), LOOKED_AT_ROWS)
 
 
-def _call(batch_id: str, row: dict[str, object]) -> CallRow:
+def _call(batch_id: str, row: dict[str, Any], sent: Callable[[dict[str, str]], bytes]) -> CallRow:
     names = list(row)
     source = {name: row[name] for name in names[: names.index("_row")]}  # what the API added stands behind
-    return CallRow(number=int(str(row["_row"])), key=f"{batch_id}-{row['_row']}", body=orjson.dumps(source))
+    return CallRow(number=int(str(row["_row"])), key=f"{batch_id}-{row['_row']}", body=sent(source))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from typing import Self
@@ -14,6 +14,7 @@ import orjson
 
 from activities.answered_rows import answered_row
 from activities.api.client import CallRow, PageOutcome, RowOutcome
+from activities.batch_schema import BatchSchema
 from activities.disk.directory import Directory
 from activities.disk.held_space import HeldSpace
 from activities.manifest.next_generation import fallback_rows
@@ -23,6 +24,7 @@ from activities.output.call_stats import call_stats
 from activities.output.chunk_format import FALLBACK, element, failed_element
 from activities.output.names import part_name
 from activities.output.row_log import DurableRow, RowLog, kind_of
+from activities.page_rows import HeldRow, PageRows, held
 from activities.save_page import already_saved
 from activities.source.source_file import Record, Rejected
 from activities.workspace import Workspace
@@ -30,12 +32,6 @@ from workflows.errors import BatchdError, StorageFull
 from workflows.requests import EnrichedPage, EnrichPage
 
 PROBE_CHOICE = 8
-
-_HeldRow = tuple[int, bytes]
-"""A record number and the cells of its row, one after the other. As text they would take up to four times as much."""
-
-_NUL = "\0"
-"""Stands between cells: no cell of a valid row holds it, see `activities.source.parser.decoded`."""
 
 
 class OpenPage:
@@ -57,8 +53,8 @@ class OpenPage:
         self._space = rows[1] if rows else None
         self._full: StorageFull | None = None
         self._held = held
-        self._columns: Sequence[str] = ()
-        self._waiting: deque[_HeldRow] = deque()
+        self._rows = PageRows()
+        self._waiting: deque[HeldRow] = deque()
         self._called: dict[int, tuple[bytes, bytes]] = {}
 
     @classmethod
@@ -71,6 +67,7 @@ class OpenPage:
             SourceError: the file is not the one that was identified.
             OutputRefused: the output folder is not ours.
             StorageFull: there is no room.
+            Unprepared: what `prepare_batch` left is gone.
         """
         batch, page = request.batch, request.page
         with ExitStack() as stack:
@@ -109,10 +106,11 @@ class OpenPage:
             self._waiting = deque(_any_one(islice(self._waiting, PROBE_CHOICE)))
         while self._waiting:
             number, cells = self._waiting.popleft()
-            body = orjson.dumps(self._row_of(cells))
+            source = self._rows.source(cells)
+            body = orjson.dumps(source)
             self._hold_space(number, len(body))
             self._called[number] = body, cells
-            yield CallRow(number=number, key=f"{self._batch_id}-{number}", body=body)
+            yield CallRow(number=number, key=f"{self._batch_id}-{number}", body=self._rows.sent(source, body))
 
     def answered_row(self) -> CallRow | None:
         """Return a row of this batch that the API has answered before; None where the first few pages hold none."""
@@ -120,7 +118,8 @@ class OpenPage:
             return None
         number, generation = self._request.page.number, self._request.batch.generation
         before = [(number, generation - 1)] if generation > 1 else []
-        return answered_row(self._folder, self._batch_id, self._part, [*before, (max(1, number - 1), 1), (1, 1)])
+        pages = [*before, (max(1, number - 1), 1), (1, 1)]
+        return answered_row(self._folder, self._batch_id, self._part, pages, sent=self._rows.sent)
 
     def keep(self, outcome: RowOutcome) -> None:
         """Make the answer of one row durable against a kill of this process."""
@@ -131,13 +130,13 @@ class OpenPage:
             error=outcome.error or "",
             statuses=outcome.statuses,
             latency_ms=outcome.latency_ms,
-            element=self._element(body, self._row_of(cells), outcome),
+            element=self._element(body, self._rows.source(cells), outcome),
         )
         self._append(row, sent_bytes=len(body))
 
     def _element(self, body: bytes, source: dict[str, str], outcome: RowOutcome) -> bytes:
         if outcome.error is None:
-            return element(body, source, outcome.number, outcome.added or {})
+            return element(body, source, outcome.number, self._rows.news(source, outcome.added or {}))
         api = self._request.api
         return failed_element(body, source, outcome.number, outcome.error, api.fallback if api else FALLBACK)
 
@@ -212,32 +211,28 @@ class OpenPage:
         batch, page, part = self._request.batch, self._request.page, self._part
         assert part is not None, "a saved page is not read"  # noqa: S101 - a broken invariant, not input
         if batch.generation > 1:
-            self._columns = listed_columns(self._folder, batch.generation - 1)
+            columns = listed_columns(self._folder, batch.generation - 1)
+            self._rows = PageRows(columns, BatchSchema.open(self._folder, columns, batch.csv))
             again = (row for row in fallback_rows(self._folder, page, batch.generation) if row.number not in part.done)
-            self._waiting.extend((row.number, _held(row.source.values())) for row in again)
+            self._waiting.extend(held(row.number, row.source.values()) for row in again)
             return
         rejected: list[DurableRow] = []
         with self._workspace.source(batch) as source:
-            self._columns = source.dialect.columns
-            for row in source.rows_of(page):
+            schema = BatchSchema.open(self._folder, source.dialect.columns, batch.csv)
+            self._rows = PageRows(source.dialect.columns, schema)
+            records = source.rows_of(page)
+            for row in schema.sorted_out(self._folder, page, records) if schema else records:
                 if row.number in part.done:
                     continue
                 if isinstance(row, Record):
-                    self._waiting.append((row.number, _held(row.values)))
+                    self._waiting.append(held(row.number, row.values))
                 else:
                     rejected.append(_rejected_row(row))
         if rejected:
             part.append(rejected)
 
-    def _row_of(self, cells: bytes) -> dict[str, str]:
-        return dict(zip(self._columns, cells.decode().split(_NUL), strict=True))
 
-
-def _held(values: Iterable[str]) -> bytes:
-    return _NUL.join(values).encode()
-
-
-def _any_one(rows: Iterable[_HeldRow]) -> list[_HeldRow]:
+def _any_one(rows: Iterable[HeldRow]) -> list[HeldRow]:
     return random.sample(found, 1) if (found := list(rows)) else []
 
 

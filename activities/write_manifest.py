@@ -13,6 +13,7 @@ from activities.manifest.next_generation import write_generation
 from activities.manifest.publish import finished
 from activities.output.names import rejected_name
 from activities.output.page_journal import entries
+from activities.prepare_batch import write_schema
 from activities.registry.timestamps import now_text
 from activities.source.source_file import SourceFile
 from activities.workspace import Workspace
@@ -67,6 +68,8 @@ def conclude(workspace: Workspace, request: WriteManifest) -> WrittenManifest:
 
 def _written(workspace: Workspace, folder: Directory, request: WriteManifest) -> WrittenManifest:
     """Write the first manifest. Where there is one, the source is not asked for: it may have been filed since."""
+    if request.schema:  # of a batch that was cancelled early, or it was deleted since
+        write_schema(folder, request.schema)
     with workspace.source(request.batch) as source:
         written = write_manifest(folder, request, lambda: _facts(workspace, request, source))
         return replace(written, damaged=_found_again(folder, source, written.damaged, request.shape.page_rows))

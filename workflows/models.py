@@ -95,8 +95,9 @@ class CsvOptions:
     """How the operator wants the file read. `auto` means: decide from the file and record the decision.
 
     `schema_sha256` is of the Table Schema that its rows must fit, which is `schema.json` in the output folder; empty
-    where there is none. `quote` is `auto` where nobody has named it: a double quote, and a file that seems to have
-    others is refused. An empty `escape` means that quotes are doubled.
+    where there is none. To that schema cells that are `null` are missing (None: only those that it says itself), and
+    `decimal` is the decimal separator of numbers. `quote` is `auto` where nobody has named it: a double quote, and a
+    file that seems to have others is refused. An empty `escape` means that quotes are doubled.
     """
 
     encoding: str = "auto"
@@ -108,6 +109,8 @@ class CsvOptions:
     schema_sha256: str = ""
     quote: str = "auto"
     escape: str = ""
+    null: str | None = None
+    decimal: str = "."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

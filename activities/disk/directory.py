@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -138,9 +138,33 @@ class Directory:
         """Return a descriptor of a new file that has no name and is gone when it is closed, even by a kill."""
         name = temporary_name()
         with disk_errors(f"writing in {self.path}"):
-            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN_FILE, FILE_MODE, dir_fd=self.fd)
+            fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN_FILE, FILE_MODE, dir_fd=self.fd)
             os.unlink(name, dir_fd=self.fd)
         return fd
+
+    @contextlib.contextmanager
+    def being_made(self, name: str) -> Iterator[int]:
+        """Yield a descriptor of an empty file that reads and writes anywhere, and is called `name` after the block.
+
+        It is durable then. Where the block fails nothing of it stays; where `name` exists by then, that one does.
+
+        Raises:
+            StorageFull: there is no room; nothing of the attempt stays.
+        """
+        temporary = temporary_name()
+        with disk_errors(f"writing {self.path / name}"):
+            fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN_FILE, FILE_MODE, dir_fd=self.fd)
+        try:
+            yield fd
+            with disk_errors(f"writing {self.path / name}"):
+                failpoint("file.sync.before")
+                os.fsync(fd)
+                self._publish(temporary, name)
+        finally:
+            os.close(fd)
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=self.fd)
+        self.sync()
 
     def stored(self, name: str) -> Stored | None:
         """Return size and sha256 of what is on disk now; None where there is no plain file."""

@@ -48,6 +48,7 @@ class ManifestDocument:
         for saved in self.pages:
             if saved.rejected:
                 yield saved.rejected
+        yield from schema_files(self.facts)
 
     def digest(self) -> str:
         """Return the sha256 over the canonical JSON of everything but `integrity`."""
@@ -95,6 +96,12 @@ class ManifestDocument:
             version = self.facts["manifest_version"]
             return (chunk_object(each, version) for each in self.pages)
         return (rejected_object(each) for each in self.pages if each.rejected)
+
+
+def schema_files(manifest: Mapping[str, Any]) -> list[FileFacts]:
+    """Return the file of the schema that a manifest lists, if any."""
+    schema = manifest.get("schema")
+    return [FileFacts(file=schema["file"], rows=0, bytes=schema["bytes"], sha256=schema["sha256"])] if schema else []
 
 
 def chunk_object(saved: SavedPage, version: int) -> dict[str, Any]:

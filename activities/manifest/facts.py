@@ -9,6 +9,7 @@ from typing import Any
 
 from activities.manifest.document import counts_object, counts_of, status_of
 from activities.output.call_stats import percentile_ms
+from activities.output.names import SCHEMA
 from activities.output.page_journal import SavedPage
 from workflows.api_spec import ApiSpec
 from workflows.ids import workflow_id
@@ -22,6 +23,8 @@ _CSV_SETTINGS = frozenset(
     {"encoding", "delimiter", "required_columns", "max_columns", "max_record_bytes", "max_field_bytes"}
 )
 """Options of reading that always stand among the settings; others only where they are set."""
+SCHEMA_OPTIONS = ("schema_sha256", "null", "decimal")
+"""Options of a source that stand under `schema`."""
 _PERCENTS = (50, 95, 99)
 
 
@@ -80,6 +83,7 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
         },
         "identity": {key: value for key, value in asdict(identity).items() if value is not None},
         "dialect": _dialect(facts),
+        **({"schema": _schema(request)} if request.schema else {}),
         "counts": counts_object(counts, version),
     }
     if request.cancelled:
@@ -131,6 +135,12 @@ def json_safe(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | None) else str(value)
 
 
+def _schema(request: WriteManifest) -> dict[str, Any]:
+    csv = request.batch.csv
+    file = {"file": SCHEMA, "bytes": len(request.schema.encode()), "sha256": csv.schema_sha256}
+    return {**file, "null": csv.null, "decimal": csv.decimal}
+
+
 def _dialect(facts: ManifestFacts) -> dict[str, Any]:
     return {
         "delimiter": facts.delimiter,
@@ -165,7 +175,8 @@ def _settings(shape: Shape) -> dict[str, Any]:
     values = asdict(shape)
     csv = values.pop("csv")
     usual = asdict(CsvOptions())
-    return {**{key: value for key, value in csv.items() if key in _CSV_SETTINGS or value != usual[key]}, **values}
+    shaping = {key: value for key, value in csv.items() if key in _CSV_SETTINGS or value != usual[key]}
+    return {**{key: value for key, value in shaping.items() if key not in SCHEMA_OPTIONS}, **values}
 
 
 def _gap(source_start: int, source_end: int, first_row: int, last_row: int | None) -> dict[str, int | None]:

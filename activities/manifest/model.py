@@ -85,6 +85,16 @@ class Dialect(_Part):
     header_start: Count = published("Byte offset of the header: behind byte order marks and other lines.", default=0)
 
 
+class Schema(_Part):
+    """What the rows had to fit, in a file beside the chunks; only where the feed had a schema, from version 2 on."""
+
+    file: str = published(const="schema.json")
+    bytes: Count
+    sha256: Sha256
+    null: str | None = published("What stood in a cell without a value, beside the schema's own `missingValues`.")
+    decimal: Literal[".", ","] = published("Decimal separator of numbers, where the schema says none.")
+
+
 class CountedRecords(_Part):
     """What became of the records."""
 
@@ -233,6 +243,7 @@ class Manifest(_Part):
     source: Source
     identity: Identity
     dialect: Dialect
+    table_schema: Schema = Field(default=None, alias="schema")  # type: ignore[assignment]  # as `parent`
     counts: CountedRecords
     cancelled: Cancelled = published(default=None)
     gaps: list[Gap] = published("What a cancelled batch has not done; only in a cancelled one.", default=())

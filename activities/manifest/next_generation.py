@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from activities.disk.directory import Directory
-from activities.manifest.document import ManifestDocument, counts_object, counts_of, status_of
+from activities.manifest.document import ManifestDocument, counts_object, counts_of, schema_files, status_of
 from activities.manifest.facts import API_KEYS, PRODUCER, json_safe, work_facts
 from activities.manifest.first_generation import MAX_DAMAGED_PAGES
 from activities.manifest.publish import finished, finished_once, publish, remove_unlisted
@@ -77,6 +77,9 @@ def _attempt(folder: Directory, request: WriteManifest, finished_at: str, produc
     parent = read_manifest(folder, generation - 1)
     if digest_of(parent) != parent["integrity"]["digest"]:
         raise damaged(folder, manifest_name(generation - 1))
+    for each in schema_files(parent):
+        if not unchanged(folder, each):
+            raise damaged(folder, each.file)
     begun_ns = folder.now_ns()
     journal = entries(folder, generation)
     # The journal goes once there is a manifest: only where there is none yet, what was read of it is all of it.

@@ -10,10 +10,13 @@ import re
 SCHEMA = "schema.json"
 """The Table Schema that the rows of a batch fit, in canonical JSON; only where its feed has one."""
 
+DUPLICATES = ".duplicates"
+"""The hidden name of what says which rows repeat a key of the schema; only where it has keys, until the manifest."""
+
 _GENERATION = r"(?:-g([2-9]|[1-9][0-9]+))?"
 _PAGE = r"(?:[0-9]{6}|[1-9][0-9]{6,})"
 _LISTED = re.compile(rf"(?:chunk-{_PAGE}{_GENERATION}|rejected-{_PAGE})\.json")
-_WORK = re.compile(rf"\.(?:part-{_PAGE}{_GENERATION}|journal{_GENERATION}|manifest{_GENERATION}\.json)")
+_WORK = re.compile(rf"\.(?:part-{_PAGE}{_GENERATION}|journal{_GENERATION}|manifest{_GENERATION}\.json|duplicates)")
 _MANIFEST = re.compile(rf"manifest{_GENERATION}\.json")
 
 
@@ -60,7 +63,7 @@ def generation_of_data(name: str) -> int | None:
 
 
 def generation_of_work(name: str) -> int | None:
-    """Return which generation a hidden part, journal or undecided manifest belongs to; None for other names."""
+    """Return which generation a hidden file of the work belongs to: part, journal, manifest, duplicates; else None."""
     found = _WORK.fullmatch(name)
     return int(next(filter(None, found.groups()), 1)) if found else None
 

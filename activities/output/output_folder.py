@@ -19,7 +19,7 @@ from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
 from activities.disk.modes import FOLDER_MODE
-from activities.output.names import generation_of_data, sums_name
+from activities.output.names import SCHEMA, generation_of_data, sums_name
 from workflows.errors import OutputRefused, TransientError
 from workflows.ids import workflow_id
 
@@ -29,7 +29,7 @@ MANIFEST = "manifest.json"
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _ID_IN_MANIFEST = re.compile(rb'"id": ?"([a-z0-9-]{1,80})"')
 _HEAD_BYTES = 4_096
-_HIDDEN = re.compile(r"\.(?:batchd$|tmp-|part-|journal|manifest)")
+_HIDDEN = re.compile(r"\.(?:batchd$|tmp-|part-|journal|manifest|duplicates$)")
 
 
 class OutputFolder(Directory):
@@ -118,7 +118,7 @@ class OutputFolder(Directory):
 
 
 def _is_of_a_first_result(name: str) -> bool:
-    return generation_of_data(name) == 1 or name == sums_name(1)
+    return generation_of_data(name) == 1 or name in {SCHEMA, sums_name(1)}
 
 
 def is_hidden_of_ours(name: str) -> bool:

@@ -18,7 +18,7 @@ from activities.source.field_format import FieldFormat
 from activities.source.grammar import escaped_pattern, value_pattern
 
 Reason = Literal[
-    "ragged", "record_too_large", "field_too_large", "undecodable", "nul_byte", "unclosed_quote", "bad_quote"
+    "ragged", "record_too_large", "field_too_large", "undecodable", "nul_byte", "unclosed_quote", "bad_quote", "schema"
 ]
 """Why a record was rejected. `bad_quote`: text between a closing quote and the next delimiter."""
 
@@ -41,16 +41,22 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that is not a valid row. `detail` is under 200 characters."""
+    """A record that is not a valid row. `detail` is under 200 characters.
+
+    Of one that a schema refuses, `column` is the first that breaks it, and `rule` what it breaks; else both are empty.
+    """
 
     number: int
     line: int
     reason: Reason
     detail: str
+    column: str = ""
+    rule: str = ""
 
     def fields(self) -> dict[str, str | int]:
         """Return what stands of it in the file of rejected records."""
-        return {"_row": self.number, "line": self.line, "reason": self.reason, "detail": self.detail}
+        broken = {"column": self.column, "rule": self.rule} if self.rule else {}
+        return {"_row": self.number, "line": self.line, "reason": self.reason, **broken, "detail": self.detail}
 
 
 class BadRecord(Exception):

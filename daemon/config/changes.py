@@ -59,7 +59,7 @@ class Changes:
     def between(cls, old: Configuration, new: Configuration) -> Changes:
         """Compare two configurations. A secret that is another one in the same place is no change."""
         return cls(
-            feeds=Changed.between(old.feeds, new.feeds),
+            feeds=Changed.between(_feeds(old), _feeds(new)),
             apis=Changed.between(old.apis, new.apis),
             settings=tuple(sorted(_differing(old, new) & LIVE)),
         )
@@ -69,6 +69,11 @@ class Changes:
         kinds = {"feeds": self.feeds, "apis": self.apis}
         named = {f"{kind}_{how}": getattr(each, how) for kind, each in kinds.items() for how in each.__slots__}
         return {name: list(each) for name, each in {**named, "settings": self.settings}.items() if each}
+
+
+def _feeds(configuration: Configuration) -> dict[str, Any]:
+    """Return the feeds with their schemas, which may change in a file of their own."""
+    return {name: (feed, configuration.schemas.get(name)) for name, feed in configuration.feeds.items()}
 
 
 def restart_needed(old: Configuration, new: Configuration) -> list[Finding]:

@@ -18,6 +18,7 @@ from daemon.config.checks.dialect_checks import check_dialect
 from daemon.config.checks.feed_checks import check_feeds
 from daemon.config.checks.file_checks import check_files
 from daemon.config.checks.mistakes import Mistakes
+from daemon.config.checks.schema_checks import check_schemas
 from daemon.config.checks.variables import check_variables, new_place, service_variables
 from daemon.config.file import ConfigFile
 from daemon.config.findings import WrongConfiguration
@@ -59,6 +60,7 @@ def checked(file: ConfigFile, environ: Mapping[str, str], *, files: bool = True)
     service = _service(environ, mistakes)
     apis = _apis(mistakes)
     feeds = _feeds(list(_tables("api", mistakes)), mistakes)
+    check_schemas(mistakes, files=files)
     if files:
         check_files(mistakes)
     if mistakes.findings:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from daemon.config.feed_settings import DIALECT_KEYS, FeedSettings
 from daemon.config.file import ConfigFile, read_file
 from daemon.config.grammar.quantities import CallRate
 from daemon.config.grammar.toml_lines import KeyPath
+from daemon.config.schema_text import schema_text
 from daemon.config.sections.api_section import ApiSection
 from daemon.config.sections.feed_section import NOT_SERVED_YET, FeedSection
 from daemon.config.sections.service_section import SERVICE_SETTINGS
@@ -43,6 +46,8 @@ class Configuration:
     feeds: dict[str, FeedSection]
     config_sha256: str = ""
     file: ConfigFile | None = None
+    schemas: dict[str, str] = field(default_factory=dict)
+    """The Table Schema of each feed that has one, in canonical JSON; that of a file which cannot be read is missing."""
     variables: dict[str, str] = field(default_factory=dict)
     """Names of the settings that the environment gives, each with its variable."""
 
@@ -86,6 +91,8 @@ class Configuration:
         values["api_url"] = api.url
         values["api_rate"] = min((each.calls / each.per_s for each in api.rate), default=0.0)
         values |= {"feed": feed, "api": api_spec_of(section.api, api), "config_sha256": self.config_sha256}
+        values |= {"null": section.null, "decimal": section.decimal}
+        values["schema_text"] = self.schemas.get(feed) if section.table_schema is not None else ""
         values["beside"] = {name: pattern for name, pattern in patterns.items() if name != feed}
         given = self.service.model_fields_set
         return FeedSettings.model_construct(_fields_set=given, **{**dict(self.service), **values})
@@ -129,14 +136,35 @@ def configuration_of(file: ConfigFile, environ: Mapping[str, str] = os.environ, 
     service = Settings.model_construct(
         _fields_set=set(given), **{name: getattr(sections.service, name) for name in SERVICE_SETTINGS}
     )
+    schemas = dict(_schemas(sections.feeds, files=files))
     return Configuration(
         service=service,
         apis=sections.apis,
         feeds={name: _complete(each, service, sections.apis) for name, each in sections.feeds.items()},
-        config_sha256=file.sha256(),
+        config_sha256=_config_sha256(file, sections.feeds, schemas),
         file=file,
+        schemas=schemas,
         variables=_variables(environ),
     )
+
+
+def _schemas(feeds: Mapping[str, FeedSection], *, files: bool) -> Iterator[tuple[str, str]]:
+    """Yield the schema of each feed; without `files` one that cannot be read is left out."""
+    for name, feed in feeds.items():
+        if feed.table_schema is not None:
+            try:
+                yield name, schema_text(feed.table_schema)
+            except SettingsError:
+                if files:  # it was checked, so it has changed since
+                    raise
+
+
+def _config_sha256(file: ConfigFile, feeds: Mapping[str, FeedSection], schemas: Mapping[str, str]) -> str:
+    """Return the hash of what a file says, and of the schemas that it names."""
+    named = sorted((name, text) for name, text in schemas.items() if isinstance(feeds[name].table_schema, Path))
+    if not named:
+        return file.sha256()
+    return hashlib.sha256(json.dumps([file.sha256(), named], separators=(",", ":")).encode()).hexdigest()
 
 
 def _complete(feed: FeedSection, service: Settings, apis: dict[str, ApiSection]) -> FeedSection:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 
 from activities.api.mapping.request_plan import RequestPlan
+from activities.batch_schema import BatchSchema
 from daemon.config.settings import PREFIX, Settings
 from workflows.api_spec import ApiSpec, BatchTerms
-from workflows.errors import InvalidCsv
+from workflows.errors import InvalidCsv, SettingsError
 from workflows.ids import printable
 from workflows.models import Shape
 
@@ -22,6 +24,10 @@ class FeedSettings(Settings):
     feed: str
     api: ApiSpec
     config_sha256: str
+    null: str | None = None
+    decimal: str = "."
+    schema_text: str | None = ""
+    """The Table Schema in canonical JSON; None where its file could not be read."""
     beside: Mapping[str, str] = {}
     """Feeds that have the same inbox, each with its pattern: their files and claims are none of this one's."""
 
@@ -31,11 +37,35 @@ class FeedSettings(Settings):
     def shape(self) -> Shape:
         """Return the settings that a batch keeps from its start to its end, with those that only a file can say."""
         shape = super().shape()
-        return replace(shape, csv=replace(shape.csv, quote=self.quote, escape=self.escape))
+        csv = replace(shape.csv, quote=self.quote, escape=self.escape)
+        if self.schema_text:
+            digest = sha256(self.schema_text.encode()).hexdigest()
+            csv = replace(csv, schema_sha256=digest, null=self.null, decimal=self.decimal)
+        return replace(shape, csv=csv)
 
     def terms(self) -> BatchTerms:
-        """Return all that a batch keeps from its claim to its end."""
-        return BatchTerms(shape=self.shape(), feed=self.feed, api=self.api, config_sha256=self.config_sha256)
+        """Return all that a batch keeps from its claim to its end.
+
+        Raises:
+            SettingsError: the schema could not be read.
+        """
+        return BatchTerms(
+            shape=self.shape(),
+            feed=self.feed,
+            api=self.api,
+            config_sha256=self.config_sha256,
+            schema=self.checked_schema_text(),
+        )
+
+    def checked_schema_text(self) -> str:
+        """Return the Table Schema in canonical JSON, empty where there is none.
+
+        Raises:
+            SettingsError: it could not be read.
+        """
+        if self.schema_text is None:
+            raise SettingsError(f"feed.{self.feed}.schema: it cannot be read or used; 'batchctl config check' says why")
+        return self.schema_text
 
 
 def feed_of(settings: Settings) -> str:
@@ -50,14 +80,16 @@ def setting_name(settings: Settings, key: str) -> str:
 
 
 def check_used_columns(names: Iterable[str], settings: Settings) -> None:
-    """Check that a file has all columns that the requests of its API are made of.
+    """Check that a file has all columns that the requests of its API are made of, and those that its schema requires.
 
     Raises:
         InvalidCsv: it lacks some; the message names them all.
     """
     if not isinstance(settings, FeedSettings):
         return
-    present, api = set(names), settings.api
+    columns, api = tuple(names), settings.api
+    text = settings.checked_schema_text()
+    present = set(BatchSchema.of_text(text, columns, settings.shape().csv).names if text else columns)
     plan = RequestPlan.compile(api, dict.fromkeys(api.secret_vars, "unread"))
     missing = [name for name in plan.needed_columns if name not in present]
     if missing:

@@ -145,6 +145,7 @@ class Launches:
             feed=terms.feed,
             api=terms.api,
             config_sha256=terms.config_sha256,
+            schema=terms.schema,
             local_steps=steps_are_local(receipt.source.size_bytes),
             steps_together=True,
             state=BatchState.begun_with(control),

@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 
 from activities.disk.directory import Directory
-from activities.manifest.document import VERSIONS, counts_object, counts_of, status_of
+from activities.manifest.document import VERSIONS, counts_object, counts_of, schema_files, status_of
 from activities.manifest.facts import gaps
 from activities.manifest.identity_proof import identity_problems
 from activities.manifest.model import manifest_problems
 from activities.manifest.reader import digest_of, saved_pages
-from activities.output.names import chunk_name, generation_of_data, manifest_name, rejected_name, sums_name
+from activities.output.names import SCHEMA, chunk_name, generation_of_data, manifest_name, rejected_name, sums_name
 from activities.output.page_journal import SavedPage
 from daemon.results.verdict import MAX_LISTED, Findings
 from workflows.errors import InvalidBatchId, OutputRefused
@@ -113,12 +113,16 @@ def _misnamed(manifest: dict[str, Any]) -> Iterator[str]:
         name, page = listed["file"], listed["page"]
         if name != rejected_name(page):
             yield f"{name!a} is not the name of the rejected records of page {page}"
+    for schema in schema_files(manifest):
+        if schema.file != SCHEMA:
+            yield f"{schema.file!a} is not the name of a schema"
 
 
 def _check_sums(folder: Directory, generation: int, manifest: dict[str, Any], findings: Findings) -> None:
     name = sums_name(generation)
     there = folder.stored(manifest_name(generation))
     files = [(each["sha256"], each["file"]) for each in (*manifest["chunks"], *manifest["rejected_files"])]
+    files += [(each.sha256, each.file) for each in schema_files(manifest)]
     expected = {f"{sha256}  {file}\n".encode() for sha256, file in files}
     own = f"{there.sha256 if there else ''}  {manifest_name(generation)}\n".encode()
     file = folder.reading(name)

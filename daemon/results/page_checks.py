@@ -14,6 +14,7 @@ from activities.disk.hashing import HashedBlocks
 from activities.exact_json import loads
 from activities.output.chunk_format import FALLBACK, RESERVED, elements_of, fallback_fields
 from activities.output.page_journal import FileFacts, SavedPage
+from daemon.results.schema_checks import SchemaVerification
 from daemon.results.verdict import Findings
 from workflows.models import NOT_FOUND
 
@@ -33,8 +34,11 @@ class SourcePage(Protocol):
 class PageVerification:
     """Checks pages one after the other; memory is bounded by the numbers of the rows of a page."""
 
-    def __init__(self, folder: Directory, manifest: Mapping[str, Any], findings: Findings) -> None:
+    def __init__(
+        self, folder: Directory, manifest: Mapping[str, Any], findings: Findings, schema: SchemaVerification
+    ) -> None:
         self._folder = folder
+        self._schema = schema
         self._columns = list(manifest["dialect"]["columns"])
         self._knows_not_found = manifest["manifest_version"] > 1
         fallback = manifest["api"].get("fallback", {}) if self._knows_not_found else FALLBACK
@@ -60,6 +64,7 @@ class PageVerification:
 
         def take(row: dict[str, Any]) -> None:
             self._check_row(row)
+            self._schema.row(row)
             numbers.append(row["_row"])
             kinds["enriched" if row["enriched"] else f"error {row['error']}"] += 1
             if source and (what := source.row(row)):
@@ -82,6 +87,7 @@ class PageVerification:
         def take(row: dict[str, Any]) -> None:
             if not isinstance(row["_row"], int) or not isinstance(row["reason"], str):
                 raise TypeError("a rejected record without number or reason")
+            self._schema.rejected(row)
             numbers.append(row["_row"])
             if source and (what := source.rejected(row)):
                 different.append(f"{facts.file}, row {row['_row']}: {what}")

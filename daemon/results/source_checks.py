@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from activities.batch_schema import KEY_RULES, BatchSchema
 from activities.registry.receipts import built
 from activities.source.dialect import Dialect, dialect_of_header, find_dialect, listed_dialect
 from activities.source.encoding import readable
@@ -26,13 +27,16 @@ from workflows.models import CsvOptions, Page, PinnedDialect
 class SourceComparison:
     """A source opened as its manifest says it was read; a context manager."""
 
-    def __init__(self, file: SourceFile, path: Path) -> None:
+    def __init__(self, file: SourceFile, path: Path, schema: BatchSchema | None = None) -> None:
         self._file = file
         self._path = path
+        self._schema = schema
 
     @classmethod
-    def open(cls, path: Path, manifest: dict[str, Any]) -> Self:
+    def open(cls, path: Path, manifest: dict[str, Any], schema: BatchSchema | None = None) -> Self:
         """Open the source of a manifest; a link to it is followed, since the operator named it.
+
+        `schema` is what the rows of the result had to fit.
 
         Raises:
             OutputRefused: the manifest names an encoding, a limit or rules that no batch of this version is made with.
@@ -42,7 +46,7 @@ class SourceComparison:
         content = _opened(path)
         try:
             _check_same(path, content, manifest["source"])
-            return cls(_as_listed(path, content, options, manifest["dialect"]), path)
+            return cls(_as_listed(path, content, options, manifest["dialect"]), path, schema)
         except BaseException:
             content.close()
             raise
@@ -60,7 +64,7 @@ class SourceComparison:
             records = self._file.read_page(page)
         except SourceError as error:
             raise SourceChanged(f"{self._path} has other records there, or has just been changed") from error
-        return PageInSource({each.number: each for each in records}, self._file.dialect.columns)
+        return PageInSource({each.number: each for each in records}, self._file.dialect.columns, self._schema)
 
     def __enter__(self) -> Self:
         return self
@@ -74,9 +78,12 @@ class SourceComparison:
 class PageInSource:
     """The records of one page of the source, by number."""
 
-    def __init__(self, records: dict[int, Record | Rejected], columns: tuple[str, ...]) -> None:
+    def __init__(
+        self, records: dict[int, Record | Rejected], columns: tuple[str, ...], schema: BatchSchema | None = None
+    ) -> None:
         self._records = records
         self._columns = columns
+        self._schema = schema
 
     def row(self, row: dict[str, Any]) -> str | None:
         """Return in what a row of a chunk differs from the source, None where it does not."""
@@ -89,10 +96,15 @@ class PageInSource:
     def rejected(self, row: dict[str, Any]) -> str | None:
         """Return in what a rejected record differs from the source, None where it does not."""
         record = self._records.get(row["_row"])
-        if not isinstance(record, Rejected):
+        judged = self._schema.judged(record) if self._schema and isinstance(record, Record) else record
+        if isinstance(judged, Rejected):
+            expected = {**judged.fields(), "detail": row.get("detail")}
+        elif isinstance(judged, Record) and row.get("rule") in KEY_RULES:
+            expected = {**row, "line": judged.line, "reason": "schema"}
+        else:
             return "the source has a valid row there"
-        found = (row.get("line"), row.get("reason"))
-        return None if found == (record.line, record.reason) else "line or reason differ from the source"
+        different = [key for key, value in expected.items() if row.get(key) != value]
+        return f"{', '.join(different)} differ from the source" if different else None
 
 
 def _options(manifest: dict[str, Any]) -> CsvOptions:

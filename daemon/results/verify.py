@@ -12,8 +12,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from activities.batch_schema import BatchSchema
 from activities.disk.atomic_files import TEMPORARY
 from activities.disk.directory import Directory
+from activities.manifest.document import schema_files
 from activities.manifest.reader import saved_pages
 from activities.output.names import (
     generation_of_data,
@@ -26,6 +28,7 @@ from activities.output.output_folder import OutputFolder, is_hidden_of_ours
 from activities.output.page_journal import FileFacts, unchanged
 from daemon.results.manifest_checks import GENERATIONS, MANIFEST, check_arithmetic, check_parent, checked_manifest
 from daemon.results.page_checks import FILES, PageVerification
+from daemon.results.schema_checks import SchemaVerification
 from daemon.results.source_checks import SourceComparison
 from daemon.results.verdict import Findings, Verdict
 from workflows.errors import OutputRefused, SourceError
@@ -88,16 +91,21 @@ class _Verification:
 
     def _list(self, manifest: dict[str, Any]) -> None:
         for saved in saved_pages(manifest):
-            for each in saved.files():
-                if self._listed.setdefault(each.file, each) != each:
-                    self._findings.problem(GENERATIONS, f"{each.file} is listed differently by two generations")
+            self._list_files(saved.files())
+        self._list_files(schema_files(manifest))
+
+    def _list_files(self, files: list[FileFacts]) -> None:
+        for each in files:
+            if self._listed.setdefault(each.file, each) != each:
+                self._findings.problem(GENERATIONS, f"{each.file} is listed differently by two generations")
 
     def _check_pages(self, manifest: dict[str, Any], source: Path | None) -> None:
         check_arithmetic(manifest, self._findings)
         pages = saved_pages(manifest)
-        verification = PageVerification(self._folder, manifest, self._findings)
         with ExitStack() as stack:
-            comparison = self._opened(stack, source, manifest) if source else None
+            schema = stack.enter_context(SchemaVerification.open(self._folder, manifest, self._findings))
+            verification = PageVerification(self._folder, manifest, self._findings, schema)
+            comparison = self._opened(stack, source, manifest, schema.schema) if source else None
             for saved in pages:
                 in_source = None
                 if comparison is not None:
@@ -107,15 +115,18 @@ class _Verification:
                         self._findings.problem(SOURCE, f"page {saved.page.number}: {error}")
                 for different in verification.check(saved, in_source):
                     self._findings.problem(SOURCE, different)
+            schema.check_keys()
         current = {each.file for saved in pages for each in saved.files()}
         for name, facts in self._listed.items():
             if name not in current and not unchanged(self._folder, facts):
                 self._findings.problem(FILES, f"{name} is missing or not the file the manifest lists")
 
-    def _opened(self, stack: ExitStack, source: Path, manifest: dict[str, Any]) -> SourceComparison | None:
+    def _opened(
+        self, stack: ExitStack, source: Path, manifest: dict[str, Any], schema: BatchSchema | None
+    ) -> SourceComparison | None:
         self._findings.checked(SOURCE)
         try:
-            return stack.enter_context(SourceComparison.open(source, manifest))
+            return stack.enter_context(SourceComparison.open(source, manifest, schema))
         except (SourceError, OutputRefused) as error:
             self._findings.problem(SOURCE, str(error))
             return None

@@ -12,8 +12,8 @@ from activities.api.mapping.request_headers import BODY_METHODS
 from activities.api.mapping.uri_template import encoded
 from workflows.api_spec import ApiSpec, InvalidSpec, at_key
 
-Row = dict[str, str]
-"""The source columns of a row."""
+Row = dict[str, Any]
+"""The source columns of a row: texts, or values of JSON where a schema types them."""
 
 BodyOf = Callable[[Row], bytes]
 """Takes a row and returns the body. Raises RowCannotBeSent."""

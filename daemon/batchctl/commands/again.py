@@ -96,7 +96,7 @@ def retry_request(now: Shape, before: BatchView, terms: BatchTerms) -> BatchRequ
             claimed_at=source.get("claimed_at", ""),
         ),
         identity=Identity(**identity),
-        shape=_shape(now, manifest["settings"]),
+        shape=_shape(now, manifest),
         generation=before.generation + 1,
         local_steps=steps_are_local(source["bytes"]),
         feed=terms.feed,
@@ -124,11 +124,19 @@ def _terms(settings: Settings | None, before: BatchView, receipt: Receipt | None
     return terms if described else BatchTerms(shape=terms.shape)
 
 
-def _shape(now: Shape, kept: dict[str, Any]) -> Shape:
-    """Return the settings as they are now, with the pages of the batch: a retry does not read the source again."""
+def _shape(now: Shape, manifest: dict[str, Any]) -> Shape:
+    """Return the settings as they are now, with the pages and the schema of the batch: its source is not read again."""
+    kept, schema = manifest["settings"], manifest.get("schema", {})
+    csv = dataclasses.replace(
+        now.csv,
+        schema_sha256=schema.get("sha256", ""),
+        null=schema.get("null"),
+        decimal=schema.get("decimal", "."),
+    )
     # The work of later generations starts from settled rows: they were accepted, so nobody is asked again.
     return dataclasses.replace(
         now,
+        csv=csv,
         page_rows=kept.get("page_rows", now.page_rows),
         max_fallback="100%",
         max_rejected="100%",

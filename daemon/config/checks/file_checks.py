@@ -1,4 +1,4 @@
-"""The files that a configuration names: secrets, certificates, schemas. Each must be there and fit to be read."""
+"""The files that a configuration names: secrets and certificates. Each must be there and fit to be read."""
 
 from __future__ import annotations
 
@@ -46,9 +46,6 @@ def _named_files(document: dict[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
     for name in (apis := _table(document, "api")):
         for key in ("ca", "cert", "key"):
             yield ("api", name, "tls", key), _table(_table(apis, name), "tls").get(key)
-    yield ("defaults", "schema"), _table(document, "defaults").get("schema")
-    for name in (feeds := _table(document, "feed")):
-        yield ("feed", name, "schema"), _table(feeds, name).get("schema")
 
 
 def _table(around: dict[str, Any], key: str) -> dict[str, Any]:

@@ -72,11 +72,17 @@ class FeedSection(Section):
     skip_lines: int = Field(0, ge=0, le=1_000_000, description="Lines before the header that are passed over.")
     comment: str = Field("", max_length=1, description="First character of lines that are passed over; empty: none.")
     trim: bool = Field(False, description="Take spaces away from both ends of every field.")
-    decimal: Literal[".", ","] = Field(".", description="Decimal separator of the numbers in the files.")
+    null: str | None = Field(
+        None, description="What stands in a cell that has no value, beside the `missingValues` of the schema."
+    )
+    decimal: Literal[".", ","] = Field(
+        ".", description="Decimal separator of numbers, as the schema reads them; a `decimalChar` in it goes before."
+    )
     table_schema: TableSchema | None = Field(
         None,
         alias="schema",
-        description="A Frictionless Table Schema that rows must fit, as a table or the path of a JSON file.",
+        description="A Frictionless Table Schema that rows must fit, as a table or the path of a JSON file "
+        "(docs/schema.md).",
     )
 
     @field_validator("ready_marker")
@@ -97,5 +103,5 @@ class FeedSection(Section):
         return checked_encoding(value)
 
 
-NOT_SERVED_YET = ("table_schema", "header", "skip_lines", "comment", "trim", "decimal")
+NOT_SERVED_YET = ("header", "skip_lines", "comment", "trim")
 """Keys that are checked, and that this version does not act upon."""

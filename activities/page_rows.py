@@ -1,0 +1,55 @@
+"""The rows of one page as they wait in memory, as they are sent, and as they stand in the chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from activities.api.mapping.exact_numbers import dumps
+from activities.batch_schema import BatchSchema
+
+HeldRow = tuple[int, bytes]
+"""A record number and the cells of its row, one after the other. As text they would take up to four times as much."""
+
+_NUL = "\0"
+"""Stands between cells: no cell of a valid row holds it, see `activities.source.parser.decoded`."""
+
+
+def held(number: int, values: Iterable[str]) -> HeldRow:
+    """Return a row as it waits."""
+    return number, _NUL.join(values).encode()
+
+
+class PageRows:
+    """What the rows of a page have in common: their columns, and the schema where the batch has one."""
+
+    def __init__(self, columns: Sequence[str] = (), schema: BatchSchema | None = None) -> None:
+        self._columns = columns
+        self._schema = schema
+
+    def source(self, cells: bytes) -> dict[str, str]:
+        """Return the source columns of a row, verbatim."""
+        return dict(zip(self._columns, cells.decode().split(_NUL), strict=True))
+
+    def sent(self, source: Mapping[str, str], verbatim: bytes = b"") -> bytes:
+        """Return a row as it is sent, as JSON: typed by the schema, or verbatim, which need not be made twice."""
+        return self._schema.sent(source) if self._schema else verbatim or orjson.dumps(source)
+
+    def news(self, source: Mapping[str, str], answer: dict[str, Any]) -> dict[str, Any]:
+        """Return an answer without the typed values of the row that the API merely sent back."""
+        if self._schema is None or answer.keys().isdisjoint(self._schema.names):
+            return answer
+        typed = self._schema.typed(source)
+        return {key: each for key, each in answer.items() if key not in typed or not _same(each, typed[key])}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two values of JSON are equal: 1.0 is 1, and true is not."""
+    first, second = _plain(one), _plain(other)
+    return bool(first == second) and isinstance(first, bool) == isinstance(second, bool)
+
+
+def _plain(value: Any) -> Any:
+    return orjson.loads(dumps(value))
