@@ -92,10 +92,15 @@ class BatchSchema:
 
     def judged(self, record: Record, repeated: int | None = None) -> Row:
         """Return a record, or why the schema refuses it; `repeated` is the number of a key that an earlier row has."""
+        refusal = self.refusal(record)
+        if refusal or repeated is None:
+            return refusal or record
+        return _rejected(record, self._checker.unique_keys[repeated].fault)
+
+    def refusal(self, record: Record) -> Rejected | None:
+        """Return why the schema refuses a record, whatever the others are; None where it fits."""
         fault = self._checker.fault(record.values)
-        if fault is not None:
-            return _rejected(record, fault)
-        return record if repeated is None else _rejected(record, self._checker.unique_keys[repeated].fault)
+        return _rejected(record, fault) if fault else None
 
     def has_rule(self, column: str, rule: str) -> bool:
         """Return whether a row may be rejected for this column and rule: the columns of a key stand together."""

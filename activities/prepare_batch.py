@@ -66,7 +66,7 @@ def _find_duplicates(folder: Directory, source: SourceFile, schema: BatchSchema,
         spill, records = KeySpill(fd), 0
         for record in _all_records(source, called_off):
             records += 1
-            if isinstance(record, Record) and isinstance(schema.judged(record), Record):
+            if isinstance(record, Record) and not schema.refusal(record):
                 for key, value in schema.key_values(record):
                     spill.add(value, record.number << _KEY_BITS | key)
         marks = _until(spill.repeats(), called_off)

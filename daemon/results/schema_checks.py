@@ -48,9 +48,9 @@ class SchemaVerification:
         if self.schema is None:
             return
         record = Record(row["_row"], 0, [row[name] for name in self._columns])
-        judged = self.schema.judged(record)
-        if not isinstance(judged, Record):
-            raise ValueError(f"row {row['_row']} breaks the rule {judged.rule} of the schema in {judged.column!a}")
+        refusal = self.schema.refusal(record)
+        if refusal:
+            raise ValueError(f"row {row['_row']} breaks the rule {refusal.rule} of the schema in {refusal.column!a}")
         if self._spill:
             for _, value in self.schema.key_values(record):
                 self._spill.add(value, row["_row"])

@@ -198,6 +198,8 @@ def test_a_table_that_only_seems_to_name_a_secret_is_none(tmp_path: Path, line: 
         ('max_fallback = "few"', "max_fallback", "must be a count such as 500 or a share"),
         ('header = "yes"', "header", "must be true or false and is a text"),
         ('schema = "none.json"', "schema", "cannot be read: No such file"),
+        ('null = "NA"', "null", "says how a schema reads cells, and there is none; set schema"),
+        ('decimal = ","', "decimal", "says how a schema reads cells, and there is none; set schema"),
         ('output_root = ""', "output_root", "must be a path and is empty"),
         ("output_root = 3", "output_root", "must be a text and is a whole number"),
     ],
