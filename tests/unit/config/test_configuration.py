@@ -254,8 +254,8 @@ def test_many_feeds_are_read_each_with_its_own_settings(tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_not_acted_upon_is_refused_rather_than_ignored(tmp_path: Path) -> None:
-    configuration = loaded(tmp_path, FULL + 'decimal = ","\n')
-    with pytest.raises(SettingsError, match=r"batchd.toml:33: feed.contacts.decimal: is not served"):
+    configuration = loaded(tmp_path, FULL + "trim = true\n")
+    with pytest.raises(SettingsError, match=r"batchd.toml:33: feed.contacts.trim: is not served"):
         configuration.settings_by_feed()
 
 
