@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,14 @@ from batchctl_runner import BatchctlRunner
 from installation import Installation, temporal_server
 from intake_site import MakeSite, Site
 from system_tools import check_tools
+
+pytest_plugins = ("cpu_cost",)
+
+
+def pytest_configure() -> None:
+    """Let modules be compiled once, whatever the environment says, and not at each start of each program."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
