@@ -87,9 +87,11 @@ class CpuCost:
                 for name, value in report.user_properties:
                     if name == COST:
                         costs[value[0]] += value[1]
-        terminalreporter.section("processor seconds")
-        dearest = sorted(costs.items(), key=lambda each: each[1], reverse=True)
-        for name, cost in dearest[:DEAREST]:
-            terminalreporter.write_line(f"{cost:8.2f}  {name}")
-        tests = (cost for name, cost in dearest if not name.startswith("fixture "))
-        terminalreporter.write_line(f"{sum(tests):8.2f}  all tests")
+        tests = {name: cost for name, cost in costs.items() if not name.startswith("fixture ")}
+        files: dict[str, float] = defaultdict(float)
+        for name, cost in tests.items():
+            files[name.partition("::")[0]] += cost
+        for title, shown in (("tests and fixtures", costs), ("files", files), ("all", {"all": sum(tests.values())})):
+            terminalreporter.section(f"processor seconds: {title}")
+            for name, cost in sorted(shown.items(), key=lambda each: each[1], reverse=True)[:DEAREST]:
+                terminalreporter.write_line(f"{cost:8.2f}  {name}")

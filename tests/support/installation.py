@@ -217,7 +217,8 @@ class Installation:
                         found.append((int(entry.name), (entry / "cmdline").read_bytes()))
         return found
 
-    def batchctl(self, *arguments: str, timeout_s: float = 90) -> subprocess.CompletedProcess[str]:
+    def batchctl_process(self, *arguments: str, timeout_s: float = 90) -> subprocess.CompletedProcess[str]:
+        """Run the program `batchctl`, for what is about the program: its start takes half a second."""
         return subprocess.run(
             [str(BIN / "batchctl"), *arguments],
             env=self.env,
@@ -229,21 +230,30 @@ class Installation:
             stdin=subprocess.DEVNULL,
         )
 
-    def status(self, name: str) -> dict[str, Any]:
-        """Return what `batchctl status` says, run in this process: tests ask often, and a start takes a second."""
+    def batchctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of batchctl in this process, in the environment and the folder of this installation."""
         out, err = io.StringIO(), io.StringIO()
+        with self._in_use(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = batchctl(arguments)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[None]:
         before, folder = dict(os.environ), Path.cwd()
         try:
             os.environ.clear()
             os.environ.update(self.env)
             os.chdir(self.root)
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                batchctl(["status", name, "--json"])
+            yield
         finally:
             os.chdir(folder)
             os.environ.clear()
             os.environ.update(before)
-        return json.loads(out.getvalue()) if out.getvalue() else {"state": "unknown", "said": err.getvalue()}
+
+    def status(self, name: str) -> dict[str, Any]:
+        """Return what `batchctl status` says."""
+        told = self.batchctl("status", name, "--json")
+        return json.loads(told.stdout) if told.stdout else {"state": "unknown", "said": told.stderr}
 
     def drop(self, name: str, content: bytes | str | Path) -> Path:
         """Put a file into the inbox as `cp` would."""
@@ -359,6 +369,10 @@ def temporal_server(folder: Path, *dynamic_config: str) -> Iterator[str]:
 
 
 def _temporal_answers(port: int) -> bool:
+    """Return whether the server is up; its own program is a process to each question, and asked last."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) != 0:
+            return False
     address = f"127.0.0.1:{port}"
     return temporal_cli("operator", "namespace", "describe", "default", "--address", address).returncode == 0
 
