@@ -21,6 +21,7 @@ from activities.api.client import Caps, EnrichmentClient, PageOutcome, PageRows,
 from activities.api.clients import ApiClients
 from activities.api.rows import RowCalls
 from activities.batch_schema import Unprepared
+from activities.disk.failpoints import failpoint
 from activities.enrich_page import OpenPage
 from activities.file_source import file_source
 from activities.memory_budget import WORKER_BYTES, MemoryBudget
@@ -155,7 +156,9 @@ class BatchActivities(Activities):
             outcome = await _enriched(client, request, rows, work.keep, lost)
             if lost():
                 raise ApplicationError("this worker stood still; another one has the page", type=STOOD_STILL)
-            return await asyncio.to_thread(work.result, outcome, probe=request.probe)
+            result = await asyncio.to_thread(work.result, outcome, probe=request.probe)
+            failpoint("activity.done")
+            return result
 
     @activity.defn(name="save_chunk")
     async def save_chunk(self, request: SavePage) -> SavedChunk:
@@ -276,6 +279,7 @@ async def _in_thread(function: Callable[..., T], *arguments: object, on_cancel: 
     async with _heartbeats(lambda: 0):
         working = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
         cancelled = await _ended(working, on_cancel)
+    failpoint("activity.done")
     if cancelled and isinstance(working.exception(), TransientError):
         raise asyncio.CancelledError from working.exception()
     return working.result()

@@ -16,6 +16,7 @@ from activities.answered_rows import answered_row
 from activities.api.client import CallRow, PageOutcome, RowOutcome
 from activities.batch_schema import BatchSchema
 from activities.disk.directory import Directory
+from activities.disk.failpoints import failpoint
 from activities.disk.held_space import HeldSpace
 from activities.manifest.next_generation import fallback_rows
 from activities.manifest.publish import tidy_late
@@ -123,6 +124,7 @@ class OpenPage:
 
     def keep(self, outcome: RowOutcome) -> None:
         """Make the answer of one row durable against a kill of this process."""
+        failpoint("call.answered")
         body, cells = self._called.pop(outcome.number)
         row = DurableRow(
             row=outcome.number,
@@ -230,6 +232,7 @@ class OpenPage:
                     rejected.append(_rejected_row(row))
         if rejected:
             part.append(rejected)
+        failpoint("page.read")
 
 
 def _any_one(rows: Iterable[HeldRow]) -> list[HeldRow]:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 import uvloop
 
+from activities.disk.failpoint_places import PLACES
 from daemon.config.arguments import CONFIG_VARIABLE, add_config_file
 from daemon.config.configuration import Configuration, load_configuration
 from daemon.configured_worker import ConfiguredWorker, configuration_given
@@ -33,7 +34,7 @@ EXIT_UNREACHABLE = 3
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `batchd` and end the process with its exit code."""
     parsed = build_parser().parse_args(arguments)
-    code = _run(parsed)
+    code = _list_failpoints() if parsed.command == "failpoints" else _run(parsed)
     sys.stdout.flush()
     sys.stderr.flush()
     # Temporal's native threads now and then abort the interpreter's own exit; everything is closed by now.
@@ -55,6 +56,12 @@ def _run(parsed: argparse.Namespace) -> int:
     except Exception:
         logger.exception("daemon.crashed")
         return EXIT_CRASH
+    return 0
+
+
+def _list_failpoints() -> int:
+    longest = max(map(len, PLACES))
+    sys.stdout.writelines(f"{name:<{longest}}    {about}\n" for name, about in PLACES.items())
     return 0
 
 
@@ -119,9 +126,12 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser("watch", help="watch the inboxes only; workers run elsewhere")
     worker = commands.add_parser("work", help="work the task queue only; the inboxes are watched elsewhere")
     worker.add_argument("--process-of", type=int, nargs=2, help=argparse.SUPPRESS)
-    for each in commands.choices.values():
+    for each in commands.choices.values():  # all that serve
         each.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
         add_config_file(each, behind_command=True)
+    commands.add_parser(
+        "failpoints", help="list the places where BATCHD_FAILPOINTS=name:n:kill|stop|hang|short|error:ERRNO acts"
+    )
     return parser
 
 

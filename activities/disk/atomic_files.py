@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from activities.disk.failpoints import failpoint
 from activities.disk.modes import FILE_MODE, FOLDER_MODE
 
 TEMPORARY = ".tmp-"
@@ -54,11 +55,13 @@ def replace_whole(path: Path, content: bytes, *, mode: int = FILE_MODE, synced: 
 
 def write_new(path: Path, content: bytes, *, mode: int = FILE_MODE, synced: bool = True) -> None:
     """Make a new file, of `mode` less the umask; where `synced`, it is on disk when this returns."""
+    failpoint("new_file.open.before")
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     with os.fdopen(fd, "wb") as file:
         file.write(content)
         if synced:
             file.flush()
+            failpoint("new_file.sync.before")
             os.fsync(file.fileno())
 
 
@@ -70,6 +73,7 @@ def make_folder(folder: Path) -> None:
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable against a power cut; it is no error where the folder is gone."""
     with contextlib.suppress(FileNotFoundError):
+        failpoint("names.sync.before")
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(fd)

@@ -216,8 +216,8 @@ class Directory:
 
     def sync(self) -> None:
         """Make the names in the folder durable against a power cut."""
-        failpoint("folder.sync.before")
         with disk_errors(f"syncing {self.path}"):
+            failpoint("folder.sync.before")
             os.fsync(self.fd)
         failpoint("folder.sync.after")
 

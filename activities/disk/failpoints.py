@@ -1,13 +1,15 @@
-"""Places where a test can kill the process or make the disk fail: faults cannot be trusted to come on their own.
+"""Places where a process can be killed or the system made to fail: faults cannot be trusted to come on their own.
 
 `BATCHD_FAILPOINTS` arms them when the program starts: `name:n:action`, several separated by commas. The n-th time the
 place called `name` is passed (`*` counts every place), the action happens:
 
     kill            SIGKILL of this process, as the kernel does it
     stop            SIGSTOP of this process: a zombie, to be continued by SIGCONT
-    raise:ENOSPC    an OSError with that number
+    hang            this thread, or event loop, goes no further
+    error:ENOSPC    an OSError with that number; for places before an effect, where the system can fail too
+    short           half of what is to be written there is written; for places of a write
 
-Unarmed, a failpoint costs one function call.
+`activities.disk.failpoint_places` names them all, `batchd failpoints` lists them. Unarmed, one costs a function call.
 """
 
 from __future__ import annotations
@@ -16,13 +18,19 @@ import contextlib
 import errno
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from activities.disk.failpoint_places import EVERY_PLACE, PLACES
 from workflows.errors import SettingsError
 
 VARIABLE = "BATCHD_FAILPOINTS"
+_SHORT = "short"
 _MIN_PARTS = 3
+
+Hook = Callable[[str], str | None]
+"""Is called with the name of each failpoint that is passed; it may return `short`, and raise."""
 
 
 @dataclass(slots=True)
@@ -31,11 +39,11 @@ class _Trap:
     passes_left: int
     action: str
 
-    def passed(self, name: str) -> None:
-        if self.name in {name, "*"}:
-            self.passes_left -= 1
-            if self.passes_left == 0:
-                _act(self.action, name)
+    def is_sprung_by(self, name: str) -> bool:
+        if self.name not in {name, EVERY_PLACE}:
+            return False
+        self.passes_left -= 1
+        return self.passes_left == 0
 
 
 def failpoint(name: str) -> None:
@@ -44,8 +52,15 @@ def failpoint(name: str) -> None:
         _hook(name)
 
 
+def cut(name: str, block: bytes | memoryview) -> bytes | memoryview:
+    """Return what is to be written at a failpoint: `block`, or where a test has armed it with `short`, half of it."""
+    if _hook is not None and _hook(name) == _SHORT:
+        return block[: len(block) // 2]
+    return block
+
+
 @contextlib.contextmanager
-def watched(hook: Callable[[str], None]) -> Iterator[None]:
+def watched(hook: Hook) -> Iterator[None]:
     """Call `hook` with the name of each failpoint that is passed while the block runs; what it raises goes through."""
     global _hook  # noqa: PLW0603 - the one switch there is
     before = _hook
@@ -56,40 +71,49 @@ def watched(hook: Callable[[str], None]) -> Iterator[None]:
         _hook = before
 
 
-def armed(plan: str) -> Callable[[str], None] | None:
+def armed(plan: str) -> Hook | None:
     """Return the hook for a plan as `BATCHD_FAILPOINTS` holds it, None for an empty one.
 
     Raises:
-        SettingsError: the plan cannot be read.
+        SettingsError: the plan cannot be read, or names a place that there is not.
     """
     traps = [_trap(each.strip()) for each in plan.split(",") if each.strip()]
     if not traps:
         return None
 
-    def hook(name: str) -> None:
-        for trap in traps:
-            trap.passed(name)
+    def hook(name: str) -> str | None:
+        action = next((trap.action for trap in traps if trap.is_sprung_by(name)), None)
+        return _act(action, name) if action else None
 
     return hook
 
 
 def _trap(text: str) -> _Trap:
-    parts = text.split(":", 2)
+    parts = text.split(":", _MIN_PARTS - 1)
     if len(parts) < _MIN_PARTS or not parts[1].isdigit():
-        raise SettingsError(f"{VARIABLE}: {text!r} is not name:n:kill, name:n:stop or name:n:raise:ERRNO")
-    return _Trap(parts[0], int(parts[1]), parts[2])
-
-
-def _act(action: str, name: str) -> None:
+        raise SettingsError(f"{VARIABLE}: {text!r} is not name:n:action, such as link.before:1:kill")
+    name, number, action = parts
+    if name != EVERY_PLACE and name not in PLACES:
+        raise SettingsError(f"{VARIABLE}: there is no place {name!r}; batchd failpoints lists them")
     verb, _, argument = action.partition(":")
-    if verb == "kill":
+    if not (action in {"kill", "stop", "hang", _SHORT} or (verb == "error" and hasattr(errno, argument))):
+        raise SettingsError(f"{VARIABLE}: {action!r} is not kill, stop, hang, short or error:ERRNO")
+    return _Trap(name, int(number), action)
+
+
+def _act(action: str, name: str) -> str | None:
+    if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    elif verb == "stop":
+    elif action == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
-    elif verb == "raise" and hasattr(errno, argument):
-        raise OSError(getattr(errno, argument), f"failpoint {name}")
+    elif action == "hang":
+        threading.Event().wait()
+    elif action == _SHORT:
+        return _SHORT
     else:
-        raise SettingsError(f"{VARIABLE}: {action!r} is not kill, stop or raise:ERRNO")
+        number = getattr(errno, action.removeprefix("error:"))
+        raise OSError(number, f"{os.strerror(number)} (failpoint {name})")
+    return None
 
 
-_hook: Callable[[str], None] | None = armed(os.environ.get(VARIABLE, ""))
+_hook: Hook | None = armed(os.environ.get(VARIABLE, ""))

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
-from activities.disk.failpoints import failpoint
+from activities.disk.failpoints import cut, failpoint
 
 BLOCK_BYTES = 1_048_576
 _WRITE_BYTES = 262_144
@@ -67,7 +67,7 @@ def write_hashed(fd: int, blocks: Iterable[bytes]) -> Stored:
     for block in hashed:
         view = memoryview(block)
         while view:
-            view = view[os.write(fd, view) :]
+            view = view[os.write(fd, cut("file.write", view)) :]
     failpoint("file.write.after")
     return Stored(hashed.size_bytes, hashed.sha256())
 

@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from activities.disk.atomic_files import sync_folder, temporary_beside
+from activities.disk.failpoints import failpoint
 
 MAX_NAME_BYTES = 255
 _MAX_SUFFIX_BYTES = 40
@@ -32,6 +33,7 @@ def rename_where_free(source: Path, target: Path) -> None:
         FileExistsError: something stands at `target`; nothing was moved.
         FileNotFoundError: `source`, or the folder of `target`, is not there.
     """
+    failpoint("move.before")
     rename = _renameat2()
     if rename is not None:
         number = rename(os.fsencode(source), os.fsencode(target))

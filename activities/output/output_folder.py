@@ -136,8 +136,8 @@ def _opened_root(root: Path) -> int:
 
 
 def _make(root_fd: int, path: Path) -> None:
-    failpoint("folder.make.before")
     with disk_errors(f"making {path}"):
+        failpoint("folder.make.before")
         try:
             os.mkdir(path.name, FOLDER_MODE, dir_fd=root_fd)
         except FileExistsError:

@@ -15,7 +15,7 @@ import orjson
 from activities.disk.checked_lines import close_torn_line, line, payloads
 from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors
-from activities.disk.failpoints import failpoint
+from activities.disk.failpoints import cut, failpoint
 from activities.output.names import generation_of_data, journal_name
 from workflows.errors import StorageFull
 from workflows.models import Page
@@ -79,8 +79,7 @@ def record(folder: Directory, saved: SavedPage, generation: int = 1) -> None:
         with disk_errors(f"writing {folder.path / name}"):
             close_torn_line(fd)
             entry = line(orjson.dumps(saved))
-            failpoint("journal.write.before")
-            if os.write(fd, entry) < len(entry):
+            if os.write(fd, cut("journal.write.before", entry)) < len(entry):
                 raise StorageFull(f"writing {folder.path / name}: the disk took a part of it")
             os.fsync(fd)
             failpoint("journal.write.after")

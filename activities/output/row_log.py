@@ -17,7 +17,7 @@ from typing import Literal, Self
 from activities.disk.checked_lines import close_torn_line, line, payloads
 from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors, translated
-from activities.disk.failpoints import failpoint
+from activities.disk.failpoints import cut, failpoint
 from activities.output.names import part_name
 from workflows.errors import StorageFull, TransientError
 from workflows.models import NOT_FOUND
@@ -89,9 +89,8 @@ class RowLog:
         """
         added = list(rows)
         data = (b"\n" if self._torn else b"") + b"".join([line(_payload(row)) for row in added])
-        failpoint("part.write.before")
         try:
-            written = os.write(self._fd, data)
+            written = os.write(self._fd, cut("part.write.before", data))
         except OSError as error:
             raise translated(error, f"writing {self._path}") from error
         self._torn = written < len(data)
@@ -125,6 +124,7 @@ class RowLog:
     def sync(self) -> None:
         """Make the rows so far durable against a power cut. Safe beside `append` in another thread."""
         with disk_errors(f"syncing {self._path}"):
+            failpoint("part.sync.before")
             os.fdatasync(self._fd)
 
     def __iter__(self) -> Iterator[DurableRow]:

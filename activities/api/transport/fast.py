@@ -16,6 +16,7 @@ from activities.api.transport.base import Answer, Answered, NoAnswer, Request, S
 from activities.api.transport.connection import ApiConnection
 from activities.api.transport.headers import BODY_METHODS, fixed_headers, header_lines, origin_of, without_body
 from activities.api.transport.tls import tls_context
+from activities.disk.failpoints import failpoint
 
 LONGEST_OVERTIME_S = 0.1
 """How much later than `timeout_s` a call may be ended."""
@@ -95,6 +96,7 @@ class FastTransport:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._options.timeout_s):
+                failpoint("connect.before")
                 _, connection = await asyncio.get_running_loop().create_connection(make, host, port, ssl=self._tls)
         except Exception as error:  # noqa: BLE001 - whatever it is, a call that is not answered would never end
             if isinstance(error, TimeoutError):
@@ -109,6 +111,7 @@ class FastTransport:
         if self._timer is None:
             self._watch()
         connection.call(wire, partial(self._ended, connection, started, answered))
+        failpoint("call.sent")
 
     def _ended(
         self, connection: ApiConnection, started: float, answered: Answered, outcome: Answer | Exception

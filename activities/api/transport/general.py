@@ -30,6 +30,7 @@ from activities.api.transport.headers import BODY_METHODS, fixed_headers, origin
 from activities.api.transport.lanes import Lane, Lanes
 from activities.api.transport.replies import public_address
 from activities.api.transport.tls import tls_context
+from activities.disk.failpoints import failpoint
 
 SWITCHING_PROTOCOLS = 101
 UNKNOWN_TO_PROXY = 407
@@ -120,7 +121,9 @@ class GeneralTransport:
         sent = httpx2.Request(
             request.method.decode("ascii"), self._url, headers=headers, stream=stream, extensions=extensions
         )
+        failpoint("connect.before")  # where there is none to go on with; the library does not say
         response = await http.handle_async_request(sent)
+        failpoint("call.sent")
         if response.status_code == UNKNOWN_TO_PROXY and self._proxy:
             await response.aclose()
             raise httpx2.ProxyError(f"{UNKNOWN_TO_PROXY} {response.reason_phrase}")

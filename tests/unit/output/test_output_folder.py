@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from activities.disk.failpoints import armed, failpoint, watched
+from activities.disk.failpoints import armed, watched
 from activities.disk.hashing import Stored
 from activities.output.output_folder import OutputFolder
-from workflows.errors import InvalidBatchId, OutputRefused, SettingsError, StorageFull, TransientError
+from workflows.errors import InvalidBatchId, OutputRefused, StorageFull, TransientError
 
 ID = "users-0123456789ab"
 NAME = f"batch-{ID}"
@@ -264,7 +264,7 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_work_goes_on_once_there
 def test_whatever_is_used_up_is_told_as_full_storage(tmp_path: Path, number: int) -> None:
     name = errno.errorcode[number]
     with opened(tmp_path) as folder:
-        hook = armed(f"file.sync.before:1:raise:{name}")
+        hook = armed(f"file.sync.before:1:error:{name}")
         assert hook
         with watched(hook), pytest.raises(StorageFull, match=os.strerror(number)):
             folder.write_once("chunk-000001.json", [b"x"])
@@ -307,7 +307,7 @@ def test_out_of_descriptors_is_full_storage_and_passes(tmp_path: Path) -> None:
 
 def test_another_fault_of_the_disk_is_transient_and_says_what_was_being_done(tmp_path: Path) -> None:
     with opened(tmp_path) as folder:
-        hook = armed("file.sync.before:1:raise:EIO")
+        hook = armed("file.sync.before:1:error:EIO")
         assert hook
         with (
             watched(hook),
@@ -315,58 +315,3 @@ def test_another_fault_of_the_disk_is_transient_and_says_what_was_being_done(tmp
         ):
             folder.write_once("chunk-000001.json", [b"x"])
     assert not isinstance(report.value, StorageFull)
-
-
-def test_a_failpoint_acts_at_its_nth_pass_only() -> None:
-    hook = armed("here:2:raise:EIO, *:3:raise:ENOSPC")
-    assert hook
-    with watched(hook):
-        failpoint("here")
-        failpoint("there")
-        with pytest.raises(OSError, match="here"):
-            failpoint("here")
-        with pytest.raises(OSError, match="there"):
-            failpoint("there")
-    failpoint("here")
-
-
-def test_a_failpoint_plan_that_cannot_be_read_is_an_error() -> None:
-    assert armed("") is None
-    with pytest.raises(SettingsError, match="BATCHD_FAILPOINTS"):
-        armed("here:soon:kill")
-
-
-def test_failpoints_are_armed_by_the_environment() -> None:
-    script = "from activities.disk.failpoints import failpoint; failpoint('a'); failpoint('b'); print('alive')"
-    env = {**os.environ, "BATCHD_FAILPOINTS": "b:1:kill"}
-    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (-9, "")
-
-
-def test_a_mark_that_another_page_has_just_made_stays(tmp_path: Path) -> None:
-    made: list[int] = []
-
-    def meanwhile(name: str) -> None:
-        if name == "marker.before" and not (tmp_path / NAME / ".batchd").exists():
-            with watched(lambda _: None):
-                opened(tmp_path).close()
-            made.append(os.open(tmp_path / NAME / ".batchd", os.O_RDONLY))
-
-    with watched(meanwhile):
-        opened(tmp_path).close()
-    [marker] = made
-    assert os.fstat(marker).st_nlink == 1
-    os.close(marker)
-
-
-def test_a_file_that_goes_while_it_is_adopted_is_tried_again_and_no_refusal(tmp_path: Path) -> None:
-    path = tmp_path / NAME / "chunk-000001.json"
-
-    def vanish(name: str) -> None:
-        if name == "link.before":
-            path.touch()
-        elif name == "folder.sync.before":
-            path.unlink()
-
-    with opened(tmp_path) as folder, watched(vanish), pytest.raises(TransientError, match="chunk-000001"):
-        folder.write_once("chunk-000001.json", [b"[]\n"])
