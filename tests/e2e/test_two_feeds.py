@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -15,6 +16,13 @@ from daemon.results.verify import verify
 
 Make = Callable[..., Installation]
 FEEDS = ("contacts", "orders")
+MEMBERS = {
+    "fields": [
+        {"name": "id", "type": "integer", "constraints": {"minimum": 1}},
+        {"name": "country", "constraints": {"enum": ["US", "DE"]}},
+    ],
+    "primaryKey": "id",
+}
 
 
 @dataclass
@@ -48,7 +56,12 @@ def two(lasting_installation: Make) -> TwoFeeds:
     bases = {feed: site.mock_api(**slow) for feed in FEEDS}
     apis = "\n".join(f'[api.{feed}]\nurl = "{base}/enrich"\nconcurrency = 8' for feed, base in bases.items())
     keys = {"page_rows": 100, "in_memory_max_bytes": 0}
-    site.describe_feeds(apis, {feed: {"inbox": str(site.root / feed), "api": feed, **keys} for feed in FEEDS})
+    feeds: dict[str, dict[str, object]] = {
+        feed: {"inbox": str(site.root / feed), "api": feed, **keys} for feed in FEEDS
+    }
+    (site.root / "members.json").write_text(json.dumps(MEMBERS))
+    feeds["members"] = {"inbox": str(site.root / "members"), "api": "contacts", "schema": "members.json"}
+    site.describe_feeds(apis, {**feeds, "members": {**feeds["members"], "page_rows": 4_000}})
     return TwoFeeds(site, site.batchd(), bases)
 
 
@@ -85,6 +98,32 @@ def test_an_api_that_is_down_leaves_the_other_feed_alone_and_its_own_batch_ends_
     folder = two.result("orders", "held.csv")
     assert manifest_of(folder)["counts"]["enriched"] == 300
     assert verify(folder).ok
+
+
+def test_rows_that_break_a_schema_cost_no_call_over_pages_and_kills(two: TwoFeeds) -> None:
+    ids, records = 40, 60_000
+    calls = api(two.bases["contacts"], "/calls")["total"]
+    text = "id,country\n0,US\n1,FR\n" + "".join(f"{at % ids + 1},US\n" for at in range(records))
+    before = set(two.site.output_root.glob("batch-*"))
+    (two.site.root / "members" / "members.csv").write_text(text)
+    made = eventually(lambda: set(two.site.output_root.glob("batch-*/schema.json")), "the schema is in its place")
+    worker = next(pid for pid, line in two.site.children(two.service.pid) if b"--process-of" in line)
+    os.kill(worker, signal.SIGKILL)
+
+    folder = two.result("members", "members.csv")
+    assert {each.parent for each in made} == {folder} - before
+    manifest = manifest_of(folder)
+    assert (manifest["counts"]["enriched"], manifest["counts"]["rejected"]) == (ids, records + 2 - ids)
+    assert [row["id"] for row in rows_of(folder)] == [str(each + 1) for each in range(ids)]
+    rejected = [
+        (each["_row"], each["column"], each["rule"])
+        for name in sorted(folder.glob("rejected-*.json"))
+        for each in json.loads(name.read_text())
+    ]
+    assert rejected[:2] == [(1, "id", "minimum"), (2, "country", "enum")]
+    assert rejected[2:] == [(row, "id", "primaryKey") for row in range(ids + 3, records + 3)]
+    assert api(two.bases["contacts"], "/calls")["total"] == calls + ids
+    assert verify(folder, source=next((two.site.root / "members").glob("archive/*/members.csv"))).ok
 
 
 def test_a_batch_of_a_feed_that_was_taken_out_of_the_file_ends_in_the_folders_of_its_claim(two: TwoFeeds) -> None:
