@@ -21,7 +21,7 @@ from activities.memory_budget import WORKER_BYTES
 from activities.registry.receipts import Receipts
 from activities.stall_detector import StallDetector
 from activities.workspace import Workspace
-from workflows.ids import batch_id
+from workflows.ids import batch_id, identity_key
 from workflows.models import BatchRef, CsvOptions, Cursor, Source
 from workflows.requests import EnrichedPage, EnrichPage
 
@@ -33,7 +33,9 @@ class PageSite:
 
     def __init__(self, root: Path, csv: str | bytes | None = None, *, page_rows: int = 100_000) -> None:
         self.content = users(500).encode() if csv is None else csv.encode() if isinstance(csv, str) else csv
-        self.id = batch_id(NAME.encode(), "key")
+        digest = hashlib.sha256(self.content).hexdigest()
+        self.key = identity_key("name+content", name=NAME.encode(), sha256=digest, feed="")
+        self.id = batch_id(NAME.encode(), self.key)
         self.inbox, self.output_root, receipts = root / "inbox", root / "out", Receipts(root / "state")
         folders = Folders(inbox=self.inbox, output_root=self.output_root)
         self.workspace = Workspace(

@@ -13,8 +13,10 @@ from page_site import PageSite
 
 from activities.prepare_batch import prepare_batch
 from activities.schema.table_schema import parse_schema
-from workflows.models import CsvOptions
-from workflows.requests import EnrichPage, PrepareBatch, PreparedBatch, SavePage
+from activities.write_manifest import finish
+from workflows.api_spec import ApiSpec
+from workflows.models import CallStats, CsvOptions, Identity, Shape
+from workflows.requests import EnrichPage, PrepareBatch, PreparedBatch, SavePage, WriteManifest, WrittenManifest
 
 PEOPLE = {
     "fields": [
@@ -50,15 +52,44 @@ class SchemaSite(PageSite):
         """Return the request for the work on a page."""
         return EnrichPage(batch=self.batch, page=self.pages[page - 1])
 
-    async def worked(self, url: str) -> None:
-        """Work and save every page, with calls to `url`."""
-        async with self.activities(url) as activities:
+    async def worked(self, url: str, generation: int = 1) -> None:
+        """Work and save every page, with calls to `url`; of a later generation those with fallback rows."""
+        batch = replace(self.batch, generation=generation)
+        async with self.activities(url, attempts=1) as activities:
             for page in self.pages:
-                enriched = await self.environment().run(
-                    activities.enrich_chunk, EnrichPage(batch=self.batch, page=page)
-                )
+                if generation > 1 and not any(row.get("error") for row in self.rows(page.number)):
+                    continue
+                enriched = await self.environment().run(activities.enrich_chunk, EnrichPage(batch=batch, page=page))
                 assert enriched.outcome == "done", enriched
-                await self.environment().run(activities.save_chunk, SavePage(batch=self.batch, page=page))
+                await self.environment().run(activities.save_chunk, SavePage(batch=batch, page=page))
+
+    async def finished(self, url: str) -> Path:
+        """Work the whole batch with calls to `url`, and return the folder of its result."""
+        self.prepared()
+        await self.worked(url)
+        self.concluded()
+        return self.folder
+
+    def concluded(self, generation: int = 1) -> WrittenManifest:
+        """Write the manifest of a generation."""
+        return finish(self.workspace, self.ending(generation))
+
+    def ending(self, generation: int = 1) -> WriteManifest:
+        """Return the request for the manifest of a generation; a retry has no text of the schema."""
+        return WriteManifest(
+            batch=replace(self.batch, generation=generation),
+            identity=Identity(policy="name+content", key=self.key),
+            mode="cursor",
+            shape=Shape(page_rows=3, csv=self.batch.csv),
+            started_at="2026-01-02T03:04:05.000+00:00",
+            run_ids=["a-run"],
+            pauses=[],
+            stats=CallStats(),
+            pages=len(self.pages),
+            api=ApiSpec(name="people", url="https://api.example.com/enrich"),
+            config_sha256="c" * 64,
+            schema=self.schema if generation == 1 else "",
+        )
 
     def rows(self, page: int = 1) -> list[dict[str, Any]]:
         """Return the rows of a chunk."""

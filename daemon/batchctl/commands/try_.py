@@ -82,6 +82,8 @@ def _put_head(blocks: Blocks, feed: str, rows: FirstRows, api: TriedApi) -> None
     delimiter = DELIMITERS.get(rows.delimiter, rows.delimiter)
     blocks.fact("file", f"{rows.file} ({rows.encoding}, {delimiter}): {', '.join(rows.columns)}")
     blocks.fact("feed", feed)
+    if rows.schema:
+        blocks.fact("schema", "records that break it are rejected, the others are sent typed")
     blocks.fact("api", f"{api.spec.name}: {api.spec.method} {api.spec.url}")
     if api.spec.bulk:
         blocks.fact("bulk", f"POST {api.spec.bulk.url}, {api.bulk_size} rows a call")

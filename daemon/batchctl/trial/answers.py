@@ -9,10 +9,10 @@ import orjson
 
 from activities.api.mapping.exact_numbers import loads, writable
 from activities.api.replies import CERTIFICATE, UNSENT, Meaning, Reply
-from activities.api.rows import CallRow
 from activities.api.transport.base import Answer
 from activities.api.transport.replies import unpacked_body
 from activities.output.chunk_format import element, failed_element
+from daemon.batchctl.trial.first_rows import FirstRows
 from daemon.batchctl.trial.masking import Masking
 from daemon.batchctl.trial.recorded_calls import Heard
 from daemon.batchctl.trial.tried_api import RuleText, TriedApi
@@ -101,15 +101,17 @@ def _by(reply: Reply, rule: RuleText | None, api: TriedApi) -> str:
     return f"by the table of docs/api.md: {'no rule holds' if api.rules else 'there are no rules'}"
 
 
-def chunk_row(reply: Reply, row: CallRow, api: TriedApi, masking: Masking) -> str:
+def chunk_row(reply: Reply, number: int, rows: FirstRows, api: TriedApi, masking: Masking) -> str:
     """Return a row as it would stand in the chunk; empty where there would be none before somebody acts."""
-    source = orjson.loads(row.body)
+    source = rows.source_of_number(number)
+    body = orjson.dumps(source)
     if reply.meaning is Meaning.DONE:
-        return masking.masked(element(row.body, source, row.number, reply.answer or {}).decode())
+        added = rows.rows().news(source, reply.answer or {})
+        return masking.masked(element(body, source, number, added).decode())
     if reply.meaning in STOPPING or reply.status == CERTIFICATE:
         return ""
     error = NOT_FOUND if reply.meaning is Meaning.NOT_FOUND else reply.code
-    return masking.masked(failed_element(row.body, source, row.number, error, api.spec.fallback).decode())
+    return masking.masked(failed_element(body, source, number, error, api.spec.fallback).decode())
 
 
 def _body(answer: Answer, api: TriedApi, masking: Masking) -> str:

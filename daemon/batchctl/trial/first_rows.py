@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
 from activities.api.rows import CallRow
+from activities.batch_schema import BatchSchema
 from activities.disk.fingerprint import Fingerprint
+from activities.page_rows import PageRows
 from activities.source.detection.doubt import DoubtfulDialect
 from activities.source.detection.examination import examine
 from activities.source.pinned_file import PinnedFile
 from activities.source.source_file import Record, Rejected, SourceFile
-from daemon.config.feed_settings import feed_of
+from daemon.config.feed_settings import FeedSettings, feed_of
 from daemon.config.settings import Settings
 from daemon.intake.admit.candidate import Candidate, RuleContext
 from daemon.intake.admit.checks import mismatch, too_large, wrong_name
 from daemon.intake.observe.entries import Entry, kind_of
-from workflows.ids import batch_id, identity_key
+from workflows.errors import InvalidCsv
+from workflows.ids import batch_id, identity_key, printable
 from workflows.models import Cursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstRows:
-    """The first records of a file, valid or not; `identity` is the id that its batch would have."""
+    """The first records of a file, valid or not; `identity` is the id that its batch would have.
+
+    Where the feed has a `schema`, records that break it are rejected, and the others are called typed.
+    """
 
     file: str
     identity: str
@@ -33,6 +38,20 @@ class FirstRows:
     delimiter: str
     columns: tuple[str, ...]
     records: tuple[Record | Rejected, ...]
+    schema: BatchSchema | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns in a row as it is called."""
+        return self.schema.names if self.schema else self.columns
+
+    def rows(self) -> PageRows:
+        """Return what the rows are sent and kept by."""
+        return PageRows(self.columns, self.schema)
+
+    def source_of_number(self, number: int) -> dict[str, str]:
+        """Return the source columns of the row of a number."""
+        return next(self.source_of(each) for each in self.records if isinstance(each, Record) and each.number == number)
 
     def source_of(self, record: Record) -> dict[str, str]:
         """Return the source columns of a row."""
@@ -41,7 +60,7 @@ class FirstRows:
     def call_row(self, record: Record, *, key_prefix: str = "") -> CallRow:
         """Return a row as it is called."""
         key = f"{key_prefix}{self.identity}-{record.number}"
-        return CallRow(number=record.number, key=key, body=orjson.dumps(self.source_of(record)))
+        return CallRow(number=record.number, key=key, body=self.rows().sent(self.source_of(record)))
 
 
 def obstacles(path: Path, settings: Settings) -> list[str]:
@@ -78,6 +97,7 @@ def first_rows(path: Path, settings: Settings, rows: int) -> FirstRows:
     with SourceFile.open(path, settings.shape().csv) as source:
         found = source.find_pages(Cursor(), page_rows=rows, max_pages=1)
         records = source.read_page(found.pages[0]) if found.pages else []
+        schema = _schema(path.name, settings, source.dialect.columns)
         name = os.fsencode(path.name)
         key = identity_key(settings.identity, name=name, sha256=source.sha256(), feed=feed_of(settings))
         dialect = source.dialect
@@ -87,5 +107,26 @@ def first_rows(path: Path, settings: Settings, rows: int) -> FirstRows:
         encoding=dialect.encoding,
         delimiter=dialect.delimiter,
         columns=dialect.columns,
-        records=tuple(records),
+        records=tuple(_held_to(schema, records) if schema else records),
+        schema=schema,
     )
+
+
+def _schema(file: str, settings: Settings, columns: tuple[str, ...]) -> BatchSchema | None:
+    text = settings.checked_schema_text() if isinstance(settings, FeedSettings) else ""
+    try:
+        return BatchSchema.of_text(text, columns, settings.shape().csv) if text else None
+    except InvalidCsv as error:
+        raise InvalidCsv(f"{printable(file)}: {error}") from error
+
+
+def _held_to(schema: BatchSchema, records: Iterable[Record | Rejected]) -> Iterator[Record | Rejected]:
+    """Yield records as a batch has them; what only one row may have is compared among them alone."""
+    seen: set[bytes] = set()
+    for record in records:
+        judged = schema.judged(record) if isinstance(record, Record) else record
+        if isinstance(judged, Record):
+            keys = list(schema.key_values(judged))
+            judged = schema.judged(judged, next((number for number, key in keys if key in seen), None))
+            seen.update(key for _, key in keys)
+        yield judged

@@ -11,6 +11,7 @@ from secrets import token_hex
 import orjson
 
 from activities.api.mapping.address import RowCannotBeSent
+from activities.api.mapping.exact_numbers import loads
 from activities.api.mapping.request_text import ShownRequest
 from activities.api.replies import UNSENT, Meaning, Reply
 from activities.api.rows import CallRow
@@ -62,8 +63,8 @@ def check_columns(rows: FirstRows, api: TriedApi, settings: Settings) -> None:
     try:
         check_used_columns(rows.columns, settings)
     except InvalidCsv as error:
-        lower = {each.lower(): each for each in rows.columns}
-        missing = [each.lower() for each in api.needed_columns if each not in rows.columns]
+        lower = {each.lower(): each for each in rows.names}
+        missing = [each.lower() for each in api.needed_columns if each not in rows.names]
         close = [lower[found] for each in missing for found in difflib.get_close_matches(each, lower, n=1)]
         meant = f"; did you mean {', '.join(map(printable, dict.fromkeys(close)))}?" if close else ""
         raise InvalidCsv(f"{printable(rows.file)}: {error}{meant}") from error
@@ -82,7 +83,7 @@ async def steps_unsent(rows: FirstRows, api: TriedApi) -> AsyncIterator[Step]:
         if isinstance(record, Rejected):
             yield _rejected(record)
         elif record.number not in in_bulk:
-            yield _row_step(rows.call_row(record), record.line, api)
+            yield _row_step(rows.call_row(record), rows, record.line, api)
 
 
 async def steps_sent(rows: FirstRows, api: TriedApi) -> AsyncIterator[Step]:
@@ -94,7 +95,7 @@ async def steps_sent(rows: FirstRows, api: TriedApi) -> AsyncIterator[Step]:
     calls = [rows.call_row(each, key_prefix=prefix) for each in rows.records if isinstance(each, Record)]
     masking = Masking(api.secrets().values())
     async with _open_calls(api) as open_calls:
-        sending = _Sending(api, open_calls, masking, {each.number: each.line for each in rows.records})
+        sending = _Sending(api, open_calls, masking, rows)
         for group in _groups(calls, api.bulk_size):
             if sending.goes_on:
                 yield await sending.bulk(group)
@@ -104,9 +105,10 @@ async def steps_sent(rows: FirstRows, api: TriedApi) -> AsyncIterator[Step]:
 
 
 class _Sending:
-    def __init__(self, api: TriedApi, calls: RecordedCalls, masking: Masking, lines: dict[int, int]) -> None:
+    def __init__(self, api: TriedApi, calls: RecordedCalls, masking: Masking, rows: FirstRows) -> None:
         self.goes_on = True
-        self._api, self._calls, self._masking, self._lines = api, calls, masking, lines
+        self._api, self._calls, self._masking, self._rows = api, calls, masking, rows
+        self._lines = {each.number: each.line for each in rows.records}
         self._answered: dict[int, Heard] = {}
         """What a bulk call said of a row."""
 
@@ -129,7 +131,7 @@ class _Sending:
         line = self._lines[row.number]
         if (heard := self._answered.get(row.number)) is not None:
             return self._step(row, heard, None)
-        step = _row_step(row, line, self._api)
+        step = _row_step(row, self._rows, line, self._api)
         if step.outcome is not None:
             return step
         if not self.goes_on:
@@ -147,7 +149,7 @@ class _Sending:
             request=request,
             answer=shown_answer(heard, self._api, self._masking) if request else None,
             outcome=outcome,
-            element=chunk_row(heard.reply, row, self._api, self._masking),
+            element=chunk_row(heard.reply, row.number, self._rows, self._api, self._masking),
         )
 
 
@@ -164,18 +166,19 @@ def _bulk_step(rows: Sequence[CallRow], lines: dict[int, int], api: TriedApi) ->
     numbers = tuple(each.number for each in rows)
     step = Step(rows=numbers, line=lines[numbers[0]], is_bulk=True)
     try:
-        return replace(step, request=api.bulk_request([orjson.loads(each.body) for each in rows], rows))
+        return replace(step, request=api.bulk_request([loads(each.body) for each in rows], rows))
     except RowCannotBeSent as error:
         _, outcome = _unsent(error, api)
         return replace(step, outcome=replace(outcome, sentence=ONE_BY_ONE.format(why=str(error)), is_final=True))
 
 
-def _row_step(row: CallRow, line: int, api: TriedApi) -> Step:
+def _row_step(row: CallRow, rows: FirstRows, line: int, api: TriedApi) -> Step:
     try:
-        return Step(rows=(row.number,), line=line, request=api.row_request(orjson.loads(row.body), row))
+        return Step(rows=(row.number,), line=line, request=api.row_request(loads(row.body), row))
     except RowCannotBeSent as error:
         reply, outcome = _unsent(error, api)
-        return Step(rows=(row.number,), line=line, outcome=outcome, element=chunk_row(reply, row, api, Masking()))
+        element = chunk_row(reply, row.number, rows, api, Masking())
+        return Step(rows=(row.number,), line=line, outcome=outcome, element=element)
 
 
 def _unsent(error: RowCannotBeSent, api: TriedApi) -> tuple[Reply, Outcome]:

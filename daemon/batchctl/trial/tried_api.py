@@ -24,7 +24,7 @@ from daemon.config.settings import Settings
 from workflows.api_spec import ApiSpec
 from workflows.errors import SettingsError
 
-Row = dict[str, str]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
