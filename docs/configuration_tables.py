@@ -24,7 +24,7 @@ from daemon.config.sections.api_section import (
     RuleSection,
     TlsSection,
 )
-from daemon.config.sections.feed_section import NOT_SERVED_YET, FeedSection
+from daemon.config.sections.feed_section import FeedSection
 from daemon.config.sections.service_section import ServiceSection
 
 SECTIONS: dict[str, type[Section]] = {
@@ -42,7 +42,6 @@ SECTIONS: dict[str, type[Section]] = {
     "A secret": Secret,
 }
 DEFAULTS_NOTE = "`[defaults]` has keys of a feed for all of them; a feed's own go before."
-NOT_SERVED_NOTE = "Checked, and refused by `batchd` until it acts upon them:"
 _WRITTEN_AS: dict[Callable[..., Any], str] = {
     call_rates: "rate, or a list of rates",
     duration_s: "duration",
@@ -70,8 +69,7 @@ def section_tables() -> str:
 def _section(heading: str, model: type[Section]) -> str:
     text = f"\n### {heading}\n\n{' '.join((model.__doc__ or '').split())}\n"
     if model is FeedSection:
-        names = [FeedSection.model_fields[each].alias or each for each in NOT_SERVED_YET]
-        text += f"\n{DEFAULTS_NOTE} {NOT_SERVED_NOTE} {', '.join(f'`{each}`' for each in names)}.\n"
+        text += f"\n{DEFAULTS_NOTE}\n"
     rows = [_row(field.alias or name, field) for name, field in model.model_fields.items()]
     return text + "\n| key | default | values | effect |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
 

@@ -42,7 +42,8 @@ class PinnedDialect:
     `newline` is the line end of the first records: `\n`, `\r\n`, `\r` or `mixed`. The header is the first record at or
     behind byte `header_start`; the records begin at byte `data_start`, on physical line `data_line`. `record_rules` are
     those by which they are told apart, see `activities.source.grammar`; 1 where the claim is older than the choice.
-    They end at byte `data_end`, 0 being the end of the file.
+    They end at byte `data_end`, 0 being the end of the file. Of a file without a header, `CsvOptions` has the names of
+    the columns, if they are given. The rest is how its fields are written, see `activities.source.field_format`.
     """
 
     delimiter: str
@@ -55,6 +56,12 @@ class PinnedDialect:
     record_rules: int = 1
     escape: str = ""
     data_end: int = 0
+    has_header: bool = True
+    comment: str = ""
+    trim: bool = False
+    bare_quotes: str = "accept"
+    short_rows: str = "reject"
+    trailing_delimiter: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +104,8 @@ class CsvOptions:
     `schema_sha256` is of the Table Schema that its rows must fit, which is `schema.json` in the output folder; empty
     where there is none. To that schema cells that are `null` are missing (None: only those that it says itself), and
     `decimal` is the decimal separator of numbers. `quote` is `auto` where nobody has named it: a double quote, and a
-    file that seems to have others is refused. An empty `escape` means that quotes are doubled.
+    file that seems to have others is refused. An empty `escape` means that quotes are doubled. `column_names` are those
+    of a file without a header; empty: they are numbered. `footer` is a regular expression.
     """
 
     encoding: str = "auto"
@@ -111,6 +119,14 @@ class CsvOptions:
     escape: str = ""
     null: str | None = None
     decimal: str = "."
+    has_header: bool = True
+    column_names: tuple[str, ...] = ()
+    skip_lines: int = 0
+    comment: str = ""
+    trim: bool = False
+    bare_quotes: str = "accept"
+    short_rows: str = "reject"
+    footer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

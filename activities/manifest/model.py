@@ -82,6 +82,15 @@ class Dialect(_Part):
         default=1,
     )
     escape: Literal["", "\\"] = published("What takes the meaning of a quote away; empty: it is doubled.", default="")
+    comment: str = published("What begins a line that is no record; empty: nothing does.", default="")
+    trim: bool = published("Whether spaces and tabs around values were left out.", default=False)
+    bare_quotes: Literal["accept", "reject"] = published("What became of quotes in unquoted fields.", default="accept")
+    short_rows: Literal["reject", "pad"] = published("What became of records with too few fields.", default="reject")
+    trailing_delimiter: bool = published(
+        "Whether each record ends with a delimiter that separates nothing.", default=False
+    )
+    has_header: bool = published("Whether the first record has the names of the columns.", default=True)
+    data_end: Count = published("Byte offset of the footer; 0: there is none.", default=0)
     header_start: Count = published("Byte offset of the header: behind byte order marks and other lines.", default=0)
 
 

@@ -253,7 +253,8 @@ def _terms(found: dict[str, Any] | None) -> BatchTerms | None:
     if found is None:
         return None
     csv = found["shape"]["csv"]
-    options = built(CsvOptions, {**csv, "required_columns": tuple(csv["required_columns"])})
+    lists = {name: tuple(csv.get(name, ())) for name in ("required_columns", "column_names")}
+    options = built(CsvOptions, {**csv, **lists})
     shape = built(Shape, {**found["shape"], "csv": options})
     return built(BatchTerms, {**found, "shape": shape, "api": found.get("api") and _api(found["api"])})
 

@@ -6,7 +6,8 @@ records for the rest.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
 from activities.source.delimiter import (
     DELIMITERS,
@@ -17,6 +18,7 @@ from activities.source.delimiter import (
     most_frequent,
 )
 from activities.source.encoding import SAMPLE_BYTES, Encoding, Utf8Scan, encoding_of, guessed_by_sample
+from activities.source.extent import beginning, behind_lines, records_end
 from activities.source.field_format import DEFAULT_QUOTE, FieldFormat
 from activities.source.grammar import RECORD_RULES, Grammar
 from activities.source.header import check_number, check_required, columns
@@ -26,7 +28,8 @@ from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions, PinnedDialect
 
 _SCAN_BLOCK_BYTES = 1_048_576
-_OTHER_RULES = ("escape", "header_start", "data_end")
+_MARKS = ("quote", "escape", "comment", "trim", "bare_quotes", "short_rows", "trailing_delimiter")
+_OTHER_RULES = (*_MARKS[1:], "header_start", "data_end", "has_header")
 _SETTING_NAMES = {"tab": "\t"}
 
 
@@ -38,7 +41,8 @@ class Dialect:
     behind the header and its blank lines, which is the start of physical line `data_line`: of the first record, or
     the end of a file that has none. `header_start` is the byte offset behind what may stand before the header: byte
     order marks and a line that names the separator. `record_rules` says by which rules its records are told apart. The
-    records end at byte `data_end`, where a footer begins; 0 is the end of the file.
+    records end at byte `data_end`, where a footer begins; 0 is the end of the file. Where it has no header, the first
+    record is one of data and stands at `data_start`.
     """
 
     fields: FieldFormat
@@ -50,6 +54,7 @@ class Dialect:
     header_start: int = 0
     record_rules: int = RECORD_RULES
     data_end: int = 0
+    has_header: bool = True
 
     def grammar(self, max_record_bytes: int) -> Grammar:
         """Return how records of this dialect are told apart."""
@@ -74,16 +79,16 @@ class Dialect:
     def pinned(self) -> PinnedDialect:
         """Return what is kept of it with a batch: all but the columns, which may be many."""
         return PinnedDialect(
-            delimiter=self.delimiter,
             encoding=self.encoding,
-            quote=self.quote,
-            escape=self.fields.escape,
+            delimiter=self.delimiter,
+            **{name: getattr(self.fields, name) for name in _MARKS},
             newline=self.newline,
             header_start=self.header_start,
             data_start=self.data_start,
             data_line=self.data_line,
             record_rules=self.record_rules,
             data_end=self.data_end,
+            has_header=self.has_header,
         )
 
 
@@ -95,15 +100,20 @@ def find_dialect(window: Window, options: CsvOptions) -> Dialect:
     """
     sample = window.read_at(0, SAMPLE_BYTES)
     encoding = encoding_of(sample, options.encoding, lambda: _guessed_by_all(window))
-    start, line, delimiter = encoding.mark_bytes, 1, _set_delimiter(options)
     declared = declared_delimiter(sample, encoding)
-    if declared:
-        start, line, delimiter = declared.header_start, 2, declared.delimiter
-    sheet = Sheet(window, encoding, start, line, options.max_record_bytes, _fields_but_delimiter(options))
-    dialect, names = _read_header(sheet, delimiter or find_delimiter(sheet))
+    start, line = behind_lines(window, encoding, max(options.skip_lines, 1 if declared else 0))
+    if options.skip_lines and start >= window.size_bytes:
+        raise InvalidCsv(
+            f"nothing stands behind the {options.skip_lines:,} lines that skip_lines passes over; lower it"
+        )
+    end = records_end(window, encoding, options.footer, start)
+    fields = _fields_but_delimiter(options)
+    sheet = Sheet(beginning(window, end), encoding, start, line, options.max_record_bytes, fields)
+    delimiter = declared.delimiter if declared else _set_delimiter(options) or find_delimiter(sheet)
+    dialect, names = _read_first(sheet, delimiter, options)
     check_number(names, options.max_columns)
     check_required(names, options.required_columns)
-    return dialect
+    return replace(dialect, data_end=end)
 
 
 def dialect_of_header(window: Window, options: CsvOptions) -> Dialect:
@@ -124,52 +134,77 @@ def dialect_of_header(window: Window, options: CsvOptions) -> Dialect:
     return dialect
 
 
-def pinned_dialect(window: Window, pinned: PinnedDialect, max_record_bytes: int) -> Dialect:
-    """Return the dialect of a claimed file. Reads its header and no more.
+def pinned_dialect(window: Window, pinned: PinnedDialect, options: CsvOptions) -> Dialect:
+    """Return the dialect of a claimed file. Reads its header, or the first record of one without, and no more.
 
     Raises:
         InvalidCsv: there is no such header.
     """
     fields = _fields_of(pinned)
-    grammar = Encoding(pinned.encoding).grammar(fields, max_record_bytes, pinned.record_rules)
-    walk = Borders(window, grammar, pinned.header_start)
+    grammar = Encoding(pinned.encoding).grammar(fields, options.max_record_bytes, pinned.record_rules)
+    walk = Borders(beginning(window, pinned.data_end), grammar, pinned.header_start)
     walk.expect(pinned.data_start - pinned.header_start)
+    names: Sequence[str]
+    if pinned.has_header:
+        names = _without_last(_names(walk, pinned.encoding, fields), fields)
+    else:
+        names = _given_names(walk, pinned.encoding, fields, options)
     return Dialect(
         fields=fields,
         encoding=pinned.encoding,
         newline=pinned.newline,
-        columns=columns(_names(walk, pinned.encoding, fields)),
+        columns=columns(names),
         data_start=pinned.data_start,
         data_line=pinned.data_line,
         header_start=pinned.header_start,
         record_rules=pinned.record_rules,
         data_end=pinned.data_end,
+        has_header=pinned.has_header,
     )
 
 
-def listed_dialect(window: Window, listed: PinnedDialect, max_record_bytes: int) -> Dialect:
-    """Return the dialect of a file by what its manifest lists, but for what its header says, which is found again.
+def listed_dialect(window: Window, listed: PinnedDialect, options: CsvOptions) -> Dialect:
+    """Return the dialect of a file by what its manifest lists, but for what the file says, which is found again.
+
+    That is where its records begin and end, and the names in its header.
 
     Raises:
         InvalidCsv: there is no such header.
     """
     encoding = Encoding(listed.encoding)
-    sheet = Sheet(window, encoding, listed.header_start, 1, max_record_bytes, _fields_of(listed), listed.record_rules)
-    return _read_header(sheet, listed.delimiter)[0]
+    end = records_end(window, encoding, options.footer, listed.header_start)
+    sheet = Sheet(
+        beginning(window, end),
+        encoding,
+        listed.header_start,
+        1,
+        options.max_record_bytes,
+        _fields_of(listed),
+        listed.record_rules,
+    )
+    options = replace(options, has_header=listed.has_header)
+    return replace(_read_first(sheet, listed.delimiter, options)[0], data_end=end)
 
 
 def _fields_of(pinned: PinnedDialect) -> FieldFormat:
-    return FieldFormat(delimiters=(pinned.delimiter,), quote=pinned.quote, escape=pinned.escape)
+    return FieldFormat(delimiters=(pinned.delimiter,), **{name: getattr(pinned, name) for name in _MARKS})
+
+
+def _fields_but_delimiter(options: CsvOptions) -> FieldFormat:
+    return FieldFormat(
+        delimiters=DELIMITERS,
+        quote=DEFAULT_QUOTE if options.quote == "auto" else options.quote,
+        escape=options.escape,
+        comment=options.comment,
+        trim=options.trim,
+        bare_quotes=options.bare_quotes,
+        short_rows=options.short_rows,
+    )
 
 
 def _set_delimiter(options: CsvOptions) -> str | None:
     setting = options.delimiter
     return None if setting == "auto" else _SETTING_NAMES.get(setting, setting)
-
-
-def _fields_but_delimiter(options: CsvOptions) -> FieldFormat:
-    quote = DEFAULT_QUOTE if options.quote == "auto" else options.quote
-    return FieldFormat(delimiters=DELIMITERS, quote=quote, escape=options.escape)
 
 
 def _guessed_by_all(window: Window) -> str:
@@ -179,39 +214,70 @@ def _guessed_by_all(window: Window) -> str:
     return scan.encoding()
 
 
-def _read_header(sheet: Sheet, delimiter: str) -> tuple[Dialect, list[str]]:
-    """Return the dialect of a file of known encoding and delimiter, and the names as they stand in its header."""
+def _read_first(sheet: Sheet, delimiter: str, options: CsvOptions) -> tuple[Dialect, Sequence[str]]:
+    """Return the dialect of a file of known encoding and delimiter, and the names of its columns as they are given."""
+    if options.has_header:
+        return _read_header(sheet, delimiter)
+    names = _given_names(sheet.walk(delimiter), sheet.encoding.name, sheet.by(delimiter), options)
     walk = sheet.walk(delimiter)
-    names = _names(walk, sheet.encoding.name, sheet.by(delimiter))
+    walk.find_record()
+    found = _dialect(sheet, delimiter, walk, names)
+    return replace(found, newline=_newline(walk, b""), has_header=False), names
+
+
+def _read_header(sheet: Sheet, delimiter: str) -> tuple[Dialect, list[str]]:
+    walk = sheet.walk(delimiter)
+    fields = sheet.by(delimiter)
+    names = _without_last(_names(walk, sheet.encoding.name, fields), fields)
     header_end = walk.line_end
     walk.find_record()  # blank lines belong to the record before them
-    dialect = Dialect(
+    found = _dialect(sheet, delimiter, walk, names)
+    return replace(found, newline=_newline(walk, header_end)), names
+
+
+def _dialect(sheet: Sheet, delimiter: str, walk: Borders, names: Sequence[str]) -> Dialect:
+    """Return the dialect of a file whose first record of data `walk` has found."""
+    return Dialect(
         fields=sheet.by(delimiter),
         encoding=sheet.encoding.name,
+        newline="",
+        columns=columns(names),
         data_start=walk.offset,
         data_line=walk.line,
-        newline=_newline(walk, header_end),
-        columns=columns(names),
         header_start=sheet.start,
         record_rules=sheet.record_rules,
     )
-    return dialect, names
 
 
-def _names(walk: Borders, encoding: str, fields: FieldFormat) -> list[str]:
+def _given_names(walk: Borders, encoding: str, fields: FieldFormat, options: CsvOptions) -> Sequence[str]:
+    """Return the names of the columns of a file without a header: as set, or by their positions."""
+    if options.column_names:
+        if not walk.find_record():
+            raise InvalidCsv("the file is empty: there is not one record")
+        return options.column_names
+    first = _without_last(_names(walk, encoding, fields, what="first record"), fields)
+    return [f"column_{at}" for at in range(1, len(first) + 1)]
+
+
+def _without_last(names: list[str], fields: FieldFormat) -> list[str]:
+    return names[:-1] if fields.trailing_delimiter else names
+
+
+def _names(walk: Borders, encoding: str, fields: FieldFormat, what: str = "header") -> list[str]:
+    """Return the fields of the first record."""
     if not walk.find_record():
-        raise InvalidCsv("the file is empty: there is not even a header")
+        raise InvalidCsv(f"the file is empty: there is not even a {what}")
     walk.pass_record()
     if walk.fault in {"bad_quote", "unclosed_quote"}:
-        raise InvalidCsv("the header has a quote that is not closed; close it, or double it where it is text")
+        raise InvalidCsv(f"the {what} has a quote that is not closed; close it, or double it where it is text")
     if walk.fault == "record_too_large":
         raise InvalidCsv(
-            "the header is longer than BATCH_MAX_RECORD_BYTES; shorten it, or raise that if this is a CSV file"
+            f"the {what} is longer than BATCH_MAX_RECORD_BYTES; shorten it, or raise that if this is a CSV file"
         )
     try:
         return FieldSplitter(fields).split(decoded(walk.content, encoding))
     except BadRecord as bad:
-        raise InvalidCsv(f"the header cannot be read: {bad.detail}") from None
+        raise InvalidCsv(f"the {what} cannot be read: {bad.detail}") from None
 
 
 def _newline(walk: Borders, header_end: bytes) -> str:

@@ -96,7 +96,7 @@ class Encoding:
         """
         units = [self._in_units(each) for each in fields.delimiters]
         return Grammar(
-            fields=replace(fields, delimiters=tuple(units)),
+            fields=replace(fields, delimiters=tuple(units), comment=self._in_units(fields.comment)),
             max_record_bytes=max_record_bytes,
             unit_bytes=self.unit_bytes,
             big_endian=self.big_endian,
@@ -112,7 +112,7 @@ class Encoding:
         else:
             is_safe = self.name not in _OF_SEVERAL_BYTES and mark == self._read_again(mark)
         if not is_safe:
-            raise InvalidCsv(f"{printable(mark)} cannot separate fields in {self.name}; save it in UTF-8")
+            raise InvalidCsv(f"{printable(mark)} cannot be told apart in {self.name}; save it in UTF-8")
         return mark if self.unit_bytes > 1 else mark.encode(self.name).decode("latin-1")
 
     def _read_again(self, mark: str) -> str:

@@ -85,8 +85,8 @@ def record_pattern(fields: FieldFormat, rules: int = RECORD_RULES) -> re.Pattern
     if rules == 1 or not fields.quote:
         return _compiled(record)
     escaped = f"{re.escape(fields.escape)}?+" if fields.escape else ""
-    opened = re.escape(fields.quote) + _quoted_line(fields) + escaped + _LINE_END
-    closed = _quoted(fields) + re.escape(fields.quote) + f"(?!{_separator(fields)})" + r"[^\r\n]"
+    opened = _quote(fields) + _quoted_line(fields) + escaped + _LINE_END
+    closed = _quoted(fields) + re.escape(fields.quote) + _blanks(fields) + f"(?!{_separator(fields)})" + r"[^\r\n]"
     return _compiled(f"{record}|(?:{several}{_separator(fields)})?+{opened}{closed}")
 
 
@@ -111,7 +111,7 @@ def value_pattern(fields: FieldFormat) -> re.Pattern[str]:
     """
     text = _text(fields) + "*+"
     quote = re.escape(fields.quote)
-    quoted = f"{quote}(?P<quoted>{_quoted(fields)}){quote}" if quote else "(?P<quoted>(?!))"
+    quoted = f"{_quote(fields)}(?P<quoted>{_quoted(fields)}){quote}" if quote else "(?P<quoted>(?!))"
     return re.compile(
         rf"(?:{quoted}(?P<behind>{text})|{_not_quoted(fields)}(?P<bare>{text}))(?P<delimiter>{_separator(fields)}|\Z)"
     )
@@ -136,7 +136,7 @@ def _fields(fields: FieldFormat, rules: int) -> str:
 def _field(fields: FieldFormat) -> str:
     """Return a field. Its loops are possessive: there is one way to read a text, so a failure costs one pass."""
     text, quote = _text(fields) + "*+", re.escape(fields.quote)
-    quoted = f"{quote}{_quoted(fields)}{quote}{text}|" if quote else ""
+    quoted = f"{_quote(fields)}{_quoted(fields)}{quote}{text}|" if quote else ""
     return f"(?:{quoted}{_not_quoted(fields)}{text})"
 
 
@@ -145,13 +145,22 @@ def _sound_field(fields: FieldFormat) -> str:
     if not fields.quote:
         return _field(fields)
     text, quote = _text(fields), re.escape(fields.quote)
-    whole = f"{quote}{_quoted(fields)}{quote}(?!{text})"
-    on_one_line = f"{quote}{_quoted_line(fields)}{quote}{text}*+"
+    whole = f"{_quote(fields)}{_quoted(fields)}{quote}{_blanks(fields)}(?!{text})"
+    on_one_line = f"{_quote(fields)}{_quoted_line(fields)}{quote}{text}*+"
     return f"(?:{whole}|{on_one_line}|{_not_quoted(fields)}{text}*+)"
 
 
 def _not_quoted(fields: FieldFormat) -> str:
-    return f"(?!{re.escape(fields.quote)})" if fields.quote else ""
+    return f"(?!{_quote(fields)})" if fields.quote else ""
+
+
+def _quote(fields: FieldFormat) -> str:
+    """Return an opening quote, with the blanks that may stand before it."""
+    return _blanks(fields) + re.escape(fields.quote)
+
+
+def _blanks(fields: FieldFormat) -> str:
+    return f"[{_set(fields.blanks)}]*+" if fields.blanks else ""
 
 
 def _quoted(fields: FieldFormat) -> str:

@@ -75,6 +75,7 @@ class FieldSplitter:
         csv.field_size_limit(MAX_FIELD_CHARS)
         self._fields = fields
         self._delimiter = fields.delimiter
+        self._blanks = fields.blanks
         self._texts: deque[str] = deque()
         self._parser = _csv_reader(iter(self._texts.popleft, None), fields)
 
@@ -82,10 +83,11 @@ class FieldSplitter:
         """Return the field values of `text`.
 
         Raises:
-            BadRecord: there is text between a closing quote and the next delimiter.
+            BadRecord: there is text between a closing quote and the next delimiter, or a quote inside a bare field.
         """
         if not _has_any(text, self._fields.quote + self._fields.escape):
-            return text.split(self._delimiter)
+            values = text.split(self._delimiter)
+            return [each.strip(self._blanks) for each in values] if self._blanks else values
         if self._parser is None:
             return self._split_by_pattern(text)
         self._texts.append(text)
@@ -98,7 +100,7 @@ class FieldSplitter:
         pattern, at, values = value_pattern(self._fields), 0, list[str]()
         while True:
             found = pattern.match(text, at)
-            if found is None or found["behind"]:
+            if found is None or (found["behind"] or "").strip(self._blanks):
                 raise BadRecord("bad_quote", _BEHIND_QUOTE)
             values.append(self._value(found))
             if not found["delimiter"]:
@@ -106,10 +108,20 @@ class FieldSplitter:
             at = found.end()
 
     def _value(self, found: re.Match[str]) -> str:
-        fields, quoted = self._fields, found["quoted"]
-        if fields.escape:
-            return escaped_pattern(fields).sub(r"\1", found["bare"] if quoted is None else quoted)
-        return found["bare"] if quoted is None else quoted.replace(2 * fields.quote, fields.quote)
+        fields, value = self._fields, found["quoted"]
+        if value is None:
+            value = found["bare"].strip(self._blanks) if self._blanks else found["bare"]
+            self._check_bare(value)
+        elif not fields.escape:
+            return value.replace(2 * fields.quote, fields.quote)
+        return escaped_pattern(fields).sub(r"\1", value) if fields.escape else value
+
+    def _check_bare(self, value: str) -> None:
+        fields = self._fields
+        if fields.bare_quotes == "reject" and fields.quote:
+            unescaped = escaped_pattern(fields).sub("", value) if fields.escape else value
+            if fields.quote in unescaped:
+                raise BadRecord("bad_quote", "a quote inside a field that has none around it")
 
     def split_lines(self, lines: list[str]) -> list[list[str]]:
         """Return the field values of each line; fewer rows than lines, soon, where quotes reach over a line end.
@@ -134,7 +146,10 @@ class RecordReader:
         self._is_plain = fields.is_plain
         self._delimiter = fields.delimiter
         self._fields = FieldSplitter(fields)
-        self._width = width
+        self._columns = width
+        self._width = width + fields.trailing_delimiter
+        self._pads = fields.short_rows == "pad"
+        self._drops_last = fields.trailing_delimiter
         self._max_field_bytes = max_field_bytes
 
     def read(self, content: bytes, *, number: int, line: int) -> Record | Rejected:
@@ -170,10 +185,15 @@ class RecordReader:
         return [self._row(values, number + at, line + at) for at, values in enumerate(split)]
 
     def _row(self, values: list[str], number: int, line: int) -> Record | Rejected:
-        if len(values) == self._width:
+        if len(values) == self._width and not self._drops_last:
             return Record(number, line, values)
+        if len(values) == self._width and not values[-1]:
+            return Record(number, line, values[:-1])
+        if self._pads and len(values) < self._width:
+            return Record(number, line, values + [""] * (self._columns - len(values)))
         plural = "" if len(values) == 1 else "s"
-        return Rejected(number, line, "ragged", f"{len(values)} field{plural}, the header has {self._width}")
+        last = ", of which the last is empty" if self._drops_last else ""
+        return Rejected(number, line, "ragged", f"{len(values)} field{plural}, the header has {self._width}{last}")
 
     def _any_too_long(self, lines: list[str], all_bytes: int, limit_bytes: int) -> bool:
         return all_bytes > limit_bytes and max(map(len, lines)) * _BYTES_PER_CHAR > limit_bytes
@@ -217,6 +237,6 @@ def _has_any(text: str, marks: str) -> bool:
 
 def _csv_reader(texts: Iterator[str], fields: FieldFormat) -> Iterator[list[str]] | None:
     """Return Python's own reader where it reads such fields, which is much faster."""
-    if fields.escape or not fields.quote or len(fields.delimiter) > 1:
+    if fields.escape or fields.trim or fields.bare_quotes == "reject" or not fields.quote or len(fields.delimiter) > 1:
         return None
     return csv.reader(texts, delimiter=fields.delimiter, quotechar=fields.quote, strict=True)

@@ -3,7 +3,7 @@
 A border is a function of the bytes behind it alone, never of what was read before. So reading in pages, from any
 border, gives the same records as reading whole. `activities.source.grammar` says what a record is; in addition:
 
-- blank lines are no records and belong to the record before them;
+- blank lines and comments are no records and belong to the record before them;
 - a quote not closed within `max_record_bytes` of the record's start costs the lines up to its own: reading resumes at
   the next line, each line being read anew;
 - so does a quote that is closed on a later line with text behind it (a quote too many, `"Anna""`), by rules 2;
@@ -52,6 +52,7 @@ class Borders:
         self._grammar = grammar
         self._limit = grammar.max_record_units
         self._record = record_pattern(grammar.fields, grammar.rules)
+        self._comment = grammar.fields.comment.encode("latin-1")
         self._behind = grammar.fields.longest_delimiter
         self._base = offset
         self._raw = self._units = b""
@@ -89,13 +90,27 @@ class Borders:
         self._next_read_bytes = min(even_bytes, MAX_FIRST_READ_BYTES)
 
     def find_record(self) -> bool:
-        """Go over blank lines to the start of the next record; False where the file ends first."""
+        """Go over blank lines and comments to the start of the next record; False where the file ends first."""
+        while self._pass_blank_lines():
+            if not self._is_comment():
+                return True
+            self.pass_line()
+        return False
+
+    def _pass_blank_lines(self) -> bool:
         while self._position == len(self._units) or self._units[self._position] in NEWLINES:
             found = _BLANK_LINES.match(self._units, self._position)
             self._position = found.end() if found else self._position
             if self._position == len(self._units) and not self._fill():
                 return False
         return True
+
+    def _is_comment(self) -> bool:
+        if not self._comment:
+            return False
+        while len(self._units) - self._position < len(self._comment) and self._fill():
+            pass
+        return self._units.startswith(self._comment, self._position)
 
     def pass_record(self) -> None:
         """Go past the record that was found; sets `fault` where it has no certain end, else `content`."""
@@ -135,7 +150,7 @@ class Borders:
         if line_end is None:
             self.fault = "record_too_large"
             self._position = min(self._position + self._limit, len(self._units))
-            self._pass_line()
+            self.pass_line()
         else:
             self.fault = "unclosed_quote"
             self._position = line_end
@@ -154,7 +169,8 @@ class Borders:
             return found[1]
         return len(self._units) if len(self._units) - start <= self._limit else None
 
-    def _pass_line(self) -> None:
+    def pass_line(self) -> None:
+        """Go past the rest of a physical line and its line end, whatever it is."""
         while True:
             found = _newline(self._units, self._position, len(self._units))
             if found is not None and (found[1] < len(self._units) or self._whole):

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from activities.source.dialect import Dialect, dialect_of_header, find_dialect, pinned_dialect
+from activities.source.extent import beginning
 from activities.source.grammar import Grammar
 from activities.source.parser import Record, RecordReader, Rejected
 from activities.source.pinned_file import PinnedFile
@@ -34,6 +35,7 @@ class SourceFile:
         self._content = content
         self._options = options
         self.dialect = dialect
+        self._window = beginning(content, dialect.data_end)
 
     @classmethod
     def open(cls, path: str | bytes | Path, options: CsvOptions, pinned: Source | None = None) -> Self:
@@ -114,7 +116,7 @@ class SourceFile:
             pages.append(_page(at, walk.offset, records))
             at = Cursor(offset=walk.offset, page=at.page + 1, row=at.row + records, line=walk.line)
         self.check_unchanged()
-        at_end = not pages or at.offset >= self._content.size_bytes
+        at_end = not pages or at.offset >= self._window.size_bytes
         return LoadedPages(pages=pages, next=None if at_end else at)
 
     def read_page(self, page: Page) -> list[Record | Rejected]:
@@ -139,7 +141,7 @@ class SourceFile:
             width=len(self.dialect.columns),
             max_field_bytes=self._options.max_field_bytes,
         )
-        records = PageRecords(self._content, self._grammar, reader, page)
+        records = PageRecords(self._window, self._grammar, reader, page)
         yield from records.rows()
         self.check_unchanged()
         if (records.records, records.offset) != (page.records, page.source_end):
@@ -150,7 +152,7 @@ class SourceFile:
         return self.dialect.grammar(self._options.max_record_bytes)
 
     def _borders(self, offset: int, line: int) -> Borders:
-        return Borders(self._content, self._grammar, offset, line=line)
+        return Borders(self._window, self._grammar, offset, line=line)
 
 
 def _dialect(content: PinnedFile, options: CsvOptions, pinned: Source | None) -> Dialect:
@@ -158,7 +160,7 @@ def _dialect(content: PinnedFile, options: CsvOptions, pinned: Source | None) ->
         return find_dialect(content, options)
     if pinned.dialect is None:
         return dialect_of_header(content, options)
-    return pinned_dialect(content, pinned.dialect, options.max_record_bytes)
+    return pinned_dialect(content, pinned.dialect, options)
 
 
 def _pass_page(walk: Borders, page_rows: int) -> int:

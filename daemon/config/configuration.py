@@ -20,7 +20,7 @@ from daemon.config.grammar.quantities import CallRate
 from daemon.config.grammar.toml_lines import KeyPath
 from daemon.config.schema_text import schema_text
 from daemon.config.sections.api_section import ApiSection
-from daemon.config.sections.feed_section import NOT_SERVED_YET, FeedSection
+from daemon.config.sections.feed_section import FeedSection
 from daemon.config.sections.service_section import SERVICE_SETTINGS
 from daemon.config.settings import PREFIX, Settings, load_settings
 from workflows.errors import SettingsError
@@ -52,17 +52,7 @@ class Configuration:
     """Names of the settings that the environment gives, each with its variable."""
 
     def settings_by_feed(self) -> dict[str, Settings]:
-        """Return what `settings_of` gives for each feed, by its name.
-
-        Raises:
-            SettingsError: a feed has a key that this version does not act upon.
-        """
-        for name, feed in self.feeds.items():
-            for each in NOT_SERVED_YET:
-                if getattr(feed, each) != FeedSection.model_fields[each].default:
-                    key = FeedSection.model_fields[each].alias or each
-                    place = self.origin(("feed", name, key))
-                    raise SettingsError(f"{place}: feed.{name}.{key}: is not served by this version; take it out")
+        """Return what `settings_of` gives for each feed, by its name."""
         inboxes: dict[str, dict[str, str]] = {}
         for name, feed in self.feeds.items():
             inboxes.setdefault(os.path.realpath(feed.inbox), {})[name] = feed.pattern

@@ -14,7 +14,17 @@ from workflows.errors import InvalidCsv, SettingsError
 from workflows.ids import printable
 from workflows.models import Shape
 
-DIALECT_KEYS = ("quote", "escape")
+DIALECT_KEYS = (
+    "quote",
+    "escape",
+    "header",
+    "skip_lines",
+    "comment",
+    "trim",
+    "bare_quotes",
+    "short_rows",
+    "footer",
+)
 """Keys of a feed that say how its files are written, and that no variable can say."""
 
 
@@ -33,11 +43,20 @@ class FeedSettings(Settings):
 
     quote: str = "auto"
     escape: str = ""
+    header: bool | tuple[str, ...] = True
+    skip_lines: int = 0
+    comment: str = ""
+    trim: bool = False
+    bare_quotes: str = "accept"
+    short_rows: str = "reject"
+    footer: str = ""
 
     def shape(self) -> Shape:
         """Return the settings that a batch keeps from its start to its end, with those that only a file can say."""
         shape = super().shape()
-        csv = replace(shape.csv, quote=self.quote, escape=self.escape)
+        same = {name: getattr(self, name) for name in DIALECT_KEYS if name != "header"}
+        names = () if isinstance(self.header, bool) else self.header
+        csv = replace(shape.csv, has_header=self.header is True, column_names=names, **same)
         if self.schema_text:
             digest = sha256(self.schema_text.encode()).hexdigest()
             csv = replace(csv, schema_sha256=digest, null=self.null, decimal=self.decimal)

@@ -150,7 +150,7 @@ def _range_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterato
     for page in (saved.page for saved in pages):
         if page.source_end <= page.source_start:
             yield f"page {page.number} covers no bytes"
-    missing = gaps(pages, manifest["dialect"]["data_start"], manifest["source"]["bytes"])
+    missing = gaps(pages, manifest["dialect"]["data_start"], _records_end(manifest))
     if manifest["status"] == "cancelled":
         if missing != manifest.get("gaps"):
             yield "the gaps of the cancelled batch are not the ones the manifest lists"
@@ -168,7 +168,7 @@ def _partial_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Itera
         if len({page.source_start > offset, page.first_row > row, page.number > number}) > 1:
             yield f"page {page.number}: what is missing before it does not fit in pages, rows and bytes"
         offset, row, number = page.source_end, page.first_row + page.records, page.number + 1
-    if offset > manifest["source"]["bytes"]:
+    if offset > _records_end(manifest):
         yield "the last chunk ends behind the end of the source"
 
 
@@ -182,12 +182,18 @@ def _whole_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterato
         offset, row = page.source_end, page.first_row + page.records
     if [saved.page.number for saved in pages] != list(range(1, len(pages) + 1)):
         yield f"pages are not numbered 1 to {len(pages)}"
-    size_bytes = manifest["source"]["bytes"]
+    size_bytes = _records_end(manifest)
     if pages and pages[0].page.source_start != manifest["dialect"]["data_start"]:
         yield "the first chunk does not start where the header ends"
     if offset != size_bytes:
         missing = f"no chunk covers the bytes {offset} to {size_bytes} of the source"
         yield "the last chunk does not end where the source ends" if pages else missing
+
+
+def _records_end(manifest: dict[str, Any]) -> int:
+    """Return the byte offset at which the records of the source end: its own end, or its footer."""
+    end: int = manifest["dialect"].get("data_end") or manifest["source"]["bytes"]
+    return end
 
 
 def _count_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterator[str]:

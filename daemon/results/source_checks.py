@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable
 from dataclasses import replace
@@ -118,7 +119,23 @@ def _options(manifest: dict[str, Any]) -> CsvOptions:
         if not 0 < limit_bytes <= MAX_FIELD_CHARS:
             raise OutputRefused(f"the manifest says {name} is {limit_bytes}, which it cannot have been")
     columns = max(usual.max_columns, len(dialect["columns"]))
-    return CsvOptions(encoding=dialect["encoding"], delimiter=dialect["delimiter"], max_columns=columns, **limits)
+    return CsvOptions(
+        encoding=dialect["encoding"],
+        delimiter=dialect["delimiter"],
+        max_columns=columns,
+        column_names=tuple(dialect["columns"]),
+        footer=_footer(settings),
+        **limits,
+    )
+
+
+def _footer(settings: dict[str, Any]) -> str:
+    footer = settings.get("footer", "")
+    try:
+        re.compile(footer)
+    except (re.error, TypeError):
+        raise OutputRefused(f"the manifest says footer is {footer!a}, which it cannot have been") from None
+    return str(footer)
 
 
 def _opened(path: Path) -> PinnedFile:
@@ -147,14 +164,19 @@ def _as_listed(path: Path, content: PinnedFile, options: CsvOptions, listed: dic
     """Open a source whose header is read as the manifest says, by today's rules or by those before."""
     for find in (partial(_pinned, listed=listed), find_dialect, dialect_of_header):
         dialect = _found(find, content, options)
-        if dialect and (list(dialect.columns), dialect.data_start) == (listed["columns"], listed["data_start"]):
+        if dialect and _begins_and_ends(dialect, listed):
             return SourceFile(content, replace(dialect, record_rules=_rules(listed)), options)
     raise SourceChanged(f"{path}: its header is not read as the manifest says")
 
 
+def _begins_and_ends(dialect: Dialect, listed: dict[str, Any]) -> bool:
+    found = (list(dialect.columns), dialect.data_start, dialect.data_end)
+    return found == (listed["columns"], listed["data_start"], listed.get("data_end", 0))
+
+
 def _pinned(window: Window, options: CsvOptions, *, listed: dict[str, Any]) -> Dialect:
     """Read the header by what the manifest says of it, which is all that a dialect needs."""
-    return listed_dialect(window, built(PinnedDialect, listed), options.max_record_bytes)
+    return listed_dialect(window, built(PinnedDialect, listed), options)
 
 
 def _rules(listed: dict[str, Any]) -> int:

@@ -25,14 +25,14 @@ def pages_of(path: Path, page_rows: int, options: CsvOptions | None = None, *, a
     """Find all pages; check that they tile the part of the file behind the header and count on without a gap."""
     pages: list[Page] = []
     cursor: Cursor | None = Cursor()
-    start = None
+    start, end = None, 0
     while cursor is not None:
         with SourceFile.open(path, options or CsvOptions()) as source:
             found = source.find_pages(cursor, page_rows=page_rows, max_pages=at_once)
-            start = source.dialect.data_start
+            start, end = source.dialect.data_start, source.dialect.data_end or path.stat().st_size
         pages += found.pages
         cursor = found.next
-    _check_tiles(pages, start, path.stat().st_size)
+    _check_tiles(pages, start, end)
     return pages
 
 

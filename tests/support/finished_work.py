@@ -183,7 +183,7 @@ class FinishedWork:
             batch=replace(self.batch, generation=generation),
             identity=Identity(policy="name+content", key=self.key),
             mode="cursor",
-            shape=Shape(page_rows=3),
+            shape=Shape(page_rows=3, csv=self.options),
             started_at="2026-01-02T03:04:05.000+00:00",
             run_ids=["first-run", "second-run"],
             pauses=[Pause(since="2026-01-02T03:04:06+00:00", to="2026-01-02T03:04:07+00:00", by="ada", reason="lunch")],

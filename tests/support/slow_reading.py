@@ -15,6 +15,13 @@ class Writing:
     delimiter: str = ","
     quote: str = '"'
     escape: str = ""
+    comment: str = ""
+    trim: bool = False
+    bare_quotes: str = "accept"
+
+    @property
+    def blanks(self) -> str:
+        return (" \t" if self.delimiter != "\t" else " ") if self.trim else ""
 
 
 @dataclass(slots=True)
@@ -27,18 +34,35 @@ class Field:
     open_at: int = -1
 
 
-def slow_reading(text: str, writing: Writing) -> list[tuple[int, list[str] | str]]:
-    """Return the line of each record of `text`, header included, and its values, or why it has none."""
+def slow_reading(text: str, writing: Writing, start: int = 0) -> list[tuple[int, list[str] | str]]:
+    """Return the line of each record of `text` from `start` on, header included, and its values or why it has none."""
     found: list[tuple[int, list[str] | str]] = []
-    at = 0
+    at = start
     while at < len(text):
         if text[at] in LINE_ENDS:
             at += 1
+            continue
+        if writing.comment and text.startswith(writing.comment, at):
+            at = _line_end(text, at)
             continue
         line = 1 + len(re.findall("\r\n|[\r\n]", text[:at]))
         values, at = _record(text, at, writing)
         found.append((line, values))
     return found
+
+
+def slow_part(text: str, skip_lines: int, footer: str) -> tuple[int, int]:
+    """Return where the header and the records of `text` begin and end."""
+    lines = [found.span() for found in re.finditer("[^\r\n]*(?:\r\n|[\r\n])|[^\r\n]+$", text)]
+    start = lines[skip_lines - 1][1] if skip_lines else 0
+    end = len(text)
+    for first, last in reversed(lines[skip_lines:]):
+        line = text[first:last].rstrip(LINE_ENDS)
+        if footer and re.fullmatch(footer, line):
+            end = first
+        elif line.strip():
+            break
+    return start, end
 
 
 def _record(text: str, at: int, writing: Writing) -> tuple[list[str] | str, int]:
@@ -55,8 +79,12 @@ def _record(text: str, at: int, writing: Writing) -> tuple[list[str] | str, int]
 
 
 def _field(text: str, at: int, writing: Writing) -> Field:
+    start = at
+    while at < len(text) and text[at] in writing.blanks:
+        at += 1
     if not writing.quote or text[at : at + 1] != writing.quote:
-        return Field(*_bare(text, at, writing))
+        value, end, has_quote = _bare(text, start, writing)
+        return Field(value, end, bad=has_quote and writing.bare_quotes == "reject")
     start, value, at = at, "", at + 1
     while True:
         if at >= len(text):
@@ -71,25 +99,31 @@ def _field(text: str, at: int, writing: Writing) -> Field:
             value, at = value + writing.quote, at + 2
         else:
             break
-    behind, end = _bare(text, at + 1, writing)
+    behind, end, _ = _bare(text, at + 1, writing)
     if behind and any(each in LINE_ENDS for each in text[start:at]):
         return Field("", at, bad=True, open_at=start)
     return Field(value, end, bad=bool(behind))
 
 
-def _bare(text: str, at: int, writing: Writing) -> tuple[str, int]:
-    """Return text outside quotes, up to a delimiter or a line end."""
-    value = ""
+def _bare(text: str, at: int, writing: Writing) -> tuple[str, int, bool]:
+    """Return text outside quotes, up to a delimiter or a line end, and whether a meaning quote is in it."""
+    start = at
     while at < len(text) and text[at] not in LINE_ENDS and not text.startswith(writing.delimiter, at):
         if text[at] != writing.escape:
-            value, at = value + text[at], at + 1
-        elif text.startswith("\r\n", at + 1):
-            value, at = value + "\r\n", at + 3
-        elif at + 1 < len(text):
-            value, at = value + _meant(text[at + 1], writing), at + 2
+            at += 1
         else:
-            value, at = value + writing.escape, at + 1
-    return value, at
+            at += 3 if text.startswith("\r\n", at + 1) else 2
+    end = min(at, len(text))
+    raw, at = text[start:end].strip(writing.blanks) if writing.trim else text[start:end], 0
+    value, has_quote = "", False
+    while at < len(raw):
+        if raw[at] != writing.escape:
+            value, has_quote, at = value + raw[at], has_quote or raw[at] == writing.quote, at + 1
+        elif at + 1 < len(raw):
+            value, at = value + _meant(raw[at + 1], writing), at + 2
+        else:
+            value, at = value + raw[at], at + 1
+    return value, end, has_quote
 
 
 def _meant(escaped: str, writing: Writing) -> str:

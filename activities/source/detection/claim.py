@@ -13,7 +13,7 @@ from activities.source.detection.doubt import Check
 from activities.source.detection.encodings import check_encoding
 from activities.source.detection.first_records import FirstRecords, first_records
 from activities.source.detection.formats import check_format
-from activities.source.detection.headers import check_header, check_separator
+from activities.source.detection.headers import check_header, check_separator, check_width
 from activities.source.detection.quotes import check_quotes
 from activities.source.dialect import Dialect, find_dialect
 from activities.source.encoding import SAMPLE_BYTES, Utf8Scan, encoding_of
@@ -49,8 +49,11 @@ def checks_of_records(options: CsvOptions) -> list[tuple[Check, Callable[[FirstR
     """Return the checks that the first records of a file are held to, with their names."""
     checks: list[tuple[Check, Callable[[FirstRecords], None]]] = [
         ("quote", partial(check_quotes, options=options)),
-        ("header", check_header),
     ]
+    if options.has_header:
+        checks.append(("header", check_header))
+    elif options.column_names:
+        checks.append(("header", check_width))
     if options.delimiter == "auto":
         checks.insert(1, ("delimiter", check_separator))
     return checks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from activities.source.dialect import Dialect
+from activities.source.extent import beginning
 from activities.source.field_format import FieldFormat
 from activities.source.parser import BadRecord, FieldSplitter
 from activities.source.scanner import Borders, Window
@@ -15,7 +16,10 @@ _MOST_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class FirstRecords:
-    """`texts` and `rows` go together, and have no header; the row of a record that is not sound is empty."""
+    """`texts` and `rows` go together, and have no header; the row of a record that is not sound is empty.
+
+    Where a file has no header, `header` is the text of its first record, which is among `texts` too.
+    """
 
     fields: FieldFormat
     header: str
@@ -36,6 +40,7 @@ class FirstRecords:
 
 def first_records(window: Window, dialect: Dialect, max_record_bytes: int) -> FirstRecords:
     """Read the header and up to 100 records behind it, fewer where they are long."""
+    window = beginning(window, dialect.data_end)
     walk = Borders(window, dialect.grammar(max_record_bytes), dialect.header_start, line=1)
     splitter = FieldSplitter(dialect.fields)
     texts: list[str] = []
@@ -43,6 +48,8 @@ def first_records(window: Window, dialect: Dialect, max_record_bytes: int) -> Fi
         walk.pass_record()
         texts.append("" if walk.fault == "record_too_large" else walk.content.decode(dialect.encoding, "replace"))
     rows = [_cells(splitter, each) for each in texts]
+    if not dialect.has_header:
+        return FirstRecords(dialect.fields, texts[0], dialect.columns, tuple(texts), tuple(rows))
     return FirstRecords(dialect.fields, texts[0], rows[0], tuple(texts[1:]), tuple(rows[1:]))
 
 

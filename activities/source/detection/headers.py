@@ -30,7 +30,7 @@ def check_header(first: FirstRecords) -> None:
         _check_lone_data(first)
     else:
         _check_title(first)
-        _check_width(first)
+        check_width(first)
         _check_empty_names(first)
         _check_data(first)
         _check_second_line(first)
@@ -96,7 +96,12 @@ def _width(splitter: FieldSplitter, text: str) -> int:
         return 0
 
 
-def _check_width(first: FirstRecords) -> None:
+def check_width(first: FirstRecords) -> None:
+    """Check that there is a name for each field of the records.
+
+    Raises:
+        DoubtfulDialect: there most likely is not.
+    """
     widths = Counter(len(row) for row in first.rows if row)
     if len(first.rows) < _LEAST_RECORDS or not widths:
         return
@@ -104,7 +109,7 @@ def _check_width(first: FirstRecords) -> None:
     sharing = widths[len(first.names)]
     if width == len(first.names) or count < _MANY * len(first.rows) or sharing > _FEW * len(first.rows):
         return
-    what = f"its first line has {len(first.names):,} fields and most records have {width:,}"
+    what = f"its header has {len(first.names):,} fields and most records have {width:,}"
     if width == len(first.names) + 1 and all(not row[-1] for row in first.rows if len(row) == width):
         what += ", of which the last is empty"
     raise _doubt(first, what, "give the header as many fields as the records, or take out what stands before it")

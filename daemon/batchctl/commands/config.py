@@ -22,7 +22,6 @@ from daemon.config.findings import Finding, WrongConfiguration
 from daemon.config.settings import Settings
 from daemon.config.values import Value, values_of
 from daemon.control.client import ask_all
-from workflows.errors import SettingsError
 
 ACTIONS = {
     "check": "every mistake in the configuration, without the network; exit code 2 for one",
@@ -163,15 +162,7 @@ def _warnings(configuration: Configuration) -> list[str]:
     }
     used = {feed.api for feed in configuration.feeds.values()}
     unused = {f"no feed uses [api.{name}]" for name in configuration.apis.keys() - used}
-    return sorted(open_files | unset | unused | _not_served(configuration))
-
-
-def _not_served(configuration: Configuration) -> set[str]:
-    try:
-        configuration.settings_by_feed()
-    except SettingsError as error:
-        return {str(error)}
-    return set()
+    return sorted(open_files | unset | unused)
 
 
 def _document(configuration: Configuration, values: tuple[Value, ...], *, origin: bool) -> dict[str, Any]:

@@ -71,8 +71,9 @@ def _put(name: str, size_bytes: int, found: Examination, unchecked: set[Doubtful
         blocks.fact(
             "fields", f"{_SEPARATORS.get(found.dialect.delimiter, found.dialect.delimiter)}: {_fit(found.first)}"
         )
-        blocks.fact("quote", found.dialect.quote)
-        blocks.fact("header", f"{counted(len(found.dialect.columns), 'column')}, from the first record")
+        blocks.fact("quote", found.dialect.quote or "none")
+        where = "from the first record" if found.dialect.has_header else "without a header in the file"
+        blocks.fact("header", f"{counted(len(found.dialect.columns), 'column')}, {where}")
     for each in found.refusals:
         what, _, todo = str(each).rpartition("; ")
         blocks.label("LEFT OUT" if each in unchecked else "REFUSED", what or todo, style="yellow")

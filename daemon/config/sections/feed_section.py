@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, StrictBool, Tag, field_validator
@@ -67,11 +68,31 @@ class FeedSection(Section):
         "quote inside quotes is doubled.",
     )
     header: HeaderNames = Field(
-        True, description="Whether the first record has the names of the columns, or the names themselves."
+        True,
+        description="Whether the first record has the names of the columns; or the names, where there is no such "
+        "record. `false` names them `column_1`, `column_2` and so on.",
     )
     skip_lines: int = Field(0, ge=0, le=1_000_000, description="Lines before the header that are passed over.")
-    comment: str = Field("", max_length=1, description="First character of lines that are passed over; empty: none.")
-    trim: bool = Field(False, description="Take spaces away from both ends of every field.")
+    comment: str = Field(
+        "", max_length=8, description="What lines begin with that are no records, such as `#`; empty: none are."
+    )
+    trim: bool = Field(
+        False, description="Leave out spaces and tabs around values without quotes, and around the quotes of others."
+    )
+    bare_quotes: Literal["accept", "reject"] = Field(
+        "accept",
+        description="Whether a quote inside a field that has none around it is text, or such a record is rejected.",
+    )
+    short_rows: Literal["reject", "pad"] = Field(
+        "reject",
+        description="Whether a record with fewer fields than the header is rejected, or gets empty ones at its end.",
+    )
+    footer: str = Field(
+        "",
+        max_length=1_000,
+        description="Regular expression of whole lines at the end of the files that are no records, such as `Total.*`; "
+        "empty: there are none.",
+    )
     null: str | None = Field(
         None, description="What stands in a cell that has no value, beside the `missingValues` of the schema."
     )
@@ -97,11 +118,16 @@ class FeedSection(Section):
     def _can_separate(cls, value: str) -> str:
         return checked_delimiter(value)
 
+    @field_validator("footer")
+    @classmethod
+    def _is_a_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        return value
+
     @field_validator("encoding")
     @classmethod
     def _can_be_read(cls, value: str) -> str:
         return checked_encoding(value)
-
-
-NOT_SERVED_YET = ("header", "skip_lines", "comment", "trim")
-"""Keys that are checked, and that this version does not act upon."""

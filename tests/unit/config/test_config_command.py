@@ -95,10 +95,10 @@ def test_check_shows_every_mistake_on_a_line_of_its_own_and_ends_with_2(ctl: Bat
 def test_check_warns_of_what_works_and_may_not_be_meant(ctl: BatchctlRunner, tmp_path: Path) -> None:
     (tmp_path / "people.key").chmod(0o644)
     text = GOOD.replace("[feed", 'auth = { bearer = { env = "NO_SUCH" } }\n[api.geo]\nurl = "https://h"\n[feed')
-    (tmp_path / "batchd.toml").write_text(text + 'api = "people"\ntrim = true\n')
+    (tmp_path / "batchd.toml").write_text(text + 'api = "people"\n')
     answer = ctl.run("config", "check")
     assert answer.code == 0
-    for warning in ("people.key can be read by every user", "NO_SUCH is not set", "no feed uses [api.geo]", "trim"):
+    for warning in ("people.key can be read by every user", "NO_SUCH is not set", "no feed uses [api.geo]"):
         assert warning in answer.err
 
 

@@ -253,12 +253,6 @@ def test_many_feeds_are_read_each_with_its_own_settings(tmp_path: Path) -> None:
     assert [each.inbox.name for each in configuration.settings_by_feed().values()] == ["contacts", "second"]
 
 
-def test_a_key_that_is_not_acted_upon_is_refused_rather_than_ignored(tmp_path: Path) -> None:
-    configuration = loaded(tmp_path, FULL + "trim = true\n")
-    with pytest.raises(SettingsError, match=r"batchd.toml:33: feed.contacts.trim: is not served"):
-        configuration.settings_by_feed()
-
-
 def test_those_who_call_no_api_need_not_read_its_secrets(tmp_path: Path) -> None:
     path = written(tmp_path)
     (tmp_path / "people.key").unlink()

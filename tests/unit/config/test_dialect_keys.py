@@ -64,3 +64,47 @@ def test_no_mark_means_two_things(tmp_path: Path, keys: str, found: str) -> None
 def test_a_contradiction_stands_where_its_key_does(tmp_path: Path) -> None:
     found = mistakes(tmp_path, "", '[defaults]\nquote = "\'"\ndelimiter = "\'"\n')
     assert found == ["3 defaults.delimiter: has the quote in it"]
+
+
+def test_every_key_travels_with_the_batch(tmp_path: Path) -> None:
+    found = options(
+        tmp_path,
+        'header = ["id", "name"]\nskip_lines = 2\ncomment = "#"\ntrim = true\nbare_quotes = "reject"\n'
+        'short_rows = "pad"\nfooter = "Total.*"\n',
+    )
+    assert found == CsvOptions(
+        has_header=False,
+        column_names=("id", "name"),
+        skip_lines=2,
+        comment="#",
+        trim=True,
+        bare_quotes="reject",
+        short_rows="pad",
+        footer="Total.*",
+    )
+    assert not options(tmp_path, "header = false\n").has_header
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        ('header = ["a", "b", "a"]\n', "5 feed.people.header: has the name a more than once"),
+        ('header = ["a", ""]\n', "5 feed.people.header: has a column without a name"),
+        ("header = []\n", "5 feed.people.header: has a column without a name"),
+        ('header = ["error"]\n', "5 feed.people.header: has the name error, which rows have for themselves"),
+        ('header = ["a"]\nrequired_columns = ["b"]\n', "5 feed.people.header: lacks the required column b"),
+        ('footer = "("\n', "5 feed.people.footer: is no regular expression: missing ), unterminated subpattern"),
+        ("comment = '\"#'\n", "5 feed.people.comment: begins with the quote"),
+        ('comment = "#"\ndelimiter = "##"\n', "5 feed.people.comment: begins as what separates fields"),
+        ('comment = ";"\n', "5 feed.people.comment: begins as what separates fields"),
+        ('comment = "\\n"\n', "5 feed.people.comment: has a line end in it"),
+        ('trim = true\ndelimiter = ", "\n', "6 feed.people.delimiter: begins or ends with a space or a tab"),
+        (
+            'bare_quotes = "reject"\nquote = ""\n',
+            '5 feed.people.bare_quotes: is "reject" where no character is a quote',
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_refused_at_its_key(tmp_path: Path, keys: str, found: str) -> None:
+    (only,) = mistakes(tmp_path, keys)
+    assert only.startswith(found)

@@ -76,3 +76,21 @@ def test_a_source_of_any_dialect_is_read_as_its_manifest_says(tmp_path: Path) ->
     assert failed(work, work.source) == {}
     forge(work, lambda manifest: manifest["dialect"].update(quote='"'))
     assert "source" in failed(work, work.source)
+
+
+def test_a_source_with_other_lines_around_its_records_is_read_as_its_manifest_says(tmp_path: Path) -> None:
+    text = "Sales\n# made by hand\n1, Ann ,x\n2,Bob\n# more\n3,Cid,\nTotal: 3\n"
+    options = CsvOptions(
+        skip_lines=1,
+        comment="#",
+        has_header=False,
+        column_names=("id", "name", "note"),
+        trim=True,
+        short_rows="pad",
+        footer="Total: .*",
+    )
+    work = FinishedWork(tmp_path / "odd", text, page_rows=2, options=options)
+    work.run()
+    assert failed(work, work.source) == {}
+    forge(work, lambda manifest: manifest["dialect"].pop("data_end"))
+    assert "source" in failed(work, work.source)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from csv_pages import read_in_pages
 
+from activities.source import extent
 from activities.source.source_file import Record, SourceFile
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions
@@ -40,11 +42,9 @@ def test_any_characters_may_separate_fields(file: Path, delimiter: str) -> None:
 
 def test_a_delimiter_that_the_encoding_lacks_or_may_hide_in_another_character_is_refused(file: Path) -> None:
     arrows = CsvOptions(delimiter="→")
-    assert "cannot separate fields in utf-16-le; save it in UTF-8" in refusal(
-        file, "\ufeffa\n".encode("utf-16"), arrows
-    )
-    assert "cannot separate fields in cp1252" in refusal(file, b"a\n", CsvOptions(delimiter="→", encoding="cp1252"))
-    assert "cannot separate fields in euc_kr" in refusal(file, b"a\n", CsvOptions(delimiter="§", encoding="euc_kr"))
+    assert "cannot be told apart in utf-16-le; save it in UTF-8" in refusal(file, "\ufeffa\n".encode("utf-16"), arrows)
+    assert "cannot be told apart in cp1252" in refusal(file, b"a\n", CsvOptions(delimiter="→", encoding="cp1252"))
+    assert "cannot be told apart in euc_kr" in refusal(file, b"a\n", CsvOptions(delimiter="§", encoding="euc_kr"))
 
 
 def test_single_quotes_are_read_where_they_are_set_and_double_ones_are_text_then(file: Path) -> None:
@@ -71,3 +71,77 @@ def test_what_is_set_is_pinned(file: Path) -> None:
     with SourceFile.open(file, CsvOptions(delimiter="||", quote="'", escape="\\")) as source:
         pinned = source.dialect.pinned()
     assert (pinned.delimiter, pinned.quote, pinned.escape) == ("||", "'", "\\")
+
+
+def test_a_file_without_a_header_has_numbered_or_given_names(file: Path) -> None:
+    text = "1,Ann\n2,Bob\n"
+    assert values(file, text, CsvOptions(has_header=False)) == [["1", "Ann"], ["2", "Bob"]]
+    with SourceFile.open(file, CsvOptions(has_header=False)) as source:
+        assert (source.dialect.columns, source.dialect.data_line) == (("column_1", "column_2"), 1)
+    given = CsvOptions(has_header=False, column_names=("id", "name"), required_columns=("name",))
+    assert values(file, text, given) == [["1", "Ann"], ["2", "Bob"]]
+    with SourceFile.open(file, given) as source:
+        assert source.dialect.columns == ("id", "name")
+
+
+@pytest.mark.parametrize("options", [CsvOptions(has_header=False), CsvOptions(has_header=False, column_names=("a",))])
+def test_a_file_without_a_header_and_without_records_is_refused(file: Path, options: CsvOptions) -> None:
+    assert "the file is empty: there is not " in refusal(file, b"\n\n", options)
+
+
+def test_lines_before_the_header_are_passed_over_whatever_they_hold_and_still_counted(file: Path) -> None:
+    file.write_bytes(b'Sales "2024\r\n\r\n,,;\rid,n\n1,2\n')
+    rows = read_in_pages(file, 1, CsvOptions(skip_lines=3))
+    assert rows == [Record(1, 5, ["1", "2"])]
+    assert "nothing stands behind the 5 lines" in refusal(file, file.read_bytes(), CsvOptions(skip_lines=5))
+
+
+def test_a_line_that_names_the_separator_is_one_of_the_lines_passed_over(file: Path) -> None:
+    assert values(file, "sep=;\nSales\nid;n\n1;2\n", CsvOptions(skip_lines=2)) == [["1", "2"]]
+
+
+def test_comments_are_no_records_wherever_a_record_may_begin_and_nowhere_else(file: Path) -> None:
+    text = '# a "title\nid,text\n# one\n\n#two\n1,"a\n# b"\n2,# c\n #,d\n# last'
+    assert values(file, text, CsvOptions(comment="#")) == [["1", "a\n# b"], ["2", "# c"], [" #", "d"]]
+
+
+def test_a_long_comment_is_passed_over_in_little_memory(file: Path) -> None:
+    text = "id,text\n# " + "x" * 300_000 + "\n1,a\n"
+    assert values(file, text, CsvOptions(comment="#", max_record_bytes=64)) == [["1", "a"]]
+
+
+def test_a_footer_is_the_last_lines_that_match_as_a_whole_and_blank_ones_among_them(file: Path) -> None:
+    text = "id,n\nTotal: 0,1\n1,2\n\nTotal: 3\n\nTotal: 4\n\n"
+    options = CsvOptions(footer="Total: .")
+    assert values(file, text, options) == [["Total: 0", "1"], ["1", "2"]]
+    with SourceFile.open(file, options) as source:
+        assert source.dialect.data_end == text.index("Total: 3")
+    assert values(file, text.replace("Total: 3", "x,Total: 3"), options)[-1] == ["x", "Total: 3"]
+    assert values(file, "id,n\n1,2\n\n", options) == [["1", "2"]]
+
+
+def test_a_footer_is_looked_for_at_the_very_end_alone(file: Path) -> None:
+    text = "id,n\n1,2\n" + "Total: 3\n" * 4
+    with patch.object(extent, "FOOTER_BYTES", 20):
+        assert values(file, text, CsvOptions(footer="Total: .")) == [["1", "2"], "ragged", "ragged"]
+
+
+def test_blanks_around_values_and_quotes_are_left_out_where_that_is_set(file: Path) -> None:
+    text = 'id , text\n 1,\t "a, b" \n2 , c d \n3," e "\n4, "x" y\n'
+    found = values(file, text, CsvOptions(trim=True, delimiter=","))
+    assert found == [["1", "a, b"], ["2", "c d"], ["3", " e "], "bad_quote"]
+    with SourceFile.open(file, CsvOptions(trim=True, delimiter=",")) as source:
+        assert source.dialect.columns == ("id", "text")
+    assert values(file, "id\ttext\n1\t \n", CsvOptions(trim=True, delimiter="tab")) == [["1", ""]]
+
+
+def test_a_quote_inside_a_bare_field_is_rejected_where_that_is_set(file: Path) -> None:
+    text = 'id,text\n1,5" pipe\n2,"5"" pipe"\n3,\\"\n'
+    assert values(file, text, CsvOptions(bare_quotes="reject")) == ["bad_quote", ["2", '5" pipe'], "bad_quote"]
+    assert values(file, 'id,t\n3,\\"\n', CsvOptions(bare_quotes="reject", escape="\\")) == [["3", '"']]
+
+
+def test_short_rows_are_filled_up_where_that_is_set_and_long_ones_are_not_cut(file: Path) -> None:
+    text = "a,b,c\n1\n1,2\n1,2,3\n1,2,3,4\n"
+    found = values(file, text, CsvOptions(short_rows="pad"))
+    assert found == [["1", "", ""], ["1", "2", ""], ["1", "2", "3"], "ragged"]
