@@ -28,7 +28,7 @@ demo-apis: $(STAMP)  ## three APIs of other shapes, by configuration alone
 	$(BIN)/python dummy-data/demo_apis.py
 
 test: $(STAMP)  ## the whole suite, against a real Temporal server
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not soak and not chaos"
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not soak and not chaos"
 
 chaos: $(STAMP)  ## kill at every step and at random; an hour
 	$(BIN)/python -m pytest -m chaos tests
