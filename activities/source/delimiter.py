@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from activities.source.encoding import Encoding
-from activities.source.field_format import FieldFormat
+from activities.source.field_format import FieldFormat, can_separate
 from activities.source.grammar import RECORD_RULES, Grammar, field_pattern, separators_pattern
 from activities.source.parser import BadRecord, FieldSplitter
 from activities.source.scanner import Borders, Window
@@ -29,7 +29,7 @@ SAMPLE_RECORDS = 100
 
 _SAMPLE_BYTES = 262_144
 _DECLARED_BYTES = 64
-_DECLARED = re.compile(rb'"?sep=([^\r\n"])"?(?:\r\n|[\r\n]|\Z)', re.IGNORECASE)
+_DECLARED = re.compile(rb'"?sep=([^\r\n"]{1,4})"?(?:\r\n|[\r\n]|\Z)', re.IGNORECASE)
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
 _NUMBER = rb"\d++(?:(?:[.' ]|\xc2?\xa0|\xe2\x80\xaf)\d{3})*+(?:,\d++)?|\d{1,3}(?:,\d{3})++(?:\.\d++)?"
@@ -117,11 +117,13 @@ def declared_delimiter(sample: bytes, encoding: Encoding) -> Declared | None:
     found = _DECLARED.match(encoding.grammar(_USUAL_FIELDS, 1).reduced(first))
     if found is None:
         return None
-    delimiter = found[1].decode("latin-1")
-    if delimiter not in DELIMITERS:
-        shown = printable(found[1].decode("ascii", "replace"))
+    named = first[found.start(1) * encoding.unit_bytes : found.end(1) * encoding.unit_bytes]
+    delimiter = named.decode(encoding.name, "replace")
+    if len(delimiter) > 1:
+        return None
+    if not can_separate(delimiter):
         raise InvalidCsv(
-            f"its first line names the separator {shown}; name comma, semicolon, tab or vertical bar there, "
+            f"its first line names the separator {printable(delimiter)}; name one there that is no letter or digit, "
             "and drop it again"
         )
     return Declared(delimiter, encoding.mark_bytes + found.end() * encoding.unit_bytes)

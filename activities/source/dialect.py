@@ -23,6 +23,7 @@ from activities.source.field_format import DEFAULT_QUOTE, FieldFormat
 from activities.source.grammar import RECORD_RULES, Grammar
 from activities.source.header import check_number, check_required, columns
 from activities.source.parser import BadRecord, FieldSplitter, decoded
+from activities.source.regularities import regular_fields
 from activities.source.scanner import Borders, Window
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions, PinnedDialect
@@ -110,6 +111,8 @@ def find_dialect(window: Window, options: CsvOptions) -> Dialect:
     fields = _fields_but_delimiter(options)
     sheet = Sheet(beginning(window, end), encoding, start, line, options.max_record_bytes, fields)
     delimiter = declared.delimiter if declared else _set_delimiter(options) or find_delimiter(sheet)
+    if options.has_header:
+        sheet = replace(sheet, fields=regular_fields(sheet, delimiter))
     dialect, names = _read_first(sheet, delimiter, options)
     check_number(names, options.max_columns)
     check_required(names, options.required_columns)

@@ -48,6 +48,8 @@ def first_records(window: Window, dialect: Dialect, max_record_bytes: int) -> Fi
         walk.pass_record()
         texts.append("" if walk.fault == "record_too_large" else walk.content.decode(dialect.encoding, "replace"))
     rows = [_cells(splitter, each) for each in texts]
+    if dialect.fields.trailing_delimiter:
+        rows = [row if row and row[-1] else row[:-1] for row in rows]
     if not dialect.has_header:
         return FirstRecords(dialect.fields, texts[0], dialect.columns, tuple(texts), tuple(rows))
     return FirstRecords(dialect.fields, texts[0], rows[0], tuple(texts[1:]), tuple(rows[1:]))

@@ -24,7 +24,7 @@ def check_quotes(first: FirstRecords, options: CsvOptions) -> None:
         return
     if options.quote == "auto":
         _check_single_quotes(first, texts)
-    if first.fields.quote == DEFAULT_QUOTE:
+    if first.fields.quote == DEFAULT_QUOTE and not first.fields.trim:
         _check_spaces(first, texts)
     if not options.escape:
         _check_escaped_quotes(first, texts)

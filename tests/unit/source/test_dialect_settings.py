@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from unittest.mock import patch
 
@@ -9,6 +10,8 @@ import pytest
 from csv_pages import read_in_pages
 
 from activities.source import extent
+from activities.source.dialect import pinned_dialect
+from activities.source.pinned_file import PinnedFile
 from activities.source.source_file import Record, SourceFile
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions
@@ -145,3 +148,57 @@ def test_short_rows_are_filled_up_where_that_is_set_and_long_ones_are_not_cut(fi
     text = "a,b,c\n1\n1,2\n1,2,3\n1,2,3,4\n"
     found = values(file, text, CsvOptions(short_rows="pad"))
     assert found == [["1", "", ""], ["1", "2", ""], ["1", "2", "3"], "ragged"]
+
+
+def fields_of(file: Path, content: str, options: CsvOptions | None = None) -> tuple[tuple[str, ...], bool, bool]:
+    """Return the columns, whether blanks are left out, and whether each record has one field more that is none."""
+    file.write_text(content)
+    with SourceFile.open(file, options or CsvOptions()) as source:
+        found = source.dialect
+    return found.columns, found.fields.trim, found.fields.trailing_delimiter
+
+
+def test_a_delimiter_at_the_end_of_every_record_and_of_the_header_separates_nothing(file: Path) -> None:
+    text = "a;b;\n1;2;\n3;;\n"
+    assert fields_of(file, text) == (("a", "b"), False, True)
+    late = text + "5;6;\n" * 200 + "7;8\n7;8;9\n7;8;9;\n"
+    assert values(file, late, CsvOptions())[-4:] == [["5", "6"], "ragged", "ragged", "ragged"]
+    padded = values(file, late, CsvOptions(short_rows="pad"))
+    assert padded[-3:] == [["7", "8"], "ragged", "ragged"]
+
+
+@pytest.mark.parametrize("text", ["a;b;\n", "a;b;\n1;2;3\n", "a;b\n1;2;\n", "a;b;c\n1;2;\n", 'a;b;\n1;2;\n"3;4;\n'])
+def test_where_one_record_differs_the_last_field_is_a_column(file: Path, text: str) -> None:
+    assert not fields_of(file, text)[2]
+
+
+def test_spaces_before_all_quotes_are_left_out_with_those_before_other_values(file: Path) -> None:
+    text = 'id, "name", note\n1, "Ann, B", x\n2, "Bob\nC", \n'
+    assert fields_of(file, text) == (("id", "name", "note"), True, False)
+    assert values(file, text, CsvOptions()) == [["1", "Ann, B", "x"], ["2", "Bob\nC", ""]]
+    assert fields_of(file, text.replace(" x", "x")) == (("id", ' "name"', " note"), False, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'id, "name"\n1, "Ann"\n2,"Bob"\n',
+        'id, "name"\n1, "Ann" x\n',
+        'id, "name"\n',
+        'id, "name"\n1, "Ann", 3\n',
+        'id , "name"\n1, "Ann"\n',
+        'id, name\n1, 5" pipe\n',
+        "id, name\n1, Ann\n",
+    ],
+)
+def test_where_spaces_before_quotes_are_not_all_there_is_they_are_text(file: Path, text: str) -> None:
+    assert not fields_of(file, text)[1]
+
+
+def test_what_was_detected_is_pinned_and_read_again_the_same(file: Path) -> None:
+    file.write_text('id, "name",\n1, "Ann, B",\n')
+    with SourceFile.open(file, CsvOptions()) as source:
+        found = source.dialect
+    assert (found.fields.trim, found.fields.trailing_delimiter) == (True, True)
+    with closing(PinnedFile.open(file)) as window:
+        assert pinned_dialect(window, found.pinned(), CsvOptions()) == found

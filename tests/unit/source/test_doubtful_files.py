@@ -76,7 +76,7 @@ BAD: dict[Check, list[str | bytes]] = {
         "id,name\n1,'Ann, B'\n2,'Bob, C'\n3,'Cid, D'\n",
         "'id'\t'name'\n1\tAnn\n2\tBob\n",
         "'id','name'\n'1','Ann'\n'2','Bob'\n",
-        'id, "name"\n1, "Ann, B"\n2, "Bob, C"\n',
+        'id, "name"\n1, "Ann, B"\n2,"Bob, C"\n',
         'id,name\n1,"the \\"big\\" one"\n2,"x"\n',
         "id,name\n1,Ann\\, B\n2,Bob\n",
     ],
