@@ -150,7 +150,7 @@ def test_finished_chunks_that_are_damaged_while_paused_are_made_again(installati
     site = installation(**SETTINGS)
     site.mock_api(LATENCY_MIN_MS="40", LATENCY_MAX_MS="40")
     site.batchd()
-    site.drop("users.csv", users(1_500))
+    site.drop("users.csv", users(600))
     kinds = ("emptied", "flipped", "deleted", "torn")
     eventually(lambda: len(list(site.output_root.glob("batch-*/chunk-*.json"))) >= len(kinds), "chunks")
     assert site.batchctl("pause", "users.csv").returncode == 0
@@ -159,7 +159,7 @@ def test_finished_chunks_that_are_damaged_while_paused_are_made_again(installati
     assert site.batchctl("resume", "users.csv").returncode == 0
 
     [folder] = site.finished()
-    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 1_501))
+    assert [row["_row"] for row in rows_of(folder)] == list(range(1, 601))
     assert site.batchctl("verify", str(folder)).returncode == 0
 
 

@@ -28,7 +28,7 @@ from workflows.models import BatchRef, CallLimits, Control, ControlState, CsvOpt
 from workflows.requests import KeepControlState
 from workflows.state import BatchState
 
-ROWS = 600
+ROWS = 300
 ID = "users-0123456789ab"
 PAUSED = ControlState(
     pause=Pause(since="2026-01-02T03:04:05.000+00:00", by="ann", reason="their API is on fire"),

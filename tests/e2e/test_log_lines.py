@@ -27,11 +27,11 @@ BATCH = BatchRef(id="users-0123456789ab", source=request().source, csv=CsvOption
 
 def test_each_change_of_a_batch_is_one_line_and_neither_kill_nor_stop_leaves_a_traceback(installation: Make) -> None:
     site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="50", BATCH_API_CONCURRENCY="8")
-    base = site.mock_api(LATENCY_MIN_MS="40", LATENCY_MAX_MS="40")  # ten seconds of work: time for the commands
+    base = site.mock_api(LATENCY_MIN_MS="40", LATENCY_MAX_MS="40")  # five seconds of work: time for the commands
     service = site.batchd()
     site.drop("bad.csv", "id,name\n1\n2\n")
     site.drop("refused.csv", 'id,"name\n1,2\n')
-    site.drop("users.csv", users(2_000))
+    site.drop("users.csv", users(1_000))
     eventually(lambda: api(base, "/calls")["total"] > 50, "calls are being made")
     for command in ("pause", "pause", "resume"):
         if command == "resume":
@@ -55,7 +55,7 @@ def test_each_change_of_a_batch_is_one_line_and_neither_kill_nor_stop_leaves_a_t
     # A page that had all its answers when the API went down ends the wait of its batch for a moment.
     assert outage == down_and_up * (len(outage) // 2), "it waits and runs by turns"
     assert outage
-    assert last == ("info", "batch.completed", {"rows": 2_000, "fallback": 0, "rejected": 0})
+    assert last == ("info", "batch.completed", {"rows": 1_000, "fallback": 0, "rejected": 0})
     [started, failed] = _changes(service, "bad")
     assert (started[1], failed[:2]) == ("batch.started", ("error", "batch.failed"))
     assert "none of its 2 records is a valid row" in failed[2]["why"]
@@ -64,7 +64,7 @@ def test_each_change_of_a_batch_is_one_line_and_neither_kill_nor_stop_leaves_a_t
     assert len(service.logged("api.down")) == 1
 
     api(base, "/faults", {"kind": "status", "status": 401, "share": 1.0})
-    site.drop("more.csv", users(2_000))
+    site.drop("more.csv", users(1_000))
     eventually(lambda: _changes(service, "more")[1:], "it pauses itself")
     api(base, "/faults", method="DELETE")
     assert site.batchctl("resume", "more.csv").returncode == 0

@@ -150,7 +150,7 @@ def test_pause_stops_the_calls_and_resume_finishes_with_every_row_called_once(in
     site = installation(BATCH_IN_MEMORY_MAX_BYTES="0", BATCH_PAGE_ROWS="50", BATCH_API_CONCURRENCY="4")
     base = site.mock_api(LATENCY_MIN_MS="60", LATENCY_MAX_MS="60")
     site.batchd()
-    site.drop("users.csv", users(1_000))
+    site.drop("users.csv", users(400))
     eventually(lambda: api(base, "/calls")["total"] > 40, "calls are being made")
 
     paused = site.batchctl("pause", "users.csv", "--reason", "lunch")
@@ -159,16 +159,16 @@ def test_pause_stops_the_calls_and_resume_finishes_with_every_row_called_once(in
     status = site.status("users.csv")
     assert status["state"] == "paused"
     assert status["paused"]["reason"] == "lunch"
-    assert status["rows"]["done"] < 1_000
+    assert status["rows"]["done"] < 400
     assert site.batchctl("pause", "users.csv").returncode == 0, "pausing twice is no error"
     assert api(base, "/calls")["total"] <= calls_at_pause + 1
 
     assert site.batchctl("resume", "users.csv").returncode == 0
     [folder] = site.finished()
-    assert manifest_of(folder)["counts"]["enriched"] == 1_000
+    assert manifest_of(folder)["counts"]["enriched"] == 400
     assert [each["reason"] for each in manifest_of(folder)["pauses"]] == ["lunch"]
     calls = api(base, "/calls")
-    assert (calls["total"], calls["repeated"]) == (1_000, {})
+    assert (calls["total"], calls["repeated"]) == (400, {})
 
 
 def test_cancel_writes_a_cancelled_manifest_and_files_the_source_under_failed(busy: Running) -> None:
