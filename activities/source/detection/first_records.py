@@ -26,6 +26,8 @@ class FirstRecords:
     names: tuple[str, ...]
     texts: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+    """The physical line of each."""
 
     @property
     def delimiter(self) -> str:
@@ -41,18 +43,31 @@ class FirstRecords:
 def first_records(window: Window, dialect: Dialect, max_record_bytes: int) -> FirstRecords:
     """Read the header and up to 100 records behind it, fewer where they are long."""
     window = beginning(window, dialect.data_end)
-    walk = Borders(window, dialect.grammar(max_record_bytes), dialect.header_start, line=1)
+    line = _line_at(window, dialect, max_record_bytes)
+    walk = Borders(window, dialect.grammar(max_record_bytes), dialect.header_start, line=line)
     splitter = FieldSplitter(dialect.fields)
     texts: list[str] = []
+    lines: list[int] = []
     while len(texts) <= MOST_RECORDS and walk.offset - dialect.header_start < _MOST_BYTES and walk.find_record():
+        lines.append(walk.line)
         walk.pass_record()
         texts.append("" if walk.fault == "record_too_large" else walk.content.decode(dialect.encoding, "replace"))
     rows = [_cells(splitter, each) for each in texts]
     if dialect.fields.trailing_delimiter:
         rows = [row if row and row[-1] else row[:-1] for row in rows]
     if not dialect.has_header:
-        return FirstRecords(dialect.fields, texts[0], dialect.columns, tuple(texts), tuple(rows))
-    return FirstRecords(dialect.fields, texts[0], rows[0], tuple(texts[1:]), tuple(rows[1:]))
+        return FirstRecords(dialect.fields, texts[0], dialect.columns, tuple(texts), tuple(rows), tuple(lines))
+    return FirstRecords(dialect.fields, texts[0], rows[0], tuple(texts[1:]), tuple(rows[1:]), tuple(lines[1:]))
+
+
+def _line_at(window: Window, dialect: Dialect, max_record_bytes: int) -> int:
+    """Return the physical line at which the header stands."""
+    walk = Borders(window, dialect.grammar(max_record_bytes), 0)
+    while True:
+        line, offset = walk.line, walk.offset
+        walk.pass_line()
+        if walk.offset > dialect.header_start or walk.offset == offset:
+            return line
 
 
 def _cells(splitter: FieldSplitter, text: str) -> tuple[str, ...]:

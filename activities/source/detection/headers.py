@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from activities.source.detection.cell_kinds import NO_VALUES, are_names, is_year, kind_of
-from activities.source.detection.doubt import DoubtfulDialect, cells_as_text
+from activities.source.detection.doubt import DoubtfulDialect, FeedValue, cells_as_text
 from activities.source.detection.first_records import FirstRecords
 from activities.source.parser import BadRecord, FieldSplitter
 
@@ -47,14 +47,14 @@ def check_separator(first: FirstRecords) -> None:
         return
     double = 2 * first.delimiter
     if all(each.count(first.delimiter) == 2 * each.count(double) for each in texts) and double in first.header:
-        raise _separator(f"its separator is {double} and not {first.delimiter}: every second column is empty")
+        raise _separator(f"its separator is {double} and not {first.delimiter}: every second column is empty", double)
     if len(first.names) > 1 or '"' in first.header:
         return
     for other in _OTHERS:
         count = first.header.count(other)
         if count and all(each.count(other) == count for each in texts):
             shown = _NAMES.get(other, ascii(other))
-            raise _separator(f"it has one column as it is read, and {count + 1} where {shown} separate them")
+            raise _separator(f"it has one column as it is read, and {count + 1} where {shown} separate them", other)
     words = [each.split() for each in texts]
     numbers = all(kind_of(each) == "number" for row in words[1:] for each in row)
     if numbers and len(words[0]) > 1 and all(len(each) == len(words[0]) for each in words):
@@ -64,7 +64,8 @@ def check_separator(first: FirstRecords) -> None:
 def _check_lone_data(first: FirstRecords) -> None:
     kinds = {kind_of(name) for name in first.names}
     if len(first.names) > 1 and "" not in kinds and not are_names(first.names):
-        raise _doubt(first, "its only record has values alone, and no names", "put a line of names before it")
+        what = "its only record has values alone, and no names"
+        raise _doubt(first, what, "put a line of names before it", header=False)
 
 
 def _check_title(first: FirstRecords) -> None:
@@ -142,7 +143,9 @@ def _check_data(first: FirstRecords) -> None:
         kind = kind if kind in {"number", "date", "time", "e-mail address", "web address", "identifier"} else "code"
         more = f", as in {len(alike):,} columns" if len(alike) > 1 else ""
         what = f"its first record has a {kind} where the records below have one{more}, so it is most likely no header"
-        raise _doubt(first, what.replace("a e-", "an e-").replace("a id", "an id"), "put a line of names before it")
+        raise _doubt(
+            first, what.replace("a e-", "an e-").replace("a id", "an id"), "put a line of names before it", header=False
+        )
     repeated = [
         at
         for at, name in enumerate(first.names)
@@ -150,7 +153,7 @@ def _check_data(first: FirstRecords) -> None:
     ]
     if len(repeated) >= _ALIKE and len(repeated) == len(first.names):
         what = f"{len(repeated):,} of its names are values of their columns too, so it is most likely no header"
-        raise _doubt(first, what, "put a line of names before it")
+        raise _doubt(first, what, "put a line of names before it", header=False)
 
 
 def _are_alike(kind: str, values: Sequence[str]) -> bool:
@@ -177,14 +180,23 @@ def _check_second_line(first: FirstRecords) -> None:
 def _title(first: FirstRecords, delimiter: str) -> DoubtfulDialect:
     width = max(_widths(first, delimiter).items(), key=lambda each: each[1])[0]
     what = f"its first line has one field, as a title has, and the records below have {width:,}"
-    return _doubt(first, what, "take the lines before the header out")
+    wide = (
+        line for line, text in zip(first.lines, first.texts, strict=True) if _is_wide(first, delimiter, width, text)
+    )
+    return _doubt(first, what, "take the lines before the header out", skip_lines=next(wide) - 1)
 
 
-def _doubt(first: FirstRecords, what: str, todo: str) -> DoubtfulDialect:
+def _is_wide(first: FirstRecords, delimiter: str, width: int, text: str) -> bool:
+    return _width(FieldSplitter(replace(first.fields, delimiters=(delimiter,))), text) == width
+
+
+def _doubt(first: FirstRecords, what: str, todo: str, **keys: FeedValue) -> DoubtfulDialect:
     below = next((row for row in first.rows if row), ())
     shown = f"{what} (as the header: {cells_as_text(first.names)}; below it: {cells_as_text(below)})"
-    return DoubtfulDialect("header", shown, logged=what, todo=todo)
+    return DoubtfulDialect("header", shown, logged=what, todo=todo, keys=keys)
 
 
-def _separator(what: str) -> DoubtfulDialect:
-    return DoubtfulDialect("delimiter", what, logged=what, todo="separate its fields with commas, semicolons or tabs")
+def _separator(what: str, delimiter: str = "") -> DoubtfulDialect:
+    keys = {"delimiter": delimiter} if delimiter else {}
+    todo = "separate its fields with commas, semicolons or tabs"
+    return DoubtfulDialect("delimiter", what, logged=what, todo=todo, keys=keys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from activities.source.detection.doubt import DoubtfulDialect
+from activities.source.detection.doubt import DoubtfulDialect, FeedValue
 from activities.source.detection.first_records import FirstRecords
 from activities.source.field_format import DEFAULT_QUOTE
 from workflows.models import CsvOptions
@@ -34,16 +34,18 @@ def check_quotes(first: FirstRecords, options: CsvOptions) -> None:
 def _check_single_quotes(first: FirstRecords, texts: list[str]) -> None:
     delimiter = re.escape(first.delimiter)
     if len(first.names) > 1 and all(re.fullmatch("'[^']+'", each.strip()) for each in first.names):
-        raise _doubt("single quotes stand around its names", 'write double quotes (") around them, or none')
+        raise _doubt("single quotes stand around its names", 'write double quotes (") around them, or none', quote="'")
     if _most(texts, re.compile(rf"(?:^|{delimiter})'(?:[^']|'')*'(?={delimiter}|$)"), opening=f"(?:^|{delimiter})'"):
-        raise _doubt("single quotes stand around its fields", 'write double quotes (") around them')
+        raise _doubt("single quotes stand around its fields", 'write double quotes (") around them', quote="'")
 
 
 def _check_spaces(first: FirstRecords, texts: list[str]) -> None:
     delimiter = re.escape(first.delimiter)
     behind_space = re.compile(rf'{delimiter} +"(?:[^"]|"")*" *(?={delimiter}|$)')
     if _most(texts, behind_space, opening=rf'{delimiter} +"'):
-        raise _doubt("spaces stand before its opening quotes", "take the spaces between separators and quotes out")
+        raise _doubt(
+            "spaces stand before its opening quotes", "take the spaces between separators and quotes out", trim=True
+        )
 
 
 def _check_escaped_quotes(first: FirstRecords, texts: list[str]) -> None:
@@ -52,7 +54,7 @@ def _check_escaped_quotes(first: FirstRecords, texts: list[str]) -> None:
         text for text, row in zip(first.texts, first.rows, strict=True) if not row and re.search(r'[^\\]\\"', text)
     ]
     if escaped and not any('""' in re.sub(rf'(?:^|{delimiter})""(?={delimiter}|$)', "", each) for each in texts):
-        raise _doubt("backslashes stand before the quotes inside its fields", 'double those quotes ("")')
+        raise _doubt("backslashes stand before the quotes inside its fields", 'double those quotes ("")', escape="\\")
 
 
 def _most(texts: list[str], field: re.Pattern[str], *, opening: str) -> bool:
@@ -70,8 +72,10 @@ def _check_escaped_delimiters(first: FirstRecords) -> None:
         if '"' not in text and (count := text.count("\\" + first.delimiter))
     ]
     if escaped and all(len(row) - count == len(first.names) for row, count in escaped):
-        raise _doubt("backslashes stand before the separators inside its fields", "put such fields in double quotes")
+        raise _doubt(
+            "backslashes stand before the separators inside its fields", "put such fields in double quotes", escape="\\"
+        )
 
 
-def _doubt(what: str, todo: str) -> DoubtfulDialect:
-    return DoubtfulDialect("quote", what, logged=what, todo=todo)
+def _doubt(what: str, todo: str, **keys: FeedValue) -> DoubtfulDialect:
+    return DoubtfulDialect("quote", what, logged=what, todo=todo, keys=keys)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from pathlib import Path
 from typing import Any
 
-from activities.source.detection.doubt import DoubtfulDialect
+from activities.source.detection.doubt import DoubtfulDialect, FeedValue, key_lines
 from activities.source.detection.examination import Examination, examine
 from activities.source.detection.first_records import FirstRecords
-from activities.source.dialect import Dialect
 from activities.source.pinned_file import PinnedFile
 from daemon.batchctl.arguments import add_json
 from daemon.batchctl.console.blocks import Blocks
@@ -19,6 +17,7 @@ from daemon.batchctl.console.printing import counted, format_bytes, put_json, wr
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, FAILED
 from daemon.batchctl.settings_in_use import SettingsInUse, chosen_feed
+from daemon.batchctl.trial.dialect_section import DialectSection, dialect_section
 from daemon.config.configuration import load_configuration
 from workflows.errors import InvalidCsv, shortened
 from workflows.ids import printable
@@ -48,16 +47,20 @@ def run_dialect(_: SettingsInUse | None, parsed: argparse.Namespace) -> int:
     window = PinnedFile.open(parsed.file.absolute())
     try:
         found, size_bytes = examine(window, settings.shape().csv), window.size_bytes
+        section = dialect_section(window, settings, found)
     finally:
         window.close()
     doubts = [each for each in found.refusals if isinstance(each, DoubtfulDialect)]
     unchecked = {each for each in doubts if each.check in settings.unchecked}
     is_refused = any(each not in unchecked for each in found.refusals)
     if parsed.json:
-        put_json(_document(parsed.file, feed, found, unchecked, is_refused=is_refused))
+        put_json({**_document(parsed.file, feed, found, unchecked), "refused": is_refused, **_section(section)})
     else:
         _put(parsed.file.name, size_bytes, found, unchecked)
-        _put_settings(found, feed if configuration.file else None)
+        if found.refusals:
+            _put_section(section, feed if configuration.file else None)
+        if section.found.dialect and section.found.dialect != found.dialect:
+            _put_records(section.found, "FIRST RECORDS, READ BY THESE LINES")
     return FAILED if is_refused else DONE
 
 
@@ -81,26 +84,31 @@ def _put(name: str, size_bytes: int, found: Examination, unchecked: set[Doubtful
             blocks.fact("to do", todo)
     if not found.refusals:
         blocks.fact("certain", "nothing speaks against it")
-    if found.dialect and found.first:
-        blocks.label("FIRST RECORDS, AS THEY ARE READ")
-        _put_records(found.dialect, found.first)
+    _put_records(found, "FIRST RECORDS, AS THEY ARE READ")
 
 
-def _put_settings(found: Examination, feed: str | None) -> None:
-    """Write what differs from what is found by itself: for a feed of the file, or as variables where there is none."""
-    changes = _changes(found)
-    if not changes:
+def _put_section(section: DialectSection, feed: str | None) -> None:
+    """Write what the file needs: for a feed of the configuration file, or as variables where there is none."""
+    if not section.keys:
         return
     blocks = Blocks()
     blocks.label("TO PASTE, WHERE THAT IS RIGHT")
     if feed is None:
-        lines = [f"BATCH_{key.upper()}={each if isinstance(each, str) else ','.join(each)}" for key, each in changes]
+        lines = [f"BATCH_{key.upper()}={_plain(each)}" for key, each in section.keys.items()]
     else:
-        lines = [f"[feed.{feed}]", *_lines(changes)]
+        lines = [f"[feed.{feed}]", *key_lines(section.keys)]
     blocks.exact("\n".join(lines))
 
 
-def _put_records(dialect: Dialect, first: FirstRecords) -> None:
+def _plain(value: FeedValue) -> str:
+    return value if isinstance(value, str) else ",".join(value) if isinstance(value, list) else str(value)
+
+
+def _put_records(found: Examination, label: str) -> None:
+    dialect, first = found.dialect, found.first
+    if not dialect or not first:
+        return
+    Blocks().label(label)
     width = len(dialect.columns)
     rows = [
         [shortened(printable(each), _SHOWN_CHARS) for each in row[:width]] + [""] * (width - len(row))
@@ -124,26 +132,16 @@ def _fit(first: FirstRecords) -> str:
     return f"{fitting:,} of the first {len(rows):,} records are as wide as the header"
 
 
-def _changes(found: Examination) -> list[tuple[str, str | list[str]]]:
-    changes: list[tuple[str, str | list[str]]] = []
-    if found.other_encodings:
-        changes.append(("encoding", found.other_encodings[0]))
-    doubts = [each.check for each in found.refusals if isinstance(each, DoubtfulDialect)]
-    left = [each for each in doubts if each != "encoding" or not changes]
-    return [*changes, ("unchecked", list[str](left))] if left else changes
+def _section(section: DialectSection) -> dict[str, Any]:
+    first = section.found.first
+    records = [list(row) for row in first.rows[:SHOWN_RECORDS]] if first else []
+    return {"section": key_lines(section.keys), "records_by_section": records}
 
 
-def _lines(changes: list[tuple[str, str | list[str]]]) -> list[str]:
-    return [f"{key} = {json.dumps(each)}" for key, each in changes]
-
-
-def _document(
-    file: Path, feed: str, found: Examination, unchecked: set[DoubtfulDialect], *, is_refused: bool
-) -> dict[str, Any]:
+def _document(file: Path, feed: str, found: Examination, unchecked: set[DoubtfulDialect]) -> dict[str, Any]:
     return {
         "file": file.name,
         "feed": feed,
-        "refused": is_refused,
         "encoding": found.encoding or None,
         "encoding_evidence": found.encoding_evidence or None,
         "other_encodings": list(found.other_encodings),
@@ -153,7 +151,6 @@ def _document(
         "columns": list(found.dialect.columns) if found.dialect else [],
         "first_records": [list(row) for row in found.first.rows[:SHOWN_RECORDS]] if found.first else [],
         "doubts": [_doubt(each, left_out=each in unchecked) for each in found.refusals],
-        "section": _lines(_changes(found)),
     }
 
 

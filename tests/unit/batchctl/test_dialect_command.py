@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from batchctl_runner import BatchctlRunner
@@ -51,7 +52,8 @@ def test_a_refused_file_is_shown_with_every_doubt_and_the_section_to_paste(
     (folder / "bad.csv").write_text(NO_HEADER)
     answer = runner.run("--config", "batchd.toml", "dialect", "bad.csv", "--feed", "people")
     assert answer.code == 1
-    assert '[feed.people]\nunchecked = ["header"]\n' in answer.out
+    assert "[feed.people]\nheader = false\n" in answer.out
+    assert "FIRST RECORDS, READ BY THESE LINES" in answer.out
     assert "2  Bob  2024-02-06" in answer.out
     assert runner.run("--config", "batchd.toml", "dialect", "bad.csv").code == 2, "it is not known for which feed"
 
@@ -87,3 +89,56 @@ def test_it_fits_its_window(folder: Path, columns: int) -> None:
 def test_try_says_that_a_doubtful_file_would_not_be_taken(folder: Path, runner: BatchctlRunner) -> None:
     (folder / "bad.csv").write_text(NO_HEADER)
     assert "batchd would not take bad.csv: its first record has" in runner.run("try", "bad.csv").err
+
+
+CONFIGURATION = '[api.a]\nurl = "http://127.0.0.1:9/"\n[feed.people]\ninbox = "in"\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "section"),
+    [
+        ("id;name\n1;Zo\u00eb\n", "", []),
+        (NO_HEADER, "", ["header = false"]),
+        ("'id','name'\n'1','Ann, B'\n'2','Bob'\n", "", ['quote = "\'"']),
+        ('id,name\n1,"Ann \\"A\\" B"\n2,"Bob \\"B\\", C"\n', "", ['escape = "\\\\"']),
+        ("id,name\n1,Ann\\, B\n2,Bob\\, C\n", "", ['escape = "\\\\"']),
+        ("id||name\n1||Ann\n2||Bob\n", "", ['delimiter = "||"']),
+        ("id^name\n1^Ann\n2^Bob\n", "", ['delimiter = "^"']),
+        ("Sales of 2024\n\nid,name,n\n1,Ann,2\n2,Bob,3\n3,Cid,4\n", "", ["skip_lines = 2"]),
+        ("Sales of 2024\n7,Ann,2.5\n2,Bob,3.5\n3,Cid,4\n", "", ["header = false", "skip_lines = 1"]),
+        ("n;of;\n1;2;x\n2;3;y\n3;4;z\n", "skip_lines = 0\n", []),
+        ('id, "name"\n1, "Ann, B"\n2,"Bob, C"\n', "", ["trim = true"]),
+        ("x\n#a\n1,2\n1,2\n", 'header = ["a", "b"]\ncomment = "#"\nskip_lines = 1\nquote = ""\nfooter = "T.*"\n', None),
+    ],
+)
+def test_a_file_is_read_by_the_section_that_is_shown_for_it(
+    folder: Path,
+    runner: BatchctlRunner,
+    monkeypatch: pytest.MonkeyPatch,
+    content: str,
+    said: str,
+    section: list[str] | None,
+) -> None:
+    for name in [each for each in os.environ if each.startswith("BATCH_")]:
+        monkeypatch.delenv(name)
+
+    def seen(keys: str) -> dict[str, Any]:
+        (folder / "batchd.toml").write_text(CONFIGURATION + keys)
+        found: dict[str, Any] = runner.run("--config", "batchd.toml", "dialect", "rows.csv", "--json").json()
+        return found
+
+    (folder / "rows.csv").write_text(content)
+    before = seen(said)
+    assert section is None or before["section"] == section
+    after = seen("\n".join(before["section"]))
+    assert (after["refused"], after["section"]) == (False, before["section"])
+    assert after["first_records"] == before["records_by_section"]
+
+
+def test_without_a_configuration_file_only_what_a_variable_can_say_is_shown(
+    folder: Path, runner: BatchctlRunner
+) -> None:
+    (folder / "bad.csv").write_text("'id','name'\n'1','Ann, B'\n'2','Bob'\n")
+    answer = runner.run("dialect", "bad.csv")
+    assert 'or set quote = "\'" for its feed' in " ".join(answer.out.split())
+    assert "BATCH_UNCHECKED=quote\n" in answer.out
