@@ -86,6 +86,8 @@ class _Result:
         """I3 and I7: the manifest and every file it lists are whole, and nothing else is there."""
         manifest, folder = self._manifest, self._folder
         listed = {each["file"]: each for key in ("chunks", "rejected_files") for each in manifest[key]}
+        if "schema" in manifest:
+            listed[manifest["schema"]["file"]] = manifest["schema"]
         for name, entry in listed.items():
             content = (folder / name).read_bytes() if (folder / name).is_file() else None
             if content is None:
@@ -139,7 +141,7 @@ class _Result:
         for name, row in self._listed("rejected_files"):
             times[row["_row"]] += 1
             record = self._records.get(row["_row"])
-            if record is None or (record.reason, record.line) != (row["reason"], row["line"]):
+            if record is None or (record.reason or self._by_schema(row), record.line) != (row["reason"], row["line"]):
                 wrong.append(Finding("I1", f"{name}: record {row['_row']} was rejected otherwise than it is to be"))
         lost = [number for number in self._records if not times[number]]
         if self._manifest["status"] == "cancelled":
@@ -149,6 +151,10 @@ class _Result:
             if numbers:
                 yield Finding("I1", f"{len(numbers)} records are {what}, such as {numbers[:SHOWN]}")
         yield from wrong[:SHOWN]
+
+    def _by_schema(self, row: Row) -> str:
+        """Return the reason of a sound record that a schema refused; whether it was right to is not judged here."""
+        return "schema" if "schema" in self._manifest and row.get("column") and row.get("rule") else ""
 
     def _wrong_row(self, name: str, row: Row) -> Iterator[Finding]:
         number = row["_row"]

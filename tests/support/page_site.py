@@ -84,8 +84,9 @@ class PageSite:
 
     def _claimed(self) -> Source:
         path = self.inbox / ".processing" / self.id / NAME
-        path.parent.mkdir(parents=True)
-        path.write_bytes(self.content)
+        if not path.exists():
+            path.parent.mkdir(parents=True)
+            path.write_bytes(self.content)
         status = path.stat()
         return Source(
             file=NAME,

@@ -1,18 +1,25 @@
-"""A claimed file whose rows must fit a schema, and the activities of a worker beside it, without Temporal."""
+"""A claimed file whose rows must fit a schema, and the activities of a worker beside it, without Temporal.
+
+Run as a program it is killed at each step of preparing, and prepared again.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from finished_work import kill_sweep
 from page_site import PageSite
 
+from activities.output.output_folder import OutputFolder
 from activities.prepare_batch import prepare_batch
 from activities.schema.table_schema import parse_schema
+from activities.uniqueness.duplicate_rows import duplicates_in
 from activities.write_manifest import finish
 from workflows.api_spec import ApiSpec
 from workflows.models import CallStats, CsvOptions, Identity, Shape
@@ -103,3 +110,16 @@ class SchemaSite(PageSite):
         path = self.folder / name
         found: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
         return found
+
+
+def prepared_site(root: Path) -> None:
+    """Prepare a batch in `root`, from wherever an earlier run was killed, and check what came of it."""
+    rows = "".join(f"{each % 5},a@example.com,20,1\n" for each in range(20))
+    site = SchemaSite(root, f"id,email,age,paid\n{rows}")
+    site.prepared()
+    with OutputFolder.existing(site.folder) as folder:
+        assert sorted(duplicates_in(folder, 1, 20)) == list(range(6, 21))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(str(kill_sweep(Path(sys.argv[1]), prepared_site)))

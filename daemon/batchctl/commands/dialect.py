@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, FAILED
 from daemon.batchctl.settings_in_use import SettingsInUse, chosen_feed
 from daemon.batchctl.trial.dialect_section import DialectSection, dialect_section
+from daemon.batchctl.trial.schema_fit import schema_fit
 from daemon.config.configuration import load_configuration
 from workflows.errors import InvalidCsv, shortened
 from workflows.ids import printable
@@ -50,14 +52,21 @@ def run_dialect(_: SettingsInUse | None, parsed: argparse.Namespace) -> int:
         section = dialect_section(window, settings, found)
     finally:
         window.close()
+    is_doubtful, fit = bool(found.refusals), schema_fit(found, settings)
+    if fit and fit.refusal:
+        found = replace(found, refusals=(*found.refusals, fit.refusal))
     doubts = [each for each in found.refusals if isinstance(each, DoubtfulDialect)]
     unchecked = {each for each in doubts if each.check in settings.unchecked}
     is_refused = any(each not in unchecked for each in found.refusals)
     if parsed.json:
-        put_json({**_document(parsed.file, feed, found, unchecked), "refused": is_refused, **_section(section)})
+        fitting = {"schema": fit.document() if fit else None}
+        document = _document(parsed.file, feed, found, unchecked)
+        put_json({**document, "refused": is_refused, **_section(section), **fitting})
     else:
         _put(parsed.file.name, size_bytes, found, unchecked)
-        if found.refusals:
+        if fit and not fit.refusal:
+            Blocks().fact("schema", fit.sentence())
+        if is_doubtful:
             _put_section(section, feed if configuration.file else None)
         if section.found.dialect and section.found.dialect != found.dialect:
             _put_records(section.found, "FIRST RECORDS, READ BY THESE LINES")

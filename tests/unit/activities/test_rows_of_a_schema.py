@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import schema_site
 from described_api import Asked, described_api
+from page_site import soon
 from schema_site import SchemaSite
+from temporalio.testing import ActivityEnvironment
 
 from activities.batch_schema import Unprepared
 from activities.enrich_page import OpenPage
@@ -18,9 +26,12 @@ from activities.output.names import DUPLICATES, SCHEMA
 from activities.output.output_folder import OutputFolder
 from activities.output.row_log import RowLog
 from activities.prepare_batch import prepare_batch
+from activities.source.source_file import SourceFile
 from workflows.errors import OutputRefused, TransientError
+from workflows.models import Cursor
 from workflows.requests import EnrichedPage, PrepareBatch
 
+FEWEST_STEPS = 8
 CSV = """id,email,age,paid
 1,ada@example.com,36,10.50
 2,not an address,40,1
@@ -165,6 +176,44 @@ def test_preparing_that_is_called_off_leaves_nothing_but_the_schema(tmp_path: Pa
     with pytest.raises(TransientError, match="called off"):
         prepare_batch(site.workspace, PrepareBatch(batch=site.batch, schema=site.schema), lambda: True)
     assert sorted(each.name for each in site.folder.iterdir()) == [".batchd", SCHEMA]
+
+
+@pytest.mark.parametrize(
+    ("end", "raised"),
+    [(ActivityEnvironment.cancel, asyncio.CancelledError), (ActivityEnvironment.worker_shutdown, TransientError)],
+    ids=["cancel", "the worker stops"],
+)
+async def test_preparing_ends_soon_where_nobody_waits_for_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[ActivityEnvironment], None],
+    raised: type[BaseException],
+) -> None:
+    site, begun = SchemaSite(tmp_path, CSV), threading.Event()
+    pages = SourceFile.find_pages
+
+    def found(source: SourceFile, *arguments: Any, **options: Any) -> Any:
+        begun.set()
+        return replace(pages(source, *arguments, **options), next=Cursor())  # it never comes to an end
+
+    monkeypatch.setattr(SourceFile, "find_pages", found)
+    where = site.environment()
+    async with site.activities("http://127.0.0.1:1/") as activities:
+        asked = PrepareBatch(batch=site.batch, schema=site.schema)
+        work = asyncio.ensure_future(where.run(activities.prepare_batch, asked))
+        await soon(begun.is_set, "the source is being read")
+        end(where)
+        with pytest.raises(raised):
+            await asyncio.wait_for(work, 20)
+    assert not (site.folder / DUPLICATES).exists()
+
+
+def test_a_kill_at_any_step_of_preparing_leaves_what_the_next_attempt_makes_whole(tmp_path: Path) -> None:
+    """The sweep forks, and so does not run in this process, which has threads."""
+    script = str(Path(schema_site.__file__))
+    done = subprocess.run([sys.executable, script, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= FEWEST_STEPS
 
 
 def test_a_schema_without_keys_reads_no_source_and_leaves_no_file(tmp_path: Path) -> None:

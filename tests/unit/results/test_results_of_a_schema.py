@@ -16,8 +16,13 @@ from repository import ROOT
 from schema_site import SchemaSite
 
 from activities.manifest.reader import digest_of
+from daemon.batchctl.commands.again import retry_request
+from daemon.batchctl.state.loaders import finished_output
+from daemon.checker.result import check_result
 from daemon.results.verify import verify
+from workflows.api_spec import BatchTerms
 from workflows.errors import OutputRefused
+from workflows.models import CsvOptions, Shape
 
 CSV = """id,email,age,paid
 1,ada@example.com,36,10.50
@@ -71,6 +76,7 @@ def forge(site: SchemaSite, file: str, change: Callable[[list[Any]], object]) ->
 async def test_a_sound_result_holds_with_and_without_its_source(site: SchemaSite) -> None:
     assert broken(site) == {}
     assert broken(site, source=True) == {}
+    assert check_result(site.folder, source_of(site)) == []
     assert "schema" in [each.name for each in verify(site.folder).checks]
 
 
@@ -151,6 +157,13 @@ async def test_fallback_rows_are_tried_again_typed_and_the_next_manifest_lists_t
     manifest = json.loads((site.folder / "manifest-g2.json").read_text())
     assert manifest["schema"] == json.loads((site.folder / "manifest.json").read_text())["schema"]
     assert broken(site, source=True) == {}
+
+
+async def test_a_retry_is_asked_for_with_the_schema_of_its_batch_whatever_the_feed_has_now(site: SchemaSite) -> None:
+    now = Shape(csv=CsvOptions(schema_sha256="e" * 64, null="other", decimal=","))
+    request = retry_request(now, finished_output(site.folder), BatchTerms(shape=now))
+    csv = request.shape.csv
+    assert (csv.schema_sha256, csv.null, csv.decimal) == (site.batch.csv.schema_sha256, "n/a", ".")
 
 
 async def test_a_retry_is_not_concluded_beside_another_schema(site: SchemaSite) -> None:
