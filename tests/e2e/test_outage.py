@@ -6,11 +6,29 @@ import os
 import signal
 from collections.abc import Callable
 
+import pytest
 from installation import Installation, api, eventually, manifest_of, rows_of, users
 from scripted_api import scripted_api_beside
 
 Make = Callable[..., Installation]
 SETTINGS = {"BATCH_IN_MEMORY_MAX_BYTES": "0", "BATCH_PAGE_ROWS": "50", "BATCH_API_CONCURRENCY": "8"}
+
+
+@pytest.fixture(scope="module")
+def service(lasting_installation: Make) -> tuple[Installation, str]:
+    """A running batchd and the address of its mock API, for the tests that leave both as they were."""
+    site = lasting_installation(BATCH_API_CONCURRENCY="4")
+    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
+    site.batchd()
+    return site, base
+
+
+@pytest.fixture
+def well(service: tuple[Installation, str]) -> tuple[Installation, str]:
+    """That service, whose API has no faults and has not been called."""
+    for path in ("/faults", "/calls"):
+        api(service[1], path, method="DELETE")
+    return service
 
 
 def test_an_outage_in_mid_batch_is_a_wait_over_a_kill_of_worker_and_server(installation: Make) -> None:
@@ -44,25 +62,24 @@ def test_a_name_that_does_not_resolve_is_a_wait_that_names_the_host(installation
     assert "the name no-such-host.invalid does not resolve" in str(status["waiting"])
 
 
-def test_refused_credentials_pause_the_batch_and_resume_goes_on_after_they_are_mended(installation: Make) -> None:
-    site = installation()
-    base = site.mock_api()
-    site.batchd()
+def test_refused_credentials_pause_the_batch_and_resume_goes_on_after_they_are_mended(
+    well: tuple[Installation, str],
+) -> None:
+    site, base = well
     api(base, "/faults", {"kind": "status", "status": 401, "share": 1.0})
-    site.drop("users.csv", users(30))
-    status = eventually(lambda: _state(site, "paused"), "the batch pauses")
+    site.drop("refused.csv", users(30))
+    status = eventually(lambda: _state(site, "paused", "refused.csv"), "the batch pauses")
     assert "BATCH_API_TOKEN" in status["paused"]["reason"]
 
     api(base, "/faults", method="DELETE")
-    assert site.batchctl("resume", "users.csv").returncode == 0
-    [folder] = site.finished()
-    assert manifest_of(folder)["counts"]["enriched"] == 30
+    assert site.batchctl("resume", "refused.csv").returncode == 0
+    assert manifest_of(site.result_of("refused.csv"))["counts"]["enriched"] == 30
 
 
 def test_a_path_that_is_wrong_for_every_row_pauses_the_batch_and_after_it_is_mended_no_row_is_lost(
     installation: Make,
 ) -> None:
-    site = installation()
+    site = installation()  # an API that has answered a row before makes ten of these fallback rows first
     base = site.mock_api()
     site.batchd()
     api(base, "/faults", {"kind": "status", "status": 404, "share": 1.0})
@@ -101,10 +118,8 @@ def test_rows_that_the_api_always_refuses_or_puts_off_end_as_fallback_rows_in_ba
     assert service.logged("batch.waiting") == []
 
 
-def test_a_tiny_file_beside_a_huge_one_is_done_long_before_it(installation: Make) -> None:
-    site = installation(BATCH_API_CONCURRENCY="4")
-    base = site.mock_api(LATENCY_MIN_MS="10", LATENCY_MAX_MS="10")
-    site.batchd()
+def test_a_tiny_file_beside_a_huge_one_is_done_long_before_it(well: tuple[Installation, str]) -> None:
+    site, base = well
     site.drop("huge.csv", users(30_000))
     eventually(lambda: api(base, "/calls")["total"] > 50, "the huge one is under way")
     site.drop("tiny.csv", users(20))
@@ -112,10 +127,11 @@ def test_a_tiny_file_beside_a_huge_one_is_done_long_before_it(installation: Make
     eventually(lambda: next(iter(site.inbox.glob("archive/tiny-*/tiny.csv")), None), "the tiny one is done")
     assert api(base, "/calls")["total"] < 20_000
     assert site.batchctl("cancel", "huge.csv").returncode == 0
+    assert manifest_of(site.result_of("huge.csv"))["status"] == "cancelled"
 
 
-def _state(site: Installation, state: str) -> dict[str, object] | None:
-    status = site.status("users.csv")
+def _state(site: Installation, state: str, name: str = "users.csv") -> dict[str, object] | None:
+    status = site.status(name)
     return status if status["state"] == state else None
 
 
