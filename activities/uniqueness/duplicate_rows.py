@@ -13,7 +13,6 @@ from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors
 from activities.output.names import DUPLICATES
 
-MOST_KEYS = 65_534
 _MARK = b"batchd.1"
 _HEADER = struct.Struct(">8sQ")
 _NUMBER = struct.Struct(">H")

@@ -13,6 +13,7 @@ import pytest
 from installation import Installation, Process, api, eventually, manifest_of, rows_of, users
 
 from daemon.results.verify import verify
+from workflows.contract import LOCAL_MAX_BYTES
 
 Make = Callable[..., Installation]
 FEEDS = ("contacts", "orders")
@@ -103,7 +104,10 @@ def test_an_api_that_is_down_leaves_the_other_feed_alone_and_its_own_batch_ends_
 def test_rows_that_break_a_schema_cost_no_call_over_pages_and_kills(two: TwoFeeds) -> None:
     ids, records = 40, 60_000
     calls = api(two.bases["contacts"], "/calls")["total"]
-    text = "id,country\n0,US\n1,FR\n" + "".join(f"{at % ids + 1},US\n" for at in range(records))
+    filler = "x" * 20  # so that no step is a local activity
+    text = f"id,country,note\n0,US,{filler}\n1,FR,{filler}\n"
+    text += "".join(f"{at % ids + 1},US,{filler}\n" for at in range(records))
+    assert len(text) > LOCAL_MAX_BYTES
     before = set(two.site.output_root.glob("batch-*"))
     (two.site.root / "members" / "members.csv").write_text(text)
     made = eventually(lambda: set(two.site.output_root.glob("batch-*/schema.json")), "the schema is in its place")
@@ -124,6 +128,13 @@ def test_rows_that_break_a_schema_cost_no_call_over_pages_and_kills(two: TwoFeed
     assert rejected[2:] == [(row, "id", "primaryKey") for row in range(ids + 3, records + 3)]
     assert api(two.bases["contacts"], "/calls")["total"] == calls + ids
     assert verify(folder, source=next((two.site.root / "members").glob("archive/*/members.csv"))).ok
+
+
+def test_a_small_file_with_a_schema_is_worked_as_a_large_one(two: TwoFeeds) -> None:
+    (two.site.root / "members" / "small.csv").write_text("id,country\n1,US\n1,DE\n2,DE\n")
+    folder = two.result("members", "small.csv")
+    assert [row["_row"] for row in rows_of(folder)] == [1, 3]
+    assert verify(folder).ok
 
 
 def test_a_batch_of_a_feed_that_was_taken_out_of_the_file_ends_in_the_folders_of_its_claim(two: TwoFeeds) -> None:

@@ -20,11 +20,12 @@ from page_site import soon
 from schema_site import SchemaSite
 from temporalio.testing import ActivityEnvironment
 
-from activities.batch_schema import Unprepared
+from activities.batch_schema import BatchSchema, Unprepared
 from activities.enrich_page import OpenPage
 from activities.output.names import DUPLICATES, SCHEMA
 from activities.output.output_folder import OutputFolder
 from activities.output.row_log import RowLog
+from activities.page_rows import PageRows
 from activities.prepare_batch import prepare_batch
 from activities.source.source_file import SourceFile
 from workflows.errors import OutputRefused, TransientError
@@ -32,6 +33,7 @@ from workflows.models import Cursor
 from workflows.requests import EnrichedPage, PrepareBatch
 
 FEWEST_STEPS = 8
+COLUMNS = ("id", "email", "age", "paid")
 CSV = """id,email,age,paid
 1,ada@example.com,36,10.50
 2,not an address,40,1
@@ -243,3 +245,19 @@ def test_keys_of_several_columns_are_found_and_named_together(tmp_path: Path) ->
     with open_page(site) as work:
         assert [each.number for each in work.rows_to_call(probe=False)] == [1, 2]
     assert refused(site) == [(3, "b", "required"), (4, "a, b", "primaryKey")]
+
+
+@pytest.mark.parametrize("value", [True, "36", 1e400, {"deep": [[]]}, 36.5, None, "\ud800"])
+def test_an_answer_that_is_another_value_than_the_typed_one_is_no_echo(tmp_path: Path, value: object) -> None:
+    site = SchemaSite(tmp_path, CSV)
+    rows = PageRows(COLUMNS, BatchSchema.of_text(site.schema, COLUMNS, site.batch.csv))
+    source = {"id": "1", "email": "ada@example.com", "age": "36", "paid": "1"}
+    assert rows.news(source, {"age": value}) == {"age": value}
+
+
+@pytest.mark.parametrize("value", [36, 36.0])
+def test_an_answer_that_is_the_typed_value_is_an_echo(tmp_path: Path, value: float) -> None:
+    site = SchemaSite(tmp_path, CSV)
+    rows = PageRows(COLUMNS, BatchSchema.of_text(site.schema, COLUMNS, site.batch.csv))
+    source = {"id": "1", "email": "ada@example.com", "age": "36", "paid": "1"}
+    assert rows.news(source, {"age": value, "region": "NA"}) == {"region": "NA"}
