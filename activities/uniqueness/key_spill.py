@@ -19,7 +19,7 @@ BLOCK_BYTES = 49_152
 """Each partition is written in blocks of this size: 12 MiB for all of them, and nothing on disk for a small file."""
 
 MOST_KEYS_AT_ONCE = 262_144
-"""As many different keys are held at once, 25 MiB; of a partition with more, a share at a time is compared."""
+"""As many different keys are held at once, 35 MiB; of a partition with more, a share at a time is compared."""
 
 _DIGEST_BYTES = 16
 _ENTRY = struct.Struct(f">{_DIGEST_BYTES}sQ")
@@ -51,7 +51,7 @@ class KeySpill:
             self._write(digest[0])
 
     def repeats(self) -> Iterator[int]:
-        """Yield the mark of each key that was added before, in no order; reads all that was added.
+        """Yield, in no order, every mark of each key but the least; reads all that was added.
 
         Raises:
             TransientError: the disk fails.
@@ -72,14 +72,16 @@ class KeySpill:
         entries = (len(self._blocks[partition]) * self._block_bytes + len(self._waiting[partition])) // _ENTRY.size
         shares = min(-(-entries // self._most_keys), _SHARES)
         for share in range(shares):
-            seen: set[bytes] = set()
+            least: dict[bytes, int] = {}
             for digest, mark in self._entries(partition):
                 if shares > 1 and int.from_bytes(digest[1:3]) % shares != share:
                     continue
-                if digest in seen:
+                first = least.setdefault(digest, mark)
+                if mark > first:
                     yield mark
-                else:
-                    seen.add(digest)
+                elif mark < first:
+                    least[digest] = mark
+                    yield first
 
     def _entries(self, partition: int) -> Iterator[tuple[bytes, int]]:
         for start in self._blocks[partition]:

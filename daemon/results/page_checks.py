@@ -14,6 +14,7 @@ from activities.disk.hashing import HashedBlocks
 from activities.exact_json import loads
 from activities.output.chunk_format import FALLBACK, RESERVED, elements_of, fallback_fields
 from activities.output.page_journal import FileFacts, SavedPage
+from activities.source.source_file import Record, Rejected
 from daemon.results.schema_checks import SchemaVerification
 from daemon.results.verdict import Findings
 from workflows.models import NOT_FOUND
@@ -29,6 +30,9 @@ class SourcePage(Protocol):
 
     def rejected(self, row: dict[str, Any]) -> str | None:
         """Compare a rejected record."""
+
+    def record(self, number: int) -> Record | Rejected | None:
+        """Return a record by its number."""
 
 
 class PageVerification:
@@ -87,7 +91,7 @@ class PageVerification:
         def take(row: dict[str, Any]) -> None:
             if not isinstance(row["_row"], int) or not isinstance(row["reason"], str):
                 raise TypeError("a rejected record without number or reason")
-            self._schema.rejected(row)
+            self._schema.rejected(row, source.record(row["_row"]) if source else None)
             numbers.append(row["_row"])
             if source and (what := source.rejected(row)):
                 different.append(f"{facts.file}, row {row['_row']}: {what}")

@@ -94,6 +94,10 @@ class PageInSource:
         different = [name for name, value in zip(self._columns, record.values, strict=True) if row[name] != value]
         return f"column {different[0]!r} differs from the source" if different else None
 
+    def record(self, number: int) -> Record | Rejected | None:
+        """Return a record by its number."""
+        return self._records.get(number)
+
     def rejected(self, row: dict[str, Any]) -> str | None:
         """Return in what a rejected record differs from the source, None where it does not."""
         record = self._records.get(row["_row"])

@@ -106,6 +106,8 @@ class _Verification:
             schema = stack.enter_context(SchemaVerification.open(self._folder, manifest, self._findings))
             verification = PageVerification(self._folder, manifest, self._findings, schema)
             comparison = self._opened(stack, source, manifest, schema.schema) if source else None
+            if comparison:
+                schema.expect_source(min(manifest["counts"]["records"], manifest["source"]["bytes"]))
             for saved in pages:
                 in_source = None
                 if comparison is not None:
@@ -115,7 +117,7 @@ class _Verification:
                         self._findings.problem(SOURCE, f"page {saved.page.number}: {error}")
                 for different in verification.check(saved, in_source):
                     self._findings.problem(SOURCE, different)
-            schema.check_keys()
+            schema.check_keys(is_whole=manifest["status"] != "cancelled")
         current = {each.file for saved in pages for each in saved.files()}
         for name, facts in self._listed.items():
             if name not in current and not unchanged(self._folder, facts):

@@ -149,6 +149,16 @@ async def test_a_rule_that_the_row_does_not_break_is_found_with_the_source(
     assert "row 2" in broken(site, source=True)["source"]
 
 
+async def test_another_row_than_the_first_of_a_key_in_the_result_is_found_with_the_source(site: SchemaSite) -> None:
+    third = {"id": "1", "email": "again@example.com", "age": "50", "paid": "3", "_row": 3}
+    forge(site, "chunk-000001.json", lambda rows: rows.__setitem__(0, {**third, "enriched": True, "region": "NA"}))
+    forge(site, "rejected-000001.json", lambda rows: rows[1].update(_row=1, line=2))
+    assert broken(site) == {}
+    found = broken(site, source=True)["schema"]
+    assert "row 3 repeats a key of the schema" in found
+    assert "record 1 was rejected as one that repeats a key, and does not" in found
+
+
 async def test_fallback_rows_are_tried_again_typed_and_the_next_manifest_lists_the_schema_too(site: SchemaSite) -> None:
     with described_api(lambda _: (200, b'{"region":"EU"}')) as api:
         await site.worked(api.url, generation=2)

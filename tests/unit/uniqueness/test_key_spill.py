@@ -45,6 +45,14 @@ def test_every_mark_but_the_first_of_each_key_is_found(
     assert repeats(fd, keys, block_bytes=block_bytes, most_keys=most_keys) == expected(keys)
 
 
+def test_the_least_mark_of_a_key_is_its_own_in_whatever_order_marks_come(fd: int) -> None:
+    os.ftruncate(fd, 0)
+    spill = KeySpill(fd)
+    for mark in (5, 3, 9, 1, 7):
+        spill.add(b"one", mark)
+    assert sorted(spill.repeats()) == [3, 5, 7, 9]
+
+
 def test_a_small_source_is_not_written_to_disk(fd: int) -> None:
     assert repeats(fd, [b"%d" % (each % 900) for each in range(1_000)]) == list(range(900, 1_000))
     assert os.fstat(fd).st_size == 0
