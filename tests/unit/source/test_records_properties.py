@@ -277,17 +277,22 @@ class Counting:
         b'1,"Anna""\n',
         b'1,"Anna""\n' + b'2,"""",x\n' * 99,
         b'"\n""\n"x,"\n',
+        b'"\\\n"x\n',
+        b'a, \\"\n',
     ],
 )
 @pytest.mark.parametrize("limit", [64, 65_536])
-def test_stray_quotes_cost_work_in_proportion_to_the_file(tmp_path: Path, line: bytes, limit: int) -> None:
+@pytest.mark.parametrize("options", [CsvOptions(), CsvOptions(escape="\\", trim=True, comment="#")])
+def test_stray_quotes_cost_work_in_proportion_to_the_file(
+    tmp_path: Path, line: bytes, limit: int, options: CsvOptions
+) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(b"a,b\n" + line * (500_000 // len(line)))
     seen: list[int] = []
     with (
         patch.object(record_borders, "record_pattern", lambda *given: Counting(record_pattern(*given), seen)),
         patch.object(record_borders, "fields_pattern", lambda *given: Counting(fields_pattern(*given), seen)),
-        SourceFile.open(path, CsvOptions(max_record_bytes=limit)) as source,
+        SourceFile.open(path, replace(options, max_record_bytes=limit)) as source,
     ):
         source.find_pages(Cursor(), page_rows=10_000_000, max_pages=1)
     assert sum(seen) < 8 * path.stat().st_size
