@@ -216,7 +216,7 @@ class OpenPage:
             columns = listed_columns(self._folder, batch.generation - 1)
             self._rows = PageRows(columns, BatchSchema.open(self._folder, columns, batch.csv))
             again = (row for row in fallback_rows(self._folder, page, batch.generation) if row.number not in part.done)
-            self._waiting.extend(held(row.number, row.source.values()) for row in again)
+            self._waiting.extend(self._rows.again(row.number, row.source) for row in again)
             return
         rejected: list[DurableRow] = []
         with self._workspace.source(batch) as source:

@@ -9,6 +9,9 @@ import orjson
 
 from activities.api.mapping.exact_numbers import dumps
 from activities.batch_schema import BatchSchema
+from activities.source.source_file import Record
+from workflows.errors import OutputRefused
+from workflows.ids import printable
 
 HeldRow = tuple[int, bytes]
 """A record number and the cells of its row, one after the other. As text they would take up to four times as much."""
@@ -32,6 +35,20 @@ class PageRows:
     def source(self, cells: bytes) -> dict[str, str]:
         """Return the source columns of a row, verbatim."""
         return dict(zip(self._columns, cells.decode().split(_NUL), strict=True))
+
+    def again(self, number: int, source: Mapping[str, str]) -> HeldRow:
+        """Return a row of a finished chunk as it waits to be called again.
+
+        Raises:
+            OutputRefused: the schema refuses it, which it did not when the chunk was made.
+        """
+        refusal = self._schema.refusal(Record(number, 0, list(source.values()))) if self._schema else None
+        if refusal:
+            raise OutputRefused(
+                f"row {number} breaks the rule {refusal.rule} of schema.json in {printable(refusal.column)} by this "
+                "version of batchd, and did not by the one that worked it; retry it with that one, or `batchctl rerun`"
+            )
+        return held(number, source.values())
 
     def sent(self, source: Mapping[str, str], verbatim: bytes = b"") -> bytes:
         """Return a row as it is sent, as JSON: typed by the schema, or verbatim, which need not be made twice."""

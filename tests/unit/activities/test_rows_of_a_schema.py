@@ -261,3 +261,13 @@ def test_an_answer_that_is_the_typed_value_is_an_echo(tmp_path: Path, value: flo
     rows = PageRows(COLUMNS, BatchSchema.of_text(site.schema, COLUMNS, site.batch.csv))
     source = {"id": "1", "email": "ada@example.com", "age": "36", "paid": "1"}
     assert rows.news(source, {"age": value, "region": "NA"}) == {"region": "NA"}
+
+
+def test_a_row_that_the_schema_did_not_refuse_before_is_not_called_again_by_other_rules(tmp_path: Path) -> None:
+    site = SchemaSite(tmp_path, CSV)
+    rows = PageRows(COLUMNS, BatchSchema.of_text(site.schema, COLUMNS, site.batch.csv))
+    source = {"id": "1", "email": "ada@example.com", "age": "36", "paid": "1"}
+    assert rows.again(1, source) == (1, b"1\0ada@example.com\00036\0001")
+    with pytest.raises(OutputRefused, match=r"row 2 breaks the rule minimum of schema\.json in age") as refused:
+        rows.again(2, {**source, "age": "7"})
+    assert "7" not in str(refused.value)
