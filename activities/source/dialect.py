@@ -20,9 +20,9 @@ from activities.source.delimiter import (
 from activities.source.encoding import SAMPLE_BYTES, Encoding, Utf8Scan, encoding_of, guessed_by_sample
 from activities.source.extent import beginning, behind_lines, records_end
 from activities.source.field_format import DEFAULT_QUOTE, FieldFormat
+from activities.source.first_record import given_names, header_names
 from activities.source.grammar import RECORD_RULES, Grammar
 from activities.source.header import check_number, check_required, columns
-from activities.source.parser import BadRecord, FieldSplitter, decoded
 from activities.source.regularities import regular_fields
 from activities.source.scanner import Borders, Window
 from workflows.errors import InvalidCsv
@@ -109,6 +109,10 @@ def find_dialect(window: Window, options: CsvOptions) -> Dialect:
         )
     end = records_end(window, encoding, options.footer, start)
     fields = _fields_but_delimiter(options)
+    if declared and declared.delimiter in {fields.quote, fields.escape, fields.comment[:1]}:
+        raise InvalidCsv(
+            f"its first line names the separator {declared.delimiter}, which its feed uses otherwise; correct either"
+        )
     sheet = Sheet(beginning(window, end), encoding, start, line, options.max_record_bytes, fields)
     delimiter = declared.delimiter if declared else _set_delimiter(options) or find_delimiter(sheet)
     if options.has_header:
@@ -149,9 +153,9 @@ def pinned_dialect(window: Window, pinned: PinnedDialect, options: CsvOptions) -
     walk.expect(pinned.data_start - pinned.header_start)
     names: Sequence[str]
     if pinned.has_header:
-        names = _without_last(_names(walk, pinned.encoding, fields), fields)
+        names = header_names(walk, pinned.encoding, fields)
     else:
-        names = _given_names(walk, pinned.encoding, fields, options)
+        names = given_names(walk, pinned.encoding, fields, options)
     return Dialect(
         fields=fields,
         encoding=pinned.encoding,
@@ -221,7 +225,7 @@ def _read_first(sheet: Sheet, delimiter: str, options: CsvOptions) -> tuple[Dial
     """Return the dialect of a file of known encoding and delimiter, and the names of its columns as they are given."""
     if options.has_header:
         return _read_header(sheet, delimiter)
-    names = _given_names(sheet.walk(delimiter), sheet.encoding.name, sheet.by(delimiter), options)
+    names = given_names(sheet.walk(delimiter), sheet.encoding.name, sheet.by(delimiter), options)
     walk = sheet.walk(delimiter)
     walk.find_record()
     found = _dialect(sheet, delimiter, walk, names)
@@ -231,7 +235,7 @@ def _read_first(sheet: Sheet, delimiter: str, options: CsvOptions) -> tuple[Dial
 def _read_header(sheet: Sheet, delimiter: str) -> tuple[Dialect, list[str]]:
     walk = sheet.walk(delimiter)
     fields = sheet.by(delimiter)
-    names = _without_last(_names(walk, sheet.encoding.name, fields), fields)
+    names = header_names(walk, sheet.encoding.name, fields)
     header_end = walk.line_end
     walk.find_record()  # blank lines belong to the record before them
     found = _dialect(sheet, delimiter, walk, names)
@@ -250,37 +254,6 @@ def _dialect(sheet: Sheet, delimiter: str, walk: Borders, names: Sequence[str]) 
         header_start=sheet.start,
         record_rules=sheet.record_rules,
     )
-
-
-def _given_names(walk: Borders, encoding: str, fields: FieldFormat, options: CsvOptions) -> Sequence[str]:
-    """Return the names of the columns of a file without a header: as set, or by their positions."""
-    if options.column_names:
-        if not walk.find_record():
-            raise InvalidCsv("the file is empty: there is not one record")
-        return options.column_names
-    first = _without_last(_names(walk, encoding, fields, what="first record"), fields)
-    return [f"column_{at}" for at in range(1, len(first) + 1)]
-
-
-def _without_last(names: list[str], fields: FieldFormat) -> list[str]:
-    return names[:-1] if fields.trailing_delimiter else names
-
-
-def _names(walk: Borders, encoding: str, fields: FieldFormat, what: str = "header") -> list[str]:
-    """Return the fields of the first record."""
-    if not walk.find_record():
-        raise InvalidCsv(f"the file is empty: there is not even a {what}")
-    walk.pass_record()
-    if walk.fault in {"bad_quote", "unclosed_quote"}:
-        raise InvalidCsv(f"the {what} has a quote that is not closed; close it, or double it where it is text")
-    if walk.fault == "record_too_large":
-        raise InvalidCsv(
-            f"the {what} is longer than BATCH_MAX_RECORD_BYTES; shorten it, or raise that if this is a CSV file"
-        )
-    try:
-        return FieldSplitter(fields).split(decoded(walk.content, encoding))
-    except BadRecord as bad:
-        raise InvalidCsv(f"the {what} cannot be read: {bad.detail}") from None
 
 
 def _newline(walk: Borders, header_end: bytes) -> str:

@@ -76,6 +76,8 @@ class FieldSplitter:
         self._fields = fields
         self._delimiter = fields.delimiter
         self._blanks = fields.blanks
+        self._field = value_pattern(fields)
+        self._escaped = escaped_pattern(fields) if fields.escape else None
         self._texts: deque[str] = deque()
         self._parser = _csv_reader(iter(self._texts.popleft, None), fields)
 
@@ -97,7 +99,7 @@ class FieldSplitter:
             raise BadRecord("bad_quote", _BEHIND_QUOTE) from None
 
     def _split_by_pattern(self, text: str) -> list[str]:
-        pattern, at, values = value_pattern(self._fields), 0, list[str]()
+        pattern, at, values = self._field, 0, list[str]()
         while True:
             found = pattern.match(text, at)
             if found is None or (found["behind"] or "").strip(self._blanks):
@@ -112,14 +114,16 @@ class FieldSplitter:
         if value is None:
             value = found["bare"].strip(self._blanks) if self._blanks else found["bare"]
             self._check_bare(value)
-        elif not fields.escape:
+        elif self._escaped is None:
             return value.replace(2 * fields.quote, fields.quote)
-        return escaped_pattern(fields).sub(r"\1", value) if fields.escape else value
+        if self._escaped is None or fields.escape not in value:
+            return value
+        return self._escaped.sub(r"\1", value)
 
     def _check_bare(self, value: str) -> None:
         fields = self._fields
         if fields.bare_quotes == "reject" and fields.quote:
-            unescaped = escaped_pattern(fields).sub("", value) if fields.escape else value
+            unescaped = self._escaped.sub("", value) if self._escaped else value
             if fields.quote in unescaped:
                 raise BadRecord("bad_quote", "a quote inside a field that has none around it")
 

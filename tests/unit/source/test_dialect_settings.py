@@ -103,6 +103,11 @@ def test_a_line_that_names_the_separator_is_one_of_the_lines_passed_over(file: P
     assert values(file, "sep=;\nSales\nid;n\n1;2\n", CsvOptions(skip_lines=2)) == [["1", "2"]]
 
 
+def test_a_separator_that_the_feed_uses_otherwise_is_not_read_from_the_file(file: Path) -> None:
+    for options in (CsvOptions(quote="'"), CsvOptions(comment="'")):
+        assert "which its feed uses otherwise" in refusal(file, b"sep='\na'b\n", options)
+
+
 def test_comments_are_no_records_wherever_a_record_may_begin_and_nowhere_else(file: Path) -> None:
     text = '# a "title\nid,text\n# one\n\n#two\n1,"a\n# b"\n2,# c\n #,d\n# last'
     assert values(file, text, CsvOptions(comment="#")) == [["1", "a\n# b"], ["2", "# c"], [" #", "d"]]
