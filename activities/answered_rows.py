@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-import orjson
-
 from activities.api.rows import CallRow
 from activities.disk.directory import Directory
 from activities.exact_json import loads
@@ -28,7 +26,7 @@ def answered_row(
     part: RowLog,
     pages: Iterable[tuple[int, int]],
     *,
-    sent: Callable[[dict[str, str]], bytes] = orjson.dumps,
+    call: Callable[[int, str, dict[str, str]], CallRow],
 ) -> CallRow | None:
     """Return a row that was enriched, from `part` or from the chunks of `pages`; None where the first few hold none.
 
@@ -37,7 +35,7 @@ def answered_row(
         batch_id: the batch, for the row's key.
         part: the part file of the page that is asked for.
         pages: number and generation of chunks that may be there, the likeliest first.
-        sent: makes of the source columns of a row what is sent.
+        call: makes a row of its number, its key and its source columns.
     """
     durable = (row.element for row in part if row.kind == "E")
     chunks = (each for number, generation in pages for each in _elements(folder, chunk_name(number, generation)))
@@ -45,7 +43,7 @@ def answered_row(
         for element in islice(found, LOOKED_AT_ROWS):
             row = loads(element)
             if row.get("enriched") is True:
-                return _call(batch_id, row, sent)
+                return _call(batch_id, row, call)
     return None
 
 
@@ -57,7 +55,7 @@ def _elements(folder: Directory, name: str) -> Iterator[bytes]:
         yield from islice(elements_of(file), LOOKED_AT_ROWS)
 
 
-def _call(batch_id: str, row: dict[str, Any], sent: Callable[[dict[str, str]], bytes]) -> CallRow:
+def _call(batch_id: str, row: dict[str, Any], call: Callable[[int, str, dict[str, str]], CallRow]) -> CallRow:
     names = list(row)
     source = {name: row[name] for name in names[: names.index("_row")]}  # what the API added stands behind
-    return CallRow(number=int(str(row["_row"])), key=f"{batch_id}-{row['_row']}", body=sent(source))
+    return call(int(str(row["_row"])), f"{batch_id}-{row['_row']}", source)

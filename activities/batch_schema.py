@@ -11,7 +11,6 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from activities.api.mapping.exact_numbers import dumps
 from activities.disk.directory import Directory
 from activities.output.names import SCHEMA
 from activities.schema.row_checker import RowChecker, SchemaFault
@@ -118,10 +117,6 @@ class BatchSchema:
     def typed(self, source: Mapping[str, str]) -> dict[str, Any]:
         """Return a row without fault as the API and its expressions see it."""
         return self._checker.typed(list(source.values()))
-
-    def sent(self, source: Mapping[str, str]) -> bytes:
-        """Return the same as JSON."""
-        return dumps(self.typed(source))
 
     def _duplicates(self, folder: Directory, page: Page) -> dict[int, int]:
         if not self.has_keys:

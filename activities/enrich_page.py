@@ -111,7 +111,7 @@ class OpenPage:
             body = orjson.dumps(source)
             self._hold_space(number, len(body))
             self._called[number] = body, cells
-            yield CallRow(number=number, key=f"{self._batch_id}-{number}", body=self._rows.sent(source, body))
+            yield self._rows.call(number, f"{self._batch_id}-{number}", source, body)
 
     def answered_row(self) -> CallRow | None:
         """Return a row of this batch that the API has answered before; None where the first few pages hold none."""
@@ -120,7 +120,7 @@ class OpenPage:
         number, generation = self._request.page.number, self._request.batch.generation
         before = [(number, generation - 1)] if generation > 1 else []
         pages = [*before, (max(1, number - 1), 1), (1, 1)]
-        return answered_row(self._folder, self._batch_id, self._part, pages, sent=self._rows.sent)
+        return answered_row(self._folder, self._batch_id, self._part, pages, call=self._rows.call)
 
     def keep(self, outcome: RowOutcome) -> None:
         """Make the answer of one row durable against a kill of this process."""

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from activities.api.mapping.exact_numbers import dumps
+from activities.api.rows import CallRow
 from activities.batch_schema import BatchSchema
 from activities.source.source_file import Record
 from workflows.errors import OutputRefused
@@ -50,9 +51,12 @@ class PageRows:
             )
         return held(number, source.values())
 
-    def sent(self, source: Mapping[str, str], verbatim: bytes = b"") -> bytes:
-        """Return a row as it is sent, as JSON: typed by the schema, or verbatim, which need not be made twice."""
-        return self._schema.sent(source) if self._schema else verbatim or orjson.dumps(source)
+    def call(self, number: int, key: str, source: Mapping[str, str], verbatim: bytes = b"") -> CallRow:
+        """Return a row as it is called: typed by the schema, or verbatim, which need not be made twice."""
+        if self._schema is None:
+            return CallRow(number=number, key=key, body=verbatim or orjson.dumps(source))
+        typed = self._schema.typed(source)
+        return CallRow(number=number, key=key, body=dumps(typed), typed=typed)
 
     def news(self, source: Mapping[str, str], answer: dict[str, Any]) -> dict[str, Any]:
         """Return an answer without the typed values of the row that the API merely sent back."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import orjson
+
 from activities.api.replies import Meaning, Reply
 from activities.api.transport.base import awaited
 from workflows.models import NOT_FOUND
@@ -34,13 +36,20 @@ class RowCalls(Protocol):
 class CallRow:
     """A row to be sent: its record number, its idempotency key, and its source columns as a JSON object.
 
-    `calls` makes its calls; None for the one way that the settings say.
+    `typed` is the same as values, where a schema has typed them: they keep their digits. `calls` makes its calls; None
+    for the one way that the settings say.
     """
 
     number: int
     key: str
     body: bytes
     calls: RowCalls | None = None
+    typed: dict[str, Any] | None = None
+
+    def values(self) -> dict[str, Any]:
+        """Return the columns as values."""
+        found: dict[str, Any] = orjson.loads(self.body) if self.typed is None else self.typed
+        return found
 
 
 @dataclass(slots=True)

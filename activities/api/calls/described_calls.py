@@ -22,7 +22,6 @@ from activities.api.credentials.auth import (
     NoCredentials,
 )
 from activities.api.mapping.address import RowCannotBeSent
-from activities.api.mapping.exact_numbers import loads
 from activities.api.mapping.request_plan import RequestPlan
 from activities.api.options import ApiOptions
 from activities.api.replies import UNSENT, Meaning, Reply
@@ -116,7 +115,7 @@ class DescribedCalls:
         """Call the API for a row, see `RowCalls`."""
 
         def request(plan: RequestPlan) -> Request:
-            return plan.request(loads(row.body), row.body, row.key)
+            return plan.request(row.values(), row.body, row.key)
 
         def judge(answer: Answer) -> tuple[Reply, OwnReplies]:
             return self._replies.of_row(answer), ()
@@ -128,7 +127,7 @@ class DescribedCalls:
 
     def begin_bulk(self, rows: Sequence[CallRow], replied: BulkReplied) -> None:
         """Call the API for many rows, see `RowCalls`."""
-        values = [loads(row.body) for row in rows]
+        values = [row.values() for row in rows]
 
         def request(plan: RequestPlan) -> Request:
             assert plan.bulk is not None, "a description with a bulk size has bulk calls"  # noqa: S101 - for mypy

@@ -19,7 +19,7 @@ from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, FAILED
 from daemon.batchctl.settings_in_use import SettingsInUse, chosen_feed
 from daemon.batchctl.trial.dialect_section import DialectSection, dialect_section
-from daemon.batchctl.trial.schema_fit import schema_fit
+from daemon.batchctl.trial.schema_fit import SchemaFit, schema_fit
 from daemon.config.configuration import load_configuration
 from workflows.errors import InvalidCsv, shortened
 from workflows.ids import printable
@@ -63,9 +63,7 @@ def run_dialect(_: SettingsInUse | None, parsed: argparse.Namespace) -> int:
         document = _document(parsed.file, feed, found, unchecked)
         put_json({**document, "refused": is_refused, **_section(section), **fitting})
     else:
-        _put(parsed.file.name, size_bytes, found, unchecked)
-        if fit and not fit.refusal:
-            Blocks().fact("schema", fit.sentence())
+        _put(parsed.file.name, size_bytes, found, unchecked, fit)
         if is_doubtful:
             _put_section(section, feed if configuration.file else None)
         if section.found.dialect and section.found.dialect != found.dialect:
@@ -73,7 +71,9 @@ def run_dialect(_: SettingsInUse | None, parsed: argparse.Namespace) -> int:
     return FAILED if is_refused else DONE
 
 
-def _put(name: str, size_bytes: int, found: Examination, unchecked: set[DoubtfulDialect]) -> None:
+def _put(
+    name: str, size_bytes: int, found: Examination, unchecked: set[DoubtfulDialect], fit: SchemaFit | None
+) -> None:
     blocks = Blocks()
     blocks.fact("file", f"{name}, {format_bytes(size_bytes)}")
     if found.encoding:
@@ -86,6 +86,8 @@ def _put(name: str, size_bytes: int, found: Examination, unchecked: set[Doubtful
         blocks.fact("quote", found.dialect.quote or "none")
         where = "from the first record" if found.dialect.has_header else "without a header in the file"
         blocks.fact("header", f"{counted(len(found.dialect.columns), 'column')}, {where}")
+    if fit and not fit.refusal:
+        blocks.fact("schema", fit.sentence())
     for each in found.refusals:
         what, _, todo = str(each).rpartition("; ")
         blocks.label("LEFT OUT" if each in unchecked else "REFUSED", what or todo, style="yellow")

@@ -60,7 +60,7 @@ class FirstRows:
     def call_row(self, record: Record, *, key_prefix: str = "") -> CallRow:
         """Return a row as it is called."""
         key = f"{key_prefix}{self.identity}-{record.number}"
-        return CallRow(number=record.number, key=key, body=self.rows().sent(self.source_of(record)))
+        return self.rows().call(record.number, key, self.source_of(record))
 
 
 def obstacles(path: Path, settings: Settings) -> list[str]:

@@ -11,7 +11,6 @@ from secrets import token_hex
 import orjson
 
 from activities.api.mapping.address import RowCannotBeSent
-from activities.api.mapping.exact_numbers import loads
 from activities.api.mapping.request_text import ShownRequest
 from activities.api.replies import UNSENT, Meaning, Reply
 from activities.api.rows import CallRow
@@ -166,7 +165,7 @@ def _bulk_step(rows: Sequence[CallRow], lines: dict[int, int], api: TriedApi) ->
     numbers = tuple(each.number for each in rows)
     step = Step(rows=numbers, line=lines[numbers[0]], is_bulk=True)
     try:
-        return replace(step, request=api.bulk_request([loads(each.body) for each in rows], rows))
+        return replace(step, request=api.bulk_request([each.values() for each in rows], rows))
     except RowCannotBeSent as error:
         _, outcome = _unsent(error, api)
         return replace(step, outcome=replace(outcome, sentence=ONE_BY_ONE.format(why=str(error)), is_final=True))
@@ -174,7 +173,7 @@ def _bulk_step(rows: Sequence[CallRow], lines: dict[int, int], api: TriedApi) ->
 
 def _row_step(row: CallRow, rows: FirstRows, line: int, api: TriedApi) -> Step:
     try:
-        return Step(rows=(row.number,), line=line, request=api.row_request(loads(row.body), row))
+        return Step(rows=(row.number,), line=line, request=api.row_request(row.values(), row))
     except RowCannotBeSent as error:
         reply, outcome = _unsent(error, api)
         element = chunk_row(reply, row.number, rows, api, Masking())

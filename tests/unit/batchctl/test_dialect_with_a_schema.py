@@ -45,7 +45,7 @@ def test_records_that_break_the_schema_are_counted_by_column_and_rule(dialect: D
     }
     shown = " ".join(dialect(text).out.split())
     assert "schema of the first 4 records 3 break it: age (type) 2, id (type) 1" in shown
-    assert "canary" not in shown.partition("schema of the first")[2]
+    assert "canary" not in shown.partition("schema of the first")[2].partition("FIRST RECORDS")[0]
 
 
 def test_a_file_that_fits_is_said_to(dialect: Dialect) -> None:
