@@ -33,7 +33,8 @@ COMMANDS = {
     "retry-failed": ("again", "call the API again for the fallback rows of a batch"),
     "rerun": ("again", "do a finished batch again as a new one; the old is kept"),
     "try": ("try_", "show the requests for the first rows of a file; with --send, call the API with them"),
-    "dialect": ("dialect", "show how a file is written, how sure that is, and what to set"),
+    "dialect": ("reading.dialect", "show how a file is written, how sure that is, and what to set"),
+    "schema": ("reading.schema", "propose a Table Schema for a file, from its first rows"),
     "explain": ("explain", "show every rule of intake for a file, and its fate"),
     "verify": ("proof", "prove a result: every row once, every digest"),
     "export": ("proof", "write a whole result in source order"),
@@ -45,7 +46,7 @@ COMMANDS = {
 }
 """Each command, as the help lists them: its module in `daemon.batchctl.commands` or a room beside, and what it does."""
 
-OF_THE_FILE = frozenset({"completion", "config", "dialect", "reload", "try"})
+OF_THE_FILE = frozenset({"completion", "config", "dialect", "reload", "schema", "try"})
 """Commands that read the configuration themselves, and what of it the service does not serve too, or not at all."""
 
 

@@ -65,14 +65,19 @@ def _part(part: str) -> str:
 
 
 def _compiled(matcher: re.Pattern[str], kind: Literal["date", "time", "datetime"]) -> Callable[[str], str]:
+    is_by_numbers = kind == "date" and matcher.groupindex.keys() == {"year", "month", "day"}
+
     def read(cell: str) -> str:
         found = matcher.match(cell)
         if found is None or found.end() != len(cell):
             raise ValueError("it is not of this format")
+        if is_by_numbers:
+            year, month, day = found.group("year", "month", "day")
+            return date(int(year), int(month), int(day)).isoformat()
         parts = found.groupdict()
-        day = _date_of(parts) if kind != "time" else None
+        calendar_date = _date_of(parts) if kind != "time" else None
         clock = _time_of(parts) if kind != "date" else None
-        return "T".join(each.isoformat() for each in (day, clock) if each is not None)
+        return "T".join(each.isoformat() for each in (calendar_date, clock) if each is not None)
 
     return read
 

@@ -43,9 +43,9 @@ def date_type(field: Field, kind: Kind) -> CellType:
     found = free_reader(kind) if name == "any" else compile_pattern(name, kind)
 
     def read(cell: str) -> str:
-        return default(found(cell))
+        return default(found(cell))  # a time zone with seconds in it is none of ISO 8601
 
-    return CellType(read=read, broken="format", order=order, identity=_identity(kind))
+    return CellType(read=found if kind == "date" else read, broken="format", order=order, identity=_identity(kind))
 
 
 def year_type() -> CellType:

@@ -16,7 +16,6 @@ _MOST_DIGITS = 4_000
 """Python reads no whole number of more than 4,300 digits; longer ones are kept as they are."""
 
 _SPECIAL = {"nan": "NaN", "inf": "INF", "+inf": "INF", "-inf": "-INF"}
-_PLAIN = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]+)?").fullmatch
 TRUE_VALUES = ("true", "True", "TRUE", "1")
 FALSE_VALUES = ("false", "False", "FALSE", "0")
 
@@ -60,11 +59,12 @@ def number_type(field: Field, decimal: str) -> CellType:
     mark = re.escape(point)
     lexical = _lexical(field, rf"[+-]?(?:{digits}(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
-    plain = _PLAIN if point == "." else None
+    plain = re.compile(rf"-?(?:0|[1-9][0-9]{{0,17}})(?:{mark}[0-9]+)?").fullmatch
 
     def read(cell: str) -> Any:
-        if plain and plain(cell):
-            return ExactFloat(cell) if "." in cell or cell == "-0" else int(cell)
+        if plain(cell):
+            is_real = point in cell or cell == "-0"
+            return ExactFloat(cell if point == "." else cell.replace(point, ".")) if is_real else int(cell)
         special = _SPECIAL.get(cell.strip().lower())
         return special or _number(lexical(cell), point)
 

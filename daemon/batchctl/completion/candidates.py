@@ -37,6 +37,7 @@ OPTIONS = {
     "rerun": "--reason=TEXT",
     "try": "--feed=FEED --rows=TEXT --send --json",
     "dialect": "--feed=FEED --json",
+    "schema": "--feed=FEED --rows=TEXT",
     "explain": "--feed=FEED --json",
     "verify": "--source=FILE --json",
     "export": "--csv --jsonl --output=FILE --formula-safe",

@@ -1,0 +1,1 @@
+"""How a file is read, before it is a batch: its dialect, and a schema for it."""
