@@ -1,7 +1,8 @@
 """The last step of a batch: the claimed file goes to `archive/` or `failed/`, and the receipt is closed.
 
 Killed anywhere, it is done again from the start and ends the same: each move is one rename, the reason is written
-before the file comes to lie beside it, and the receipt is closed last.
+before the file comes to lie beside it, and the receipt is closed after that. The folder of the claim goes last: while
+the receipt is open, the daemon finds the batch by it, also where its run is gone from Temporal.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from activities.registry.receipts import Receipt, Receipts
 from activities.registry.timestamps import now_text
 from activities.source.inbox import check_any_here, make_in
 from activities.workspace import PROCESSING
+from workflows.errors import SourceVanished
 from workflows.ids import checked_id, printable, workflow_id
-from workflows.models import Identity
+from workflows.models import Identity, Source
 from workflows.requests import FileSource
 
 ARCHIVE = "archive"
@@ -40,7 +42,7 @@ def file_source(inbox: Path, receipts: Receipts, request: FileSource) -> None:
     A source that was taken out of its folder is no error here: the outcome stands, and the receipt says that no source
     was filed. A later generation has no source to move; when it ends well, the receipt names its manifest, else nothing
     changes. Of a batch that has ended already (it was reset in Temporal, say), the first end stands and nothing is
-    written.
+    written; nor is it where a batch fails for want of a source that has just been filed.
 
     Raises:
         InboxMissing: neither the claim nor what an earlier attempt has filed is on this host now.
@@ -56,6 +58,9 @@ def file_source(inbox: Path, receipts: Receipts, request: FileSource) -> None:
         fields = {"id": identity, "stands": receipt.state, "came": request.outcome, "why": request.reason}
         logger.warning("batch.ended_before", extra={"fields": fields})
         return
+    vanished = request.error_type == SourceVanished.__name__ and not receipt.ended
+    if vanished and shelf_of(inbox, identity, request.batch.source):
+        return  # another run has filed it and was interrupted: the daemon closes the receipt by what lies there
     shelf = ARCHIVE if request.outcome == "completed" else FAILED
     shelved = inbox / shelf / identity
     check_any_here(inbox / PROCESSING / identity, shelved)
@@ -67,20 +72,33 @@ def file_source(inbox: Path, receipts: Receipts, request: FileSource) -> None:
         failpoint("filing.reasoned")
         _move_all(inbox / PROCESSING / identity, shelved)
         sweep(shelved, older_than_s=0.0)
-        for folder in (shelved, shelved.parent, inbox / PROCESSING):
+        for folder in (shelved, shelved.parent):
             sync_folder(folder)
+        with contextlib.suppress(FileNotFoundError):
+            sync_folder(inbox / PROCESSING / identity)
         failpoint("filing.synced")
         there = os.path.lexists(shelved / Path(request.batch.source.file).name)
     if not there:
         logger.warning("source.gone", extra={"fields": {"id": identity, "outcome": request.outcome}})
     archived_as = f"{shelf}/{identity}/{request.batch.source.name}" if there else None
     _close(receipts, receipt, request, archived_as)
+    with disk_errors(f"removing the claim of {identity}"):
+        failpoint("filing.closed")
+        _remove_folder(inbox / PROCESSING / identity)
     control_states_beside(receipts).remove(identity)
     failpoint("filing.done")
 
 
+def shelf_of(inbox: Path, identity: str, source: Source) -> str | None:
+    """Return where the source of a batch was filed already, `archive` or `failed`; None where it lies in its claim."""
+    name = Path(source.file).name
+    if os.path.lexists(inbox / PROCESSING / identity / name):
+        return None
+    return next((each for each in (ARCHIVE, FAILED) if os.path.lexists(inbox / each / identity / name)), None)
+
+
 def _move_all(claimed: Path, shelved: Path) -> None:
-    """Move every file of the claim (the source, a ready marker) and remove its folder."""
+    """Move every file of the claim (the source, a ready marker)."""
     try:
         names = sorted(os.listdir(claimed))  # noqa: PTH208 - names, not paths
     except FileNotFoundError:
@@ -89,6 +107,9 @@ def _move_all(claimed: Path, shelved: Path) -> None:
         with contextlib.suppress(FileNotFoundError):  # an attempt that overlaps with this one took it
             move_into(claimed / name, shelved)
         failpoint("filing.moved")
+
+
+def _remove_folder(claimed: Path) -> None:
     try:
         claimed.rmdir()
     except FileNotFoundError:

@@ -23,6 +23,7 @@ from activities.manifest.identity_proof import RERUN
 from activities.registry.receipts import Receipt, Receipts
 from activities.registry.timestamps import now_text
 from activities.workspace import PROCESSING
+from daemon.intake.admit.claim import was_never_claimed
 from daemon.intake.admit.duplicates import kept_duplicates
 from workflows.errors import SettingsError, SourceChanged, SourceVanished
 from workflows.ids import batch_id, printable, workflow_id
@@ -96,7 +97,7 @@ class Reruns:
             key = f"{root_key}{RERUN}{number}"
             identity = batch_id(os.fsencode(old.source.file), key)
             taken = self._receipts.read(identity)
-            if taken is None or self._never_laid(taken):
+            if taken is None or was_never_claimed(self._inbox, taken):
                 return Receipt(
                     id=identity,
                     workflow_id=workflow_id(identity),
@@ -109,10 +110,6 @@ class Reruns:
                     output_dir=str(self._output_root / workflow_id(identity)),
                 )
         raise AssertionError
-
-    def _never_laid(self, receipt: Receipt) -> bool:
-        """Return whether a rerun was killed after it wrote its receipt and before its copy was in place."""
-        return receipt.state == "claimed" and not (self._inbox / PROCESSING / receipt.id).exists()
 
 
 def _copied(original: Path, copy: Path, expected: Source) -> Source:

@@ -68,5 +68,6 @@ PLACES: Mapping[str, str] = {
     "filing.reasoned": "the reason is written beside its place",
     "filing.moved": "a file of the claim has been moved",
     "filing.synced": "all of it is on disk",
-    "filing.done": "the receipt is closed",
+    "filing.closed": "the receipt is closed, and the folder of the claim is to be removed",
+    "filing.done": "the source is filed, and nothing of the claim is left",
 }

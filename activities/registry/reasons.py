@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,6 +77,16 @@ def write_reason(folder: Path, reason: Reason) -> None:
     write_whole(folder / REASON_JSON, (json.dumps(document, indent=1) + "\n").encode())
     write_whole(folder / REASON_TXT, _as_text(document).encode("utf-8", "backslashreplace"))
     failpoint("reason.written")
+
+
+def read_reason(folder: Path) -> Reason | None:
+    """Return the reason that stands in a folder; None where there is none that can be read."""
+    known = {each.name for each in fields(Reason)}
+    try:
+        document = json.loads((folder / REASON_JSON).read_bytes())
+        return Reason(**{key: value for key, value in document.items() if key in known})
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
 
 
 def _as_text(document: dict[str, Any]) -> str:

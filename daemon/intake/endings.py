@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from activities.disk.errors import disk_errors
-from activities.file_source import file_source
+from activities.file_source import ARCHIVE, FAILED, file_source, shelf_of
 from activities.manifest.reader import read_result
 from activities.output.names import manifest_name
 from activities.output.output_folder import OutputFolder
+from activities.registry.reasons import read_reason
 from activities.registry.receipts import Receipt, Receipts
 from daemon.config.settings import Settings
 from daemon.intake.dispatch import Outcome
@@ -39,17 +40,40 @@ class Endings:
     def file(self, receipt: Receipt, outcome: Outcome) -> None:
         """File the source of a batch by its receipt, else by what Temporal says of it; nothing where it still runs.
 
+        Where a filing was interrupted after it had moved the source, the end is what it was to be.
+
         Raises:
             TransientError: whether it left a result cannot be seen now.
             OutputRefused: its result is damaged.
         """
         if receipt.ended:
             self._file(receipt, receipt.state, receipt.reason, receipt.error_type)  # type: ignore[arg-type]
-        elif outcome == "completed":
+        elif outcome == "running":
+            return
+        elif outcome == "completed" or self._shelf_of(receipt) == ARCHIVE:
             self._file_by_result(receipt)
+        elif self._shelf_of(receipt) == FAILED:
+            self._file_by_reason(receipt)
         elif outcome in _ENDS:
             ended, reason = _ENDS[outcome]
             self._file(receipt, ended, reason, outcome)
+
+    def is_interrupted(self, receipt: Receipt) -> bool:
+        """Return whether the source of a batch has been filed and its receipt is open: only its end is to be noted."""
+        return not receipt.ended and self._shelf_of(receipt) is not None
+
+    def _shelf_of(self, receipt: Receipt) -> str | None:
+        return shelf_of(self._inbox, receipt.id, receipt.source)
+
+    def _file_by_reason(self, receipt: Receipt) -> None:
+        """File the source of a batch that has not ended well by the reason that was written for it."""
+        reason = read_reason(self._inbox / FAILED / receipt.id)
+        if reason is None:
+            self._file(receipt, "failed", "the reason was not recorded", "")
+        else:
+            ended: Ended = "cancelled" if reason.outcome == "cancelled" else "failed"
+            counted = replace(receipt, counts=Counts(records=reason.rows_done or 0))
+            self._file(counted, ended, reason.what, reason.error_type)
 
     def _file_by_result(self, receipt: Receipt) -> None:
         """File the source of a batch that Temporal calls completed. It is so only where its manifest is here too."""

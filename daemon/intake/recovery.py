@@ -97,7 +97,7 @@ class Leftovers:
         if receipt is None or not (self._folder / batch_id).exists():
             self._running.pop(batch_id, None)
             return None
-        if outcome == "unknown" and not receipt.ended:
+        if outcome == "unknown" and not receipt.ended and not self._endings.is_interrupted(receipt):
             logger.warning("batch.forgotten", extra={"fields": {"id": batch_id, "todo": "it is started again"}})
             self._running.pop(batch_id, None)
             return receipt
@@ -118,7 +118,7 @@ class Leftovers:
             self._adopt_without_receipt(self._folder / identity, found)
         elif receipt.terms and receipt.terms.feed in self._beside:
             self._of_other_feeds.add(identity)
-        elif receipt.state == "claimed":
+        elif receipt.state == "claimed" and not self._endings.is_interrupted(receipt):
             # Also where its file is gone: the workflow then fails by name, which is better than silence.
             found.to_start.append(receipt)
         else:

@@ -14,8 +14,11 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
+from activities.disk.atomic_files import sync_folder
 from activities.disk.failpoints import failpoint
+from activities.file_source import ARCHIVE, FAILED
 from activities.registry.receipts import Receipt, Receipts
 from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
@@ -74,13 +77,15 @@ class Claims:
                 return None  # another identity has just taken this id
             if now.first and dropped.folder == self._inbox / PROCESSING / now.id:
                 return Claimed(now.first)  # another daemon has just finished the same leftover
-            if now.first and not self._was_never_claimed(now.first):
+            if now.first and not was_never_claimed(self._inbox, now.first):
                 return Duplicate(now.first)
             return self._claim(dropped, identified, now.id, now.key)
 
     def _claim(self, dropped: Dropped, identified: Identified, identity: str, key: str) -> Claimed | None:
         folder = self._inbox / PROCESSING / identity
-        if dropped.folder != folder and not self._moves.into(dropped, folder):
+        if dropped.folder == folder:
+            sync_folder(folder)  # whoever renamed it may have been killed before this
+        elif not self._moves.into(dropped, folder):
             return None
         receipt = self._receipt(dropped, identified, identity, key)
         # Not synced: without it, a file in `.processing/` is identified once more, to the same id.
@@ -110,10 +115,6 @@ class Claims:
             yield dropped._replace(folder=folder, fingerprint=there.fingerprint)
             with contextlib.suppress(OSError):
                 folder.rmdir()
-
-    def _was_never_claimed(self, receipt: Receipt) -> bool:
-        """True if a power cut kept the receipt and lost the rename that came before it."""
-        return receipt.state == "claimed" and not (self._inbox / PROCESSING / receipt.id).exists()
 
     @contextlib.contextmanager
     def _alone_with(self, identity: str) -> Iterator[bool]:
@@ -153,6 +154,15 @@ class Claims:
             terms=self._settings.terms(),
             output_dir=str(self._settings.output_root.absolute() / workflow_id(identity)),
         )
+
+
+def was_never_claimed(inbox: Path, receipt: Receipt) -> bool:
+    """True if a receipt stands for a claim that did not come about: a power cut, or a kill, kept it from its file.
+
+    A short batch may be filed between the reading of its receipt and this look, so the shelves are looked at last.
+    """
+    folders = (inbox / each / receipt.id for each in (PROCESSING, ARCHIVE, FAILED))
+    return receipt.state == "claimed" and not any(each.exists() for each in folders)
 
 
 def _time_text(mtime_ns: int) -> str:

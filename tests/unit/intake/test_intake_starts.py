@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from intake_site import CSV, MakeSite, Site, events
+from intake_site import CSV, MakeSite, Site, events, manifest
 
 from daemon.intake.dispatch import MOST_PENDING
 from daemon.intake.explain import explain
 from workflows.errors import StartedElsewhere, StartRefused
 
 ELSEWHERE = StartedElsewhere("Temporal has it of another installation: inbox /srv/other/inbox")
-
-
-def manifest(site: Site, status: str = "complete") -> None:
-    """Write as much of a manifest as the daemon reads."""
-    [receipt] = site.all_receipts()
-    folder = Path(receipt.output_dir)
-    folder.mkdir(mode=0o700)
-    counts = {"records": 2, "enriched": 2, "fallback": 0, "rejected": 0, "by_error": {}}
-    lines = [f'"status":{json.dumps(status)}', f'"counts":{json.dumps(counts)}']
-    (folder / "manifest.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 async def running(site: Site) -> str:
