@@ -17,6 +17,7 @@ from itertools import count
 from typing import Protocol
 
 from activities.api.adaptive_limit import AdaptiveLimit
+from activities.api.buckets import Bucket, TokenBucket
 from activities.api.options import LONGEST_HELD_S
 
 
@@ -34,37 +35,6 @@ class Caller(Protocol):
         Args:
             saturated: with this call, as many are in flight as allowed.
         """
-
-
-class Bucket(Protocol):
-    """What lets so many calls through in a time."""
-
-    def wait_s(self) -> float:
-        """Return the seconds until the next call may go; 0 where it may now."""
-
-    def take(self) -> None:
-        """Use up one call; `wait_s` has just returned 0."""
-
-
-class TokenBucket:
-    """Lets `rate` calls a second through, with a burst of a tenth of a second."""
-
-    def __init__(self, rate: float, clock: Callable[[], float]) -> None:
-        self._rate = rate
-        self._clock = clock
-        self._tokens = 1.0
-        self._filled_at = clock()
-
-    def wait_s(self) -> float:
-        """Return the seconds until the next call may go; 0 where it may now."""
-        now = self._clock()
-        self._tokens = min(max(1.0, self._rate / 10), self._tokens + (now - self._filled_at) * self._rate)
-        self._filled_at = now
-        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._rate
-
-    def take(self) -> None:
-        """Use up one call."""
-        self._tokens -= 1
 
 
 @dataclass(frozen=True, slots=True)

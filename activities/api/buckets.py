@@ -1,0 +1,41 @@
+"""How many calls go through in a time: what a bucket is, and the one for a rate of a second.
+
+A bucket is asked before a call and pays for it; it never sleeps. Who waits for it, and in which order, is the
+business of `call_scheduler`. The bucket for a quota of hours or days is in `quota/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Bucket(Protocol):
+    """What lets so many calls through in a time."""
+
+    def wait_s(self) -> float:
+        """Return the seconds until the next call may go; 0 where it may now."""
+
+    def take(self) -> None:
+        """Use up one call; `wait_s` has just returned 0."""
+
+
+class TokenBucket:
+    """Lets `rate` calls a second through, with a burst of a tenth of a second."""
+
+    def __init__(self, rate: float, clock: Callable[[], float]) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._tokens = 1.0
+        self._filled_at = clock()
+
+    def wait_s(self) -> float:
+        """Return the seconds until the next call may go; 0 where it may now."""
+        now = self._clock()
+        self._tokens = min(max(1.0, self._rate / 10), self._tokens + (now - self._filled_at) * self._rate)
+        self._filled_at = now
+        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._rate
+
+    def take(self) -> None:
+        """Use up one call."""
+        self._tokens -= 1
