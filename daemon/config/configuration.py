@@ -59,7 +59,7 @@ class Configuration:
         return {name: self._settings(name, patterns) for patterns in inboxes.values() for name in patterns}
 
     def worker_processes(self) -> int:
-        """Return how many worker processes to run: never more than an API may have calls at once."""
+        """Return how many worker processes to run: never more than some API may have calls at once."""
         return self.service.worker_processes(max(self.apis[each.api].concurrency for each in self.feeds.values()))
 
     def settings_of(self, feed: str) -> Settings:
