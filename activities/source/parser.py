@@ -95,7 +95,7 @@ class FieldSplitter:
         self._texts.append(text)
         try:
             return next(self._parser)
-        except csv.Error:
+        except (csv.Error, IndexError):  # of a text that ends in quotes, a second line is asked for
             raise BadRecord("bad_quote", _BEHIND_QUOTE) from None
 
     def _split_by_pattern(self, text: str) -> list[str]:

@@ -18,6 +18,7 @@ _KINDS = (
     ("identifier", re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)),
 )
 _SHAPE_DIGITS = 3
+_LEAST_ASCENDING = 6
 _FIRST_YEAR, _LAST_YEAR = 1500, 2150
 
 
@@ -54,3 +55,18 @@ def are_names(numbers: Sequence[str]) -> bool:
         return True
     steps = [second - first for first, second in pairwise(values)]
     return len(steps) > 1 and steps[0] != 0 and all(abs(each - steps[0]) < abs(steps[0]) / 1000 for each in steps)
+
+
+def are_ascending(cells: Sequence[str]) -> bool:
+    """Return whether there are six numbers or more, each above the one before: hardly ever by chance."""
+    try:
+        values = [float(each) for each in cells]
+    except ValueError:
+        return False
+    return len(values) >= _LEAST_ASCENDING and all(first < second for first, second in pairwise(values))
+
+
+def shape_of(cell: str) -> str:
+    """Return how a cell is written, such as `a.a.0`; empty where it has not both digits and signs between words."""
+    shape = re.sub(r"[A-Z]+", "A", re.sub(r"[a-z_]+", "a", re.sub(r"\d+", "0", cell.strip())))
+    return shape if "0" in shape and any(each in shape for each in ".-/:") and " " not in shape else ""

@@ -13,8 +13,9 @@ from activities.source.detection.doubt import Check
 from activities.source.detection.encodings import check_encoding
 from activities.source.detection.first_records import FirstRecords, first_records
 from activities.source.detection.formats import check_format
-from activities.source.detection.headers import check_header, check_separator, check_width
+from activities.source.detection.headers import check_header, check_width
 from activities.source.detection.quotes import check_quotes
+from activities.source.detection.separators import check_separator
 from activities.source.dialect import Dialect, find_dialect
 from activities.source.encoding import SAMPLE_BYTES, Utf8Scan, encoding_of
 from activities.source.scanner import Window

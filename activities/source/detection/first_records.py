@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from activities.source.detection.doubt import DoubtfulDialect, FeedValue, cells_as_text
 from activities.source.dialect import Dialect
 from activities.source.extent import beginning
 from activities.source.field_format import FieldFormat
@@ -68,6 +69,13 @@ def _line_at(window: Window, dialect: Dialect, max_record_bytes: int) -> int:
         walk.pass_line()
         if walk.offset > dialect.header_start or walk.offset == offset:
             return line
+
+
+def doubt_of_header(first: FirstRecords, what: str, todo: str, **keys: FeedValue) -> DoubtfulDialect:
+    """Return the doubt whether the first record is the header; it shows a record below it, and `keys` for its feed."""
+    below = next((row for row in first.rows if row), ())
+    shown = f"{what} (as the header: {cells_as_text(first.names)}; below it: {cells_as_text(below)})"
+    return DoubtfulDialect("header", shown, logged=what, todo=todo, keys=keys)
 
 
 def _cells(splitter: FieldSplitter, text: str) -> tuple[str, ...]:

@@ -6,18 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from activities.source.detection.cell_kinds import NO_VALUES, are_names, is_year, kind_of
-from activities.source.detection.doubt import DoubtfulDialect, FeedValue, cells_as_text
-from activities.source.detection.first_records import FirstRecords
+from activities.source.detection.cell_kinds import NO_VALUES, are_ascending, are_names, is_year, kind_of, shape_of
+from activities.source.detection.doubt import DoubtfulDialect, FeedValue
+from activities.source.detection.first_records import FirstRecords, doubt_of_header
+from activities.source.detection.second_lines import check_second_line
 from activities.source.parser import BadRecord, FieldSplitter
 
-_NEARLY_ALL = 0.9
 _MOST = 0.8
 _MANY, _FEW = 0.7, 0.25
 _LEAST_RECORDS = 3
 _ALIKE = 2
-_OTHERS = (",", ";", "\t", "|", ":", "^", "~", "\x1f", "\x01", "*", "#")
-_NAMES = {"\t": "tabs", " ": "spaces", ",": "commas", ";": "semicolons", "|": "vertical bars", ":": "colons"}
+_NAMES_MISSING = "put a line of names before it"
 
 
 def check_header(first: FirstRecords) -> None:
@@ -33,39 +32,14 @@ def check_header(first: FirstRecords) -> None:
         check_width(first)
         _check_empty_names(first)
         _check_data(first)
-        _check_second_line(first)
-
-
-def check_separator(first: FirstRecords) -> None:
-    """Check that no separator fits the file that is not the one by which it is read.
-
-    Raises:
-        DoubtfulDialect: another one plainly fits.
-    """
-    texts = [first.header, *(each for each in first.texts if each)]
-    if len(texts) < _LEAST_RECORDS:
-        return
-    double = 2 * first.delimiter
-    if all(each.count(first.delimiter) == 2 * each.count(double) for each in texts) and double in first.header:
-        raise _separator(f"its separator is {double} and not {first.delimiter}: every second column is empty", double)
-    if len(first.names) > 1 or '"' in first.header:
-        return
-    for other in _OTHERS:
-        count = first.header.count(other)
-        if count and all(each.count(other) == count for each in texts):
-            shown = _NAMES.get(other, ascii(other))
-            raise _separator(f"it has one column as it is read, and {count + 1} where {shown} separate them", other)
-    words = [each.split() for each in texts]
-    numbers = all(kind_of(each) == "number" for row in words[1:] for each in row)
-    if numbers and len(words[0]) > 1 and all(len(each) == len(words[0]) for each in words):
-        raise _separator(f"it has one column as it is read, and {len(words[0])} where spaces separate them")
+        check_second_line(first)
 
 
 def _check_lone_data(first: FirstRecords) -> None:
     kinds = {kind_of(name) for name in first.names}
     if len(first.names) > 1 and "" not in kinds and not are_names(first.names):
         what = "its only record has values alone, and no names"
-        raise _doubt(first, what, "put a line of names before it", header=False)
+        raise doubt_of_header(first, what, _NAMES_MISSING, header=False)
 
 
 def _check_title(first: FirstRecords) -> None:
@@ -75,19 +49,28 @@ def _check_title(first: FirstRecords) -> None:
     if len(first.names) > 1:
         wide = sum(sum(bool(each.strip()) for each in row) > 1 for row in first.rows)
         if len(first.names) > _ALIKE and wide >= _MOST * len(first.rows):
-            raise _title(first, first.delimiter)
+            raise _title(first, first.delimiter, len(first.names))
         return
     for delimiter in (first.delimiter, *",;\t|"):
         widths = _widths(first, delimiter)
         # A second line of title, a blank one, may stand before the records.
-        width, count = widths.most_common(1)[0]
-        if width > 1 and count >= _MOST * (len(first.texts) - 1) and delimiter not in first.header:
-            raise _title(first, delimiter)
+        width, count = max(widths.items(), key=lambda each: each[1], default=(0, 0))
+        if width > 1 and count >= _MOST * (widths.total() - 1) and delimiter not in first.header:
+            raise _title(first, delimiter, width)
+    if first.header.startswith("#") and first.texts[0].startswith("#"):
+        what = "its first lines begin with #, as comments do"
+        raise doubt_of_header(first, what, "take the lines before the header out", comment="#")
 
 
 def _widths(first: FirstRecords, delimiter: str) -> Counter[int]:
+    """Return how many records have so many fields. Below a comment, other comments are none."""
     splitter = FieldSplitter(replace(first.fields, delimiters=(delimiter,)))
-    return Counter(_width(splitter, each) for each in first.texts)
+    texts = [each for each in first.texts if not (_is_comment(first.header) and _is_comment(each))]
+    return Counter(_width(splitter, each) for each in texts)
+
+
+def _is_comment(text: str) -> bool:
+    return text.lstrip(' \t"').startswith("#")
 
 
 def _width(splitter: FieldSplitter, text: str) -> int:
@@ -113,7 +96,9 @@ def check_width(first: FirstRecords) -> None:
     what = f"its header has {len(first.names):,} fields and most records have {width:,}"
     if width == len(first.names) + 1 and all(not row[-1] for row in first.rows if len(row) == width):
         what += ", of which the last is empty"
-    raise _doubt(first, what, "give the header as many fields as the records, or take out what stands before it")
+    raise doubt_of_header(
+        first, what, "give the header as many fields as the records, or take out what stands before it"
+    )
 
 
 def _check_empty_names(first: FirstRecords) -> None:
@@ -121,7 +106,7 @@ def _check_empty_names(first: FirstRecords) -> None:
     empty = [at for at, name in enumerate(first.names) if not name.strip() and any(row[at].strip() for row in rows)]
     if len(empty) >= _ALIKE and 2 * len(empty) >= len(first.names):
         what = f"{len(empty):,} of {len(first.names):,} columns with values have no name"
-        raise _doubt(first, what, "name them, or take out what stands before the header")
+        raise doubt_of_header(first, what, "name them, or take out what stands before the header")
 
 
 def _check_data(first: FirstRecords) -> None:
@@ -130,7 +115,7 @@ def _check_data(first: FirstRecords) -> None:
     columns = list(zip(*rows, strict=True)) or [()] * len(first.names)
     alike = [at for at, kind in enumerate(kinds) if kind and _are_alike(kind, columns[at])]
     numbers = [name for name, kind in zip(first.names, kinds, strict=True) if kind == "number"]
-    if numbers and are_names(numbers):
+    if numbers and (are_names(numbers) or _are_scale(first, kinds)):
         alike = [
             at
             for at in alike
@@ -143,9 +128,13 @@ def _check_data(first: FirstRecords) -> None:
         kind = kind if kind in {"number", "date", "time", "e-mail address", "web address", "identifier"} else "code"
         more = f", as in {len(alike):,} columns" if len(alike) > 1 else ""
         what = f"its first record has a {kind} where the records below have one{more}, so it is most likely no header"
-        raise _doubt(
-            first, what.replace("a e-", "an e-").replace("a id", "an id"), "put a line of names before it", header=False
+        raise doubt_of_header(
+            first, what.replace("a e-", "an e-").replace("a id", "an id"), _NAMES_MISSING, header=False
         )
+    shapes = [shape_of(name) for name in first.names]
+    if len(shapes) > 1 and all(_have_shape(shape, columns[at]) for at, shape in enumerate(shapes)):
+        what = f"its first record is written as those below in all {len(shapes):,} columns, with digits and signs"
+        raise doubt_of_header(first, f"{what}, so it is most likely no header", _NAMES_MISSING, header=False)
     repeated = [
         at
         for at, name in enumerate(first.names)
@@ -153,7 +142,7 @@ def _check_data(first: FirstRecords) -> None:
     ]
     if len(repeated) >= _ALIKE and len(repeated) == len(first.names):
         what = f"{len(repeated):,} of its names are values of their columns too, so it is most likely no header"
-        raise _doubt(first, what, "put a line of names before it", header=False)
+        raise doubt_of_header(first, what, _NAMES_MISSING, header=False)
 
 
 def _are_alike(kind: str, values: Sequence[str]) -> bool:
@@ -162,41 +151,29 @@ def _are_alike(kind: str, values: Sequence[str]) -> bool:
     return bool(kinds) and kinds.count(kind) >= _MOST * len(kinds)
 
 
-def _check_second_line(first: FirstRecords) -> None:
+def _are_scale(first: FirstRecords, kinds: Sequence[str]) -> bool:
+    """Return whether the numbers of the header are a scale: they ascend, and those of hardly a record do."""
+    at_numbers = [at for at, kind in enumerate(kinds) if kind == "number"]
+    if not are_ascending([first.names[at] for at in at_numbers]):
+        return False
     rows = first.fitting
-    if len(rows) <= _LEAST_RECORDS or rows[0] != first.rows[0]:
-        return
-    second, below = rows[0], rows[1:]
-    last = range(len(first.names))
-    if not any(below[0][at][-1:].isdigit() and not second[at][-1:].isdigit() for at in last):
-        return  # by far the usual case
-    numeric = [at for at in last if sum(kind_of(row[at]) == "number" for row in below) >= _NEARLY_ALL * len(below)]
-    worded = [at for at in numeric if second[at].strip().lower() not in NO_VALUES and not kind_of(second[at])]
-    if len(worded) >= _ALIKE and len(worded) == len(numeric):
-        what = f"its second line has words in all {len(numeric):,} columns of numbers, as a header has"
-        raise _doubt(first, what, "let one line have the names")
+    return sum(are_ascending([row[at] for at in at_numbers if row[at].strip()]) for row in rows) <= _FEW * len(rows)
 
 
-def _title(first: FirstRecords, delimiter: str) -> DoubtfulDialect:
-    width = max(_widths(first, delimiter).items(), key=lambda each: each[1])[0]
+def _have_shape(shape: str, values: Sequence[str]) -> bool:
+    filled = [each for each in values if each.strip()]
+    return bool(shape and filled) and sum(shape_of(each) == shape for each in filled) >= _MOST * len(filled)
+
+
+def _title(first: FirstRecords, delimiter: str, width: int) -> DoubtfulDialect:
     what = f"its first line has one field, as a title has, and the records below have {width:,}"
-    wide = (
-        line for line, text in zip(first.lines, first.texts, strict=True) if _is_wide(first, delimiter, width, text)
-    )
-    return _doubt(first, what, "take the lines before the header out", skip_lines=next(wide) - 1)
+    wide = [at for at, text in enumerate(first.texts) if _is_wide(first, delimiter, width, text)]
+    keys: dict[str, FeedValue] = {"skip_lines": first.lines[wide[0]] - 1} if wide else {}
+    comments = [at for at, text in enumerate(first.texts) if text.startswith("#")]
+    if first.header.startswith("#") and comments and not set(comments) & set(wide):
+        keys = {"comment": "#"}
+    return doubt_of_header(first, what, "take the lines before the header out", **keys)
 
 
 def _is_wide(first: FirstRecords, delimiter: str, width: int, text: str) -> bool:
     return _width(FieldSplitter(replace(first.fields, delimiters=(delimiter,))), text) == width
-
-
-def _doubt(first: FirstRecords, what: str, todo: str, **keys: FeedValue) -> DoubtfulDialect:
-    below = next((row for row in first.rows if row), ())
-    shown = f"{what} (as the header: {cells_as_text(first.names)}; below it: {cells_as_text(below)})"
-    return DoubtfulDialect("header", shown, logged=what, todo=todo, keys=keys)
-
-
-def _separator(what: str, delimiter: str = "") -> DoubtfulDialect:
-    keys = {"delimiter": delimiter} if delimiter else {}
-    todo = "separate its fields with commas, semicolons or tabs"
-    return DoubtfulDialect("delimiter", what, logged=what, todo=todo, keys=keys)
