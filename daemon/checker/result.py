@@ -21,6 +21,7 @@ Answer = Callable[[Mapping[str, str]], Mapping[str, Any]]
 """What the API adds to a row, from its source columns."""
 
 SHOWN = 5
+_NOT_READ = ("escape", "comment", "trim", "bare_quotes", "short_rows", "trailing_delimiter")
 _MANIFEST = re.compile(r"manifest(?:-g([0-9]+))?\.json")
 
 
@@ -69,6 +70,7 @@ class _Result:
     ) -> None:
         self._folder, self._name, self._manifest, self._content, self._answer = folder, name, manifest, content, answer
         dialect, settings = manifest["dialect"], manifest["settings"]
+        _check_known(dialect)
         self._columns: list[str] = dialect["columns"]
         form = Form(
             delimiter=dialect["delimiter"],
@@ -79,7 +81,8 @@ class _Result:
         )
         self._start: int = dialect["data_start"]
         line = 1 + line_ends(form.units(content[: self._start]))
-        read = read_records(content, form, start=self._start, line=line, width=len(self._columns))
+        self._end: int = dialect.get("data_end") or len(content)
+        read = read_records(content[: self._end], form, start=self._start, line=line, width=len(self._columns))
         self._records = {each.number: each for each in read}
 
     def whole(self) -> Iterator[Finding]:
@@ -128,8 +131,8 @@ class _Result:
             numbers = [each.number for each in records]
             if numbers != list(range(chunk["first_row"], chunk["last_row"] + 1)):
                 yield Finding("I2", f"{chunk['file']} has other records than the bytes it names")
-        if at != len(self._content) and self._manifest["chunks"]:
-            yield Finding("I2", f"the chunks end at byte {at}, the source at {len(self._content)}")
+        if at != self._end and self._manifest["chunks"]:
+            yield Finding("I2", f"the chunks end at byte {at}, the records of the source at {self._end}")
 
     def rows(self) -> Iterator[Finding]:
         """I1: each record of the source stands once, as a row with its cells or as a rejected record."""
@@ -193,6 +196,14 @@ class _Result:
         for entry in self._manifest[key]:
             if (self._folder / entry["file"]).is_file():
                 yield from ((entry["file"], row) for row in read_json(self._folder / entry["file"]))
+
+
+def _check_known(dialect: dict[str, Any]) -> None:
+    """Raise ValueError where records are written in a way that this program does not read."""
+    unknown = [key for key in _NOT_READ if dialect.get(key)]
+    if unknown or len(dialect["delimiter"]) != 1 or dialect["quote"] != '"':
+        what = ", ".join(unknown) or f"delimiter {dialect['delimiter']!r} and quote {dialect['quote']!r}"
+        raise ValueError(f"records written with {what} are not read by this program")
 
 
 def _source_row(columns: list[str], record: ReadRecord) -> dict[str, str]:
