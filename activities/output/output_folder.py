@@ -114,7 +114,9 @@ class OutputFolder(Directory):
         failpoint("marker.after")
 
     def _refused(self, why: str) -> OutputRefused:
-        return OutputRefused(f"{self.path} {why}; remove it or give BATCH_OUTPUT_ROOT another folder")
+        return OutputRefused(
+            f"{self.path} {why}; remove it or give BATCH_OUTPUT_ROOT (output_root of its feed) another folder"
+        )
 
 
 def _is_of_a_first_result(name: str) -> bool:
@@ -130,7 +132,9 @@ def _opened_root(root: Path) -> int:
     try:
         return os.open(root, _OPEN_FOLDER)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise TransientError(f"the output root {root} is no folder; make it or correct BATCH_OUTPUT_ROOT") from error
+        raise TransientError(
+            f"the output root {root} is no folder; make it or correct BATCH_OUTPUT_ROOT (output_root of its feed)"
+        ) from error
     except OSError as error:
         raise translated(error, f"opening the output root {root}") from error
 
@@ -160,5 +164,7 @@ def _opened(root_fd: int, path: Path, *, made: bool) -> int:
         }
         if error.errno in reasons:
             reason = reasons[error.errno]
-            raise OutputRefused(f"{path} {reason}; remove it or give BATCH_OUTPUT_ROOT another folder") from error
+            raise OutputRefused(
+                f"{path} {reason}; remove it or give BATCH_OUTPUT_ROOT (output_root of its feed) another folder"
+            ) from error
         raise translated(error, f"opening {path}") from error

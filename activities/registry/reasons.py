@@ -28,7 +28,8 @@ _WHAT_TO_DO = {
     "SourceUnreadable": "Give the user of the service the right to read the file, then do the batch again.",
     "InvalidCsv": _DROP_CORRECTED,
     "NoValidRow": "If the file is sound, it was read otherwise than it was written: 'dialect' in the manifest says "
-    "how. Set BATCH_DELIMITER or BATCH_ENCODING and do the batch again. " + _DROP_CORRECTED,
+    "how. Set BATCH_DELIMITER or BATCH_ENCODING (delimiter or encoding of its feed) and do the batch again. "
+    + _DROP_CORRECTED,
     "OutputRefused": "Remove or rename what stands at the place of the output folder, then do the batch again.",
     "cancelled": "Nothing is broken: an operator ended the batch. The chunks that were finished are in the output "
     "folder.",

@@ -214,7 +214,8 @@ def _proved(best: _Reading, other: _Reading) -> bool:
 def _undecided(sheet: Sheet, one: _Reading, other: _Reading) -> InvalidCsv:
     return InvalidCsv(
         f"it can be read in two ways: by {_reading_as_text(sheet, one)}, or by {_reading_as_text(sheet, other)}; "
-        "set BATCH_DELIMITER, or name the separator in a first line such as sep=, and drop it again"
+        "set BATCH_DELIMITER (delimiter of its feed), or name the separator in a first line such as sep=, and drop it "
+        "again"
     )
 
 

@@ -258,7 +258,10 @@ def _readable(setting: str) -> str:
     name = readable(setting)
     if name is None:
         shown = shortened(printable(setting), 80)
-        raise InvalidCsv(f"files in the encoding {shown} are not read; set BATCH_ENCODING to one of docs/csv.md")
+        raise InvalidCsv(
+            f"files in the encoding {shown} are not read; set BATCH_ENCODING (encoding of its feed) to one of "
+            "docs/csv.md"
+        )
     return name
 
 

@@ -50,7 +50,10 @@ def check_required(names: Iterable[str], required: Iterable[str]) -> None:
     missing = [name for name in required if name not in present]
     if missing:
         shown = ", ".join(printable(name) for name in missing)
-        raise InvalidCsv(f"the header lacks the required column(s) {shown}; add them or change BATCH_REQUIRED_COLUMNS")
+        raise InvalidCsv(
+            f"the header lacks the required column(s) {shown}; add them, or change BATCH_REQUIRED_COLUMNS "
+            "(required_columns of its feed)"
+        )
 
 
 def _numbered(base: str, taken: set[str], next_number: dict[str, int]) -> str:

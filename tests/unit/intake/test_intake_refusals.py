@@ -125,7 +125,7 @@ async def test_a_header_that_cannot_be_used_is_one_line_in_the_log_with_what_to_
     assert (reported.getMessage(), reported.exc_info) == ("file.refused", None)
     reason = json.loads(next(site.inbox.glob("failed/refused-users-*/REASON.json")).read_text())
     assert reason["what"] == "the header lacks the required column(s) email"
-    assert reason["mend"] == "Add them or change BATCH_REQUIRED_COLUMNS."
+    assert reason["mend"] == "Add them, or change BATCH_REQUIRED_COLUMNS (required_columns of its feed)."
 
 
 async def test_a_file_over_the_size_limit_is_refused_without_being_read(make_site: MakeSite) -> None:
