@@ -98,6 +98,7 @@ def _facts(workspace: Workspace, request: WriteManifest, source: SourceFile) -> 
         data_start=dialect.data_start,
         record_rules=dialect.record_rules,
         other_rules=dialect.other_rules(),
+        decided_by=dialect.decided_by,
         data_end=dialect.data_end,
         source_sha256=source.sha256(),
         api_url=workspace.api_url,

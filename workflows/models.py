@@ -44,6 +44,7 @@ class PinnedDialect:
     those by which they are told apart, see `activities.source.grammar`; 1 where the claim is older than the choice.
     They end at byte `data_end`, 0 being the end of the file. Of a file without a header, `CsvOptions` has the names of
     the columns, if they are given. The rest is how its fields are written, see `activities.source.field_format`.
+    `decided_by` says in words on what evidence `encoding`, `delimiter` and `header` were decided.
     """
 
     delimiter: str
@@ -62,6 +63,7 @@ class PinnedDialect:
     bare_quotes: str = "accept"
     short_rows: str = "reject"
     trailing_delimiter: bool = False
+    decided_by: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,8 +34,8 @@ class ManifestFacts:
 
     `data_start` is the byte offset of the first record; `source_sha256` is that of the source as it was read again at
     the end; `api_url` is without secrets; `record_rules` are those by which records were told apart.
-    `other_rules` are what else the dialect says where that is unusual; `data_end` is the byte offset of a footer, 0
-    where there is none.
+    `other_rules` are what else the dialect says where that is unusual; `decided_by` is the evidence for it.
+    `data_end` is the byte offset of a footer, 0 where there is none.
     """
 
     delimiter: str
@@ -50,6 +50,7 @@ class ManifestFacts:
     finished_at: str
     record_rules: int = 1
     other_rules: Mapping[str, Any] = field(default_factory=dict)
+    decided_by: Mapping[str, str] = field(default_factory=dict)
     data_end: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -82,7 +83,7 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
             "archived_as": f"{shelf}/{request.batch.id}/{source.name}",
         },
         "identity": {key: value for key, value in asdict(identity).items() if value is not None},
-        "dialect": _dialect(facts),
+        "dialect": _dialect(facts, version),
         **({"schema": _schema(request)} if request.schema else {}),
         "counts": counts_object(counts, version),
     }
@@ -141,7 +142,7 @@ def _schema(request: WriteManifest) -> dict[str, Any]:
     return {**file, "null": csv.null, "decimal": csv.decimal}
 
 
-def _dialect(facts: ManifestFacts) -> dict[str, Any]:
+def _dialect(facts: ManifestFacts, version: int) -> dict[str, Any]:
     return {
         "delimiter": facts.delimiter,
         "quote": facts.quote,
@@ -151,6 +152,7 @@ def _dialect(facts: ManifestFacts) -> dict[str, Any]:
         "data_start": facts.data_start,
         "record_rules": facts.record_rules,
         **facts.other_rules,
+        **({"decided_by": facts.decided_by} if facts.decided_by and version > 1 else {}),
     }
 
 

@@ -92,6 +92,9 @@ class Dialect(_Part):
     has_header: bool = published("Whether the first record has the names of the columns.", default=True)
     data_end: Count = published("Byte offset of the footer; 0: there is none.", default=0)
     header_start: Count = published("Byte offset of the header: behind byte order marks and other lines.", default=0)
+    decided_by: dict[str, str] = published(
+        "On what evidence `encoding`, `delimiter` and `header` were decided, in words; from version 2 on.", default={}
+    )
 
 
 class Schema(_Part):

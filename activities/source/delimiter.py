@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from activities.source.encoding import Encoding
 from activities.source.field_format import FieldFormat, can_separate
@@ -144,8 +145,15 @@ def most_frequent(sheet: Sheet) -> list[str]:
     return [one for one in DELIMITERS if counts[one] == max(counts[other] for other in DELIMITERS)]
 
 
-def find_delimiter(sheet: Sheet) -> str:
-    """Return the delimiter of a file.
+class FoundDelimiter(NamedTuple):
+    """A delimiter, and in words by what it was found."""
+
+    delimiter: str
+    evidence: str
+
+
+def find_delimiter(sheet: Sheet) -> FoundDelimiter:
+    """Find the delimiter of a file.
 
     Raises:
         InvalidCsv: the header speaks for one, the records for another, and neither is proved; or there is no header.
@@ -154,12 +162,13 @@ def find_delimiter(sheet: Sheet) -> str:
     readings = [found for each in DELIMITERS if (found := _read(sheet, each)) is not None]
     fitting = sorted((each for each in readings if each.score), key=lambda each: -each.score)
     if not fitting:
-        return favourites[0]
+        return FoundDelimiter(favourites[0], "header alone")
     best, others = fitting[0], [each for each in readings if each is not fitting[0]]
     rivals = [each for each in others if each.delimiter in favourites and not _proved(best, each)]
     if rivals:
         raise _undecided(sheet, max(rivals, key=lambda each: each.score), best)
-    return best.delimiter
+    fit = round(best.fit * best.records)
+    return FoundDelimiter(best.delimiter, f"{fit} of the first {best.records} records are as wide as the header")
 
 
 def _read(sheet: Sheet, delimiter: str) -> _Reading | None:

@@ -6,12 +6,14 @@ records for the rest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 from activities.source.delimiter import (
     DELIMITERS,
     SAMPLE_RECORDS,
+    Declared,
+    FoundDelimiter,
     Sheet,
     declared_delimiter,
     find_delimiter,
@@ -43,7 +45,8 @@ class Dialect:
     the end of a file that has none. `header_start` is the byte offset behind what may stand before the header: byte
     order marks and a line that names the separator. `record_rules` says by which rules its records are told apart. The
     records end at byte `data_end`, where a footer begins; 0 is the end of the file. Where it has no header, the first
-    record is one of data and stands at `data_start`.
+    record is one of data and stands at `data_start`. `decided_by` has the evidence for `encoding`, `delimiter` and
+    `header`, in words.
     """
 
     fields: FieldFormat
@@ -56,6 +59,7 @@ class Dialect:
     record_rules: int = RECORD_RULES
     data_end: int = 0
     has_header: bool = True
+    decided_by: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def grammar(self, max_record_bytes: int) -> Grammar:
         """Return how records of this dialect are told apart."""
@@ -90,6 +94,7 @@ class Dialect:
             record_rules=self.record_rules,
             data_end=self.data_end,
             has_header=self.has_header,
+            decided_by=dict(self.decided_by),
         )
 
 
@@ -114,13 +119,18 @@ def find_dialect(window: Window, options: CsvOptions) -> Dialect:
             f"its first line names the separator {declared.delimiter}, which its feed uses otherwise; correct either"
         )
     sheet = Sheet(beginning(window, end), encoding, start, line, options.max_record_bytes, fields)
-    delimiter = declared.delimiter if declared else _set_delimiter(options) or find_delimiter(sheet)
+    delimiter, delimiter_by = _decided_delimiter(declared, options, sheet)
     if options.has_header:
         sheet = replace(sheet, fields=regular_fields(sheet, delimiter))
     dialect, names = _read_first(sheet, delimiter, options)
     check_number(names, options.max_columns)
     check_required(names, options.required_columns)
-    return replace(dialect, data_end=end)
+    decided_by = {
+        "encoding": _encoding_evidence(encoding, options),
+        "delimiter": delimiter_by,
+        "header": "first record" if options.has_header else "setting",
+    }
+    return replace(dialect, data_end=end, decided_by=decided_by)
 
 
 def dialect_of_header(window: Window, options: CsvOptions) -> Dialect:
@@ -167,6 +177,7 @@ def pinned_dialect(window: Window, pinned: PinnedDialect, options: CsvOptions) -
         record_rules=pinned.record_rules,
         data_end=pinned.data_end,
         has_header=pinned.has_header,
+        decided_by=pinned.decided_by,
     )
 
 
@@ -207,6 +218,19 @@ def _fields_but_delimiter(options: CsvOptions) -> FieldFormat:
         bare_quotes=options.bare_quotes,
         short_rows=options.short_rows,
     )
+
+
+def _encoding_evidence(encoding: Encoding, options: CsvOptions) -> str:
+    if encoding.mark_bytes:
+        return "byte order mark"
+    return "bytes of the whole file" if options.encoding == "auto" else "setting"
+
+
+def _decided_delimiter(declared: Declared | None, options: CsvOptions, sheet: Sheet) -> FoundDelimiter:
+    if declared:
+        return FoundDelimiter(declared.delimiter, "first line")
+    setting = _set_delimiter(options)
+    return FoundDelimiter(setting, "setting") if setting else find_delimiter(sheet)
 
 
 def _set_delimiter(options: CsvOptions) -> str | None:

@@ -205,6 +205,7 @@ class FinishedWork:
             "data_start": self.dialect.data_start,
             "record_rules": self.dialect.record_rules,
             "other_rules": self.dialect.other_rules(),
+            "decided_by": self.dialect.decided_by,
             "data_end": self.dialect.data_end,
             "source_sha256": self.batch.source.sha256,
             "api_url": "http://127.0.0.1:3001/enrich",

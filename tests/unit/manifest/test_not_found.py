@@ -61,6 +61,7 @@ def test_the_manifest_of_a_described_api_is_of_version_2_and_counts_them_apart(w
     manifest = json.loads((work.directory / "manifest.json").read_bytes())
     jsonschema.Draft202012Validator(SCHEMA).validate(manifest)
     assert (manifest["manifest_version"], manifest["feed"], manifest["config_sha256"]) == (2, "contacts", "c" * 64)
+    assert manifest["dialect"]["decided_by"]["header"] == "first record"
     assert manifest["counts"] == {
         "records": 7,
         "enriched": 3,

@@ -37,6 +37,30 @@ def refusal(file: Path, content: bytes, options: CsvOptions | None = None) -> st
     return str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "options", "evidence"),
+    [
+        (
+            b"a,b\n1,2\n3\n",
+            CsvOptions(),
+            ("bytes of the whole file", "1 of the first 2 records are as wide as the header", "first record"),
+        ),
+        (b"a\n1\n", CsvOptions(), ("bytes of the whole file", "header alone", "first record")),
+        (b"\xef\xbb\xbfsep=;\na;b\n1;2\n", CsvOptions(), ("byte order mark", "first line", "first record")),
+        (
+            b"1;2\n3;4\n",
+            CsvOptions(encoding="cp1252", delimiter=";", has_header=False),
+            ("setting", "setting", "setting"),
+        ),
+    ],
+)
+def test_it_is_said_on_what_evidence_a_dialect_was_decided(
+    file: Path, content: bytes, options: CsvOptions, evidence: tuple[str, str, str]
+) -> None:
+    found = dialect(file, content, options).pinned().decided_by
+    assert found == dict(zip(("encoding", "delimiter", "header"), evidence, strict=True))
+
+
 def test_the_whole_dialect_is_recorded(file: Path) -> None:
     assert dialect(file, b'a,"b,c"\r\n1,2\r\n') == Dialect(
         FieldFormat(delimiters=(",",)), "utf-8", "\r\n", ("a", "b,c"), 9, 2
