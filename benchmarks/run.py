@@ -3,7 +3,7 @@
 A table goes to the terminal and to docs/performance.md, charts to docs/img/.
 
     make bench                    everything, about half an hour on two cores
-    make bench ONLY=throughput    one part: throughput, small, crowd, hostile, kindness, scale, latency, feeds
+    make bench ONLY=throughput    one part: throughput, small, crowd, hostile, kindness, scale, latency, feeds, reading
 
 Each module also runs alone, with the tests' installation at hand: PYTHONPATH=tests/support python benchmarks/scale.py
 """
@@ -22,6 +22,7 @@ from feeds import many_feeds
 from hostile import hostile
 from kindness import bad_day, knee
 from latency import drop_to_start, killed_worker, original, scan_cost, start_and_stop
+from reading import reading
 from scale import scale
 from small_files import small_files
 from throughput import throughput
@@ -128,6 +129,18 @@ def measure_feeds() -> list[Row]:
     ]
 
 
+def measure_reading() -> list[Row]:
+    """Reading alone, beside Python's own csv.reader."""
+    rows: list[Row] = []
+    for seen in reading():
+        usual = seen["csv_reader_mb_s"]
+        for way in ("rows_of", "find_pages"):
+            text = f"{seen[f'{way}_ratio']} ({seen[f'{way}_mb_s']} against {usual} MB/s of CPU)"
+            rows.append((f"`{way}` of a {seen['file']} file against csv.reader", ">= 0.5", text))
+        rows.append((f"the same, memory of `rows_of`, {seen['file']}", "<= 10 MiB", f"{seen['rows_of_peak_mib']} MiB"))
+    return rows
+
+
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "throughput": measure_throughput,
     "small": measure_small,
@@ -137,6 +150,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "scale": measure_scale,
     "latency": measure_latency,
     "feeds": measure_feeds,
+    "reading": measure_reading,
 }
 
 
