@@ -19,6 +19,7 @@ import re
 from typing import Literal, Protocol
 
 from activities.source.grammar import BAD_QUOTE_GROUP, Grammar, fields_pattern, record_pattern
+from activities.source.sound_records import SoundRecords
 
 BLOCK_BYTES = 65_536
 """Read at a time; more only where one record is longer, or the caller says how much it wants."""
@@ -52,6 +53,7 @@ class Borders:
         self._grammar = grammar
         self._limit = grammar.max_record_units
         self._record = record_pattern(grammar.fields, grammar.rules)
+        self._sound = SoundRecords(grammar)
         self._comment = grammar.fields.comment.encode("latin-1")
         self._behind = grammar.fields.longest_delimiter
         self._base = offset
@@ -111,6 +113,15 @@ class Borders:
         while len(self._units) - self._position < len(self._comment) and self._fill():
             pass
         return self._units.startswith(self._comment, self._position)
+
+    def pass_sound_records(self, most: int, most_bytes: int) -> int:
+        """Go past records from the one that was found on, up to `most`, in less than `most_bytes`; return how many.
+
+        It may be none, where `pass_record` goes on. Of the last, `content` and `line_end` are not known.
+        """
+        end = self._position + most_bytes // self._grammar.unit_bytes
+        passed, self._position = self._sound.pass_some(self._units, self._position, most=most, end=end)
+        return passed
 
     def pass_record(self) -> None:
         """Go past the record that was found; sets `fault` where it has no certain end, else `content`."""

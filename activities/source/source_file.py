@@ -168,6 +168,10 @@ def _pass_page(walk: Borders, page_rows: int) -> int:
     start = walk.offset
     records = 0
     while records < page_rows and walk.find_record():
+        passed = walk.pass_sound_records(page_rows - records, MAX_PAGE_BYTES - (walk.offset - start))
+        records += passed
+        if passed:
+            continue
         walk.pass_record()
         records += 1
         if walk.offset - start >= MAX_PAGE_BYTES:
