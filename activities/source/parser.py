@@ -9,13 +9,15 @@ from __future__ import annotations
 import csv
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import Literal
+from functools import partial
+from itertools import chain, count
+from typing import Literal, NamedTuple
 
 from activities.source.field_format import FieldFormat
 from activities.source.grammar import escaped_pattern, value_pattern
+from activities.source.rows_at_once import leading_lines_chars, rows_at_once
 
 Reason = Literal[
     "ragged", "record_too_large", "field_too_large", "undecodable", "nul_byte", "unclosed_quote", "bad_quote", "schema"
@@ -26,17 +28,22 @@ MAX_FIELD_CHARS = 67_108_864
 """Python's own limit on a field is set to this, the largest cap on a record there can be; ours applies first."""
 
 _BYTES_PER_CHAR = 4
-_LINES_AT_ONCE = 64
 _BEHIND_QUOTE = "text between a closing quote and the next delimiter"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A valid row. `number` counts records from 1; `line` is the physical line it starts on, the header's being 1."""
+class Record(NamedTuple):
+    """A valid row. `number` counts records from 1; `line` is the physical line it starts on, the header's being 1.
+
+    A tuple, as one is made for each row of a file.
+    """
 
     number: int
     line: int
     values: list[str]
+
+
+_new_record = partial(tuple.__new__, Record)
+"""Makes a record of its fields in one call that runs no Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +134,13 @@ class FieldSplitter:
             if fields.quote in unescaped:
                 raise BadRecord("bad_quote", "a quote inside a field that has none around it")
 
-    def split_lines(self, lines: list[str]) -> list[list[str]]:
-        """Return the field values of each line; fewer rows than lines, soon, where quotes reach over a line end.
 
-        Raises:
-            BadRecord: a line is not sound.
-        """
-        try:
-            reader, rows = csv.reader(lines, delimiter=self._delimiter, strict=True), list[list[str]]()
-            while (some := list(islice(reader, _LINES_AT_ONCE))) and reader.line_num == len(rows) + len(some):
-                rows += some
-        except csv.Error:
-            raise BadRecord("bad_quote", "a line is not sound") from None
-        return rows
+class ReadLines(NamedTuple):
+    """Records that were read at once, and how much of the file they are."""
+
+    rows: list[Record | Rejected]
+    lines: int
+    size_bytes: int
 
 
 class RecordReader:
@@ -154,39 +155,62 @@ class RecordReader:
         self._width = width + fields.trailing_delimiter
         self._pads = fields.short_rows == "pad"
         self._drops_last = fields.trailing_delimiter
-        self._max_field_bytes = max_field_bytes
+        self.max_field_bytes = max_field_bytes
+        self._several_lines = False
 
     def read(self, content: bytes, *, number: int, line: int) -> Record | Rejected:
         """Return the row that `content` holds, or why it holds none."""
         try:
             values = self._fields.split(decoded(content, self._encoding))
-            if len(content) > self._max_field_bytes:
+            if len(content) > self.max_field_bytes:
                 self._check_sizes(values)
         except BadRecord as bad:
             return Rejected(number, line, bad.reason, bad.detail)
         return self._row(values, number, line)
 
-    def read_lines(
-        self, content: bytes, *, number: int, line: int, max_line_bytes: int
-    ) -> list[Record | Rejected] | None:
-        """Return the rows of `content` at once, where it is whole lines, each a sound record; else None.
+    def read_lines(self, content: bytes, *, number: int, line: int, most: int) -> ReadLines | None:
+        """Read up to `most` sound records from the beginning of `content`, whole lines; None where it begins with none.
 
-        The same rows as one by one. A line longer than `max_line_bytes`, or than a field may be, is none for this. Nor
-        is any where fields are not written as most are.
+        The same rows as one by one, where all of `content` is no longer than a record or a field may be. There are none
+        for this where fields are not written as most are.
         """
         if not self._is_plain:
             return None
         try:
             text = decoded(content, self._encoding)
-            lines = _lines(text)
-            if "" in lines or self._any_too_long(lines, len(content), min(max_line_bytes, self._max_field_bytes)):
-                return None
-            split = self._fields.split_lines(lines) if '"' in text else [each.split(self._delimiter) for each in lines]
         except BadRecord:
             return None
-        if len(split) != len(lines):
+        if '"' in text:
+            return self._quoted(content, text, number, line, most)
+        lines = _lines(text)
+        if "" in lines or len(lines) > most:
             return None
-        return [self._row(values, number + at, line + at) for at, values in enumerate(split)]
+        rows = self._rows([each.split(self._delimiter) for each in lines], number, count(line))
+        return ReadLines(rows, len(lines), len(content))
+
+    def _quoted(self, content: bytes, text: str, number: int, line: int, most: int) -> ReadLines | None:
+        found = rows_at_once(text, self._delimiter, most, several_lines=self._several_lines)
+        self._several_lines = found.lines > len(found.rows)
+        size_bytes = len(content) if found.is_all else self._leading_bytes(content, text, found.lines)
+        if not found.rows or size_bytes is None:
+            return None
+        starts = count(line) if found.ends is None else chain((line,), (line + each for each in found.ends))
+        return ReadLines(self._rows(found.rows, number, starts), found.lines, size_bytes)
+
+    def _leading_bytes(self, content: bytes, text: str, lines: int) -> int | None:
+        """Return how many bytes the first lines of `content` have; None where that cannot be said."""
+        chars = leading_lines_chars(text, lines)
+        if len(text) == len(content):
+            return chars
+        leading = text[:chars].encode(self._encoding)
+        return len(leading) if content.startswith(leading) else None
+
+    def _rows(self, split: list[list[str]], number: int, lines: Iterable[int]) -> list[Record | Rejected]:
+        if set(map(len, split)) == {self._width}:
+            return list(map(_new_record, zip(count(number), lines, split, strict=False)))
+        return [
+            self._row(values, number + at, line) for at, (values, line) in enumerate(zip(split, lines, strict=False))
+        ]
 
     def _row(self, values: list[str], number: int, line: int) -> Record | Rejected:
         if len(values) == self._width and not self._drops_last:
@@ -199,17 +223,14 @@ class RecordReader:
         last = ", of which the last is empty" if self._drops_last else ""
         return Rejected(number, line, "ragged", f"{len(values)} field{plural}, the header has {self._width}{last}")
 
-    def _any_too_long(self, lines: list[str], all_bytes: int, limit_bytes: int) -> bool:
-        return all_bytes > limit_bytes and max(map(len, lines)) * _BYTES_PER_CHAR > limit_bytes
-
     def _check_sizes(self, values: list[str]) -> None:
         for position, value in enumerate(values, start=1):
-            if len(value) * _BYTES_PER_CHAR > self._max_field_bytes:
+            if len(value) * _BYTES_PER_CHAR > self.max_field_bytes:
                 size_bytes = len(value.encode(self._encoding))
-                if size_bytes > self._max_field_bytes:
+                if size_bytes > self.max_field_bytes:
                     raise BadRecord(
                         "field_too_large",
-                        f"field {position} has {size_bytes} bytes, the limit is {self._max_field_bytes}",
+                        f"field {position} has {size_bytes} bytes, the limit is {self.max_field_bytes}",
                     )
 
 

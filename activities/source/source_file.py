@@ -142,7 +142,8 @@ class SourceFile:
             max_field_bytes=self._options.max_field_bytes,
         )
         records = PageRecords(self._window, self._grammar, reader, page)
-        yield from records.rows()
+        for block in records.blocks():
+            yield from block
         self.check_unchanged()
         if (records.records, records.offset) != (page.records, page.source_end):
             raise SourceChanged(f"{self._content.name}: page {page.number} is not what it was; drop the file again")

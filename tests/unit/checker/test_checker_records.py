@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from csv_pages import read_in_pages
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from activities.source.source_file import Record, SourceFile
@@ -35,6 +35,7 @@ def test_both_readers_find_the_same_records_in_any_bytes(
     limits = {"max_record_bytes": max_record_bytes, "max_field_bytes": max_field_bytes}
     options = CsvOptions(delimiter=",", encoding=encoding, **limits)
     with SourceFile.open(path, options) as source:
+        assume(source.dialect.fields.is_plain)  # else it was found to be written in another way than is judged here
         start, line = source.dialect.data_start, source.dialect.data_line
     rows = read_in_pages(path, 1_000, options)
     theirs = [(row.number, row.line, tuple(row.values) if isinstance(row, Record) else row.reason) for row in rows]
