@@ -128,7 +128,7 @@ class BatchSchema:
 
 @lru_cache(maxsize=64)
 def _compiled(text: str, columns: tuple[str, ...], null: str | None, decimal: str) -> BatchSchema:
-    return BatchSchema(parse_schema(text), columns, CsvOptions(null=null, decimal=decimal))
+    return BatchSchema(parse_schema(text, decimal=decimal), columns, CsvOptions(null=null, decimal=decimal))
 
 
 def _rejected(record: Record, fault: SchemaFault) -> Rejected:

@@ -143,7 +143,7 @@ def _schemas(feeds: Mapping[str, FeedSection], *, files: bool) -> Iterator[tuple
     for name, feed in feeds.items():
         if feed.table_schema is not None:
             try:
-                yield name, schema_text(feed.table_schema)
+                yield name, schema_text(feed.table_schema, feed.decimal)
             except SettingsError:
                 if files:  # it was checked, so it has changed since
                     raise

@@ -13,14 +13,17 @@ MAX_BYTES = 32_768
 """A batch carries its schema with it; what is left out of the canonical text, such as descriptions, does not count."""
 
 
-def schema_text(given: Path | dict[str, Any]) -> str:
+def schema_text(given: Path | dict[str, Any], decimal: str) -> str:
     """Return the canonical text of a schema that is in a file, or a table of the configuration.
+
+    `decimal` is the decimal separator of its feed, in which bounds of numbers may be written.
 
     Raises:
         InvalidSchema: it is none that can be used; it has every reason.
         SettingsError: the file cannot be read, or the schema is too large.
     """
-    canonical = parse_schema(_content_of(given) if isinstance(given, Path) else given).canonical()
+    written = _content_of(given) if isinstance(given, Path) else given
+    canonical = parse_schema(written, decimal=decimal).canonical()
     if len(canonical.encode()) > MAX_BYTES:
         raise SettingsError(
             f"the schema has more than {MAX_BYTES:,} bytes, titles and descriptions not counted; shorten it"

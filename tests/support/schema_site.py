@@ -42,7 +42,7 @@ class SchemaSite(PageSite):
         self, root: Path, csv: str, schema: Mapping[str, Any] = PEOPLE, *, page_rows: int = 3, **options: Any
     ) -> None:
         super().__init__(root, csv, page_rows=page_rows)
-        self.schema = parse_schema(json.dumps(schema)).canonical()
+        self.schema = parse_schema(json.dumps(schema), decimal=options.get("decimal", ".")).canonical()
         digest = sha256(self.schema.encode()).hexdigest()
         self.batch = replace(self.batch, csv=CsvOptions(schema_sha256=digest, **options))
 

@@ -29,7 +29,8 @@ def check_schemas(mistakes: Mistakes, *, files: bool) -> None:
 
 def _check(path: KeyPath, given: str | dict[str, Any], decimal: str, mistakes: Mistakes) -> None:
     try:
-        _compile(schema_text(given if isinstance(given, dict) else mistakes.file.folder / given), decimal)
+        text = schema_text(given if isinstance(given, dict) else mistakes.file.folder / given, decimal)
+        _compile(text, decimal)
     except InvalidSchema as error:
         for each in error.findings:
             if isinstance(given, dict):
@@ -46,7 +47,7 @@ def _compile(text: str, decimal: str) -> None:
     Raises:
         InvalidSchema: it contradicts the decimal separator.
     """
-    schema = parse_schema(text)
+    schema = parse_schema(text, decimal=decimal)
     with suppress(InvalidCsv):
         RowChecker.compile(schema, columns([each.name for each in schema.fields]), null=None, decimal=decimal)
 

@@ -146,6 +146,14 @@ def test_the_null_token_and_the_decimal_separator_are_those_of_the_feed(tmp_path
         assert [each.body for each in work.rows_to_call(probe=False)] == [b'{"id":1,"email":null,"age":20,"paid":1.50}']
 
 
+def test_a_bound_is_read_with_the_decimal_separator_of_the_feed(tmp_path: Path) -> None:
+    schema = {"fields": [{"name": "paid", "type": "number", "constraints": {"minimum": "1,5"}}]}
+    site = SchemaSite(tmp_path, 'paid\n"1,4"\n"1,6"\n', schema, decimal=",")
+    site.prepared()
+    with open_page(site) as work:
+        assert [each.number for each in work.rows_to_call(probe=False)] == [2]
+
+
 @pytest.mark.parametrize("lost", [SCHEMA, DUPLICATES])
 @pytest.mark.parametrize("how", ["gone", "cut"])
 async def test_a_page_that_finds_its_preparation_gone_is_not_begun_until_it_is_put_back(

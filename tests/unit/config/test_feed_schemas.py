@@ -90,6 +90,13 @@ def test_a_decimal_separator_that_the_schema_contradicts_is_refused(tmp_path: Pa
     assert finding.key == "feed.contacts.schema"
 
 
+def test_a_bound_is_written_with_the_decimal_separator_of_the_feed(tmp_path: Path) -> None:
+    schema = {"fields": [{"name": "paid", "type": "number", "constraints": {"minimum": "1,5"}}]}
+    keys = in_file(tmp_path, schema) + 'decimal = ","\n'
+    assert findings(tmp_path, keys) == []
+    assert "1,5" in configured(tmp_path, keys).settings_of("contacts").terms().schema
+
+
 def test_the_schema_is_pinned_with_the_terms_and_its_hash_with_the_options(tmp_path: Path) -> None:
     keys = in_file(tmp_path, SCHEMA) + 'null = "NA"\ndecimal = ","\n'
     terms = configured(tmp_path, keys).settings_of("contacts").terms()
