@@ -1,0 +1,93 @@
+"""One limit of calls in flight that several worker processes share by what each of them wants.
+
+A grant that lowers takes time: calls that are in flight end when they end. So a process counts with the most that
+it may still have in flight, until it confirms the lower grant; only what is then free is granted to another.
+Messages of one process must come in the order in which they were sent, as a pipe brings them. Nothing asks for shares
+yet: a process still takes an Nth of a limit (`activities.api.session.equal_share`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from daemon.shares.fair_split import split_fairly
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What one start of a process may have in flight from now on; `number` counts the grants of that start."""
+
+    start: int
+    number: int
+    calls: int
+
+
+@dataclass(slots=True)
+class _Share:
+    """The share of one start of a process: what it wants, and the grants that may still be in force there."""
+
+    wanted: int = 0
+    number: int = 0
+    in_force: dict[int, int] = field(default_factory=lambda: {0: 0})
+
+    @property
+    def granted(self) -> int:
+        return self.in_force[self.number]
+
+    @property
+    def most(self) -> int:
+        return max(self.in_force.values())
+
+
+class SharedLimit:
+    """Grants each process its fair part; what may be in flight in all of them is in sum never raised above the limit.
+
+    A process is known by the number of its start, which is never used again: what a process sent before it ended
+    says nothing about the one that was started in its place. Each method returns the grants to send.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._shares: dict[int, _Share] = {}
+
+    def begin(self, start: int) -> None:
+        """Know a process that was started; it has a share of 0 until it asks for more."""
+        self._shares[start] = _Share()
+
+    def demand(self, start: int, wanted: int) -> list[Grant]:
+        """Take note of how many calls a process wants in flight; one that has ended is not heard."""
+        if start in self._shares:
+            self._shares[start].wanted = wanted
+        return self._grants()
+
+    def confirm(self, start: int, number: int) -> list[Grant]:
+        """Free what a process no longer has in flight: it is within the grant of this number."""
+        if share := self._shares.get(start):
+            share.in_force = {n: calls for n, calls in share.in_force.items() if n >= number}
+        return self._grants()
+
+    def end(self, start: int) -> list[Grant]:
+        """Free the share of a process that has ended."""
+        self._shares.pop(start, None)
+        return self._grants()
+
+    def change_limit(self, limit: int) -> list[Grant]:
+        """Share another limit from now on; calls above a lower one end in their own time."""
+        self._limit = limit
+        return self._grants()
+
+    def _grants(self) -> list[Grant]:
+        """Return a grant for each process whose part has changed, raised by no more than is free."""
+        parts = split_fairly(self._limit, {start: share.wanted for start, share in self._shares.items()})
+        free = max(0, self._limit - sum(share.most for share in self._shares.values()))
+        grants = []
+        for start, share in self._shares.items():
+            before = share.most
+            calls = min(parts[start], before + free)
+            if calls == share.granted:
+                continue
+            share.number += 1
+            share.in_force[share.number] = calls
+            free -= share.most - before
+            grants.append(Grant(start=start, number=share.number, calls=calls))
+        return grants
