@@ -98,14 +98,14 @@ class Dialect:
         )
 
 
-def find_dialect(window: Window, options: CsvOptions) -> Dialect:
-    """Decide the dialect of a file. Reads all of it where the encoding is not said.
+def find_dialect(window: Window, options: CsvOptions, encoding: Encoding | None = None) -> Dialect:
+    """Decide the dialect of a file. Reads all of it where the encoding is neither set nor given as decided already.
 
     Raises:
         InvalidCsv: the file is empty, no text, has a header that cannot be used, or can be read in two ways.
     """
     sample = window.read_at(0, SAMPLE_BYTES)
-    encoding = encoding_of(sample, options.encoding, lambda: _guessed_by_all(window))
+    encoding = encoding or encoding_of(sample, options.encoding, lambda: _guessed_by_all(window))
     declared = declared_delimiter(sample, encoding)
     start, line = behind_lines(window, encoding, max(options.skip_lines, 1 if declared else 0))
     if options.skip_lines and start >= window.size_bytes:

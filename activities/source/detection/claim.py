@@ -6,7 +6,6 @@ What is claimed already is never judged again: its batch ends by the dialect it 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from functools import partial
 
 from activities.source.detection.doubt import Check
@@ -38,7 +37,7 @@ def claimed_dialect(window: Window, options: CsvOptions, scan: Utf8Scan, uncheck
         check_format(sample[:FORMAT_BYTES].decode(encoding.name, "replace"))
     if options.encoding == "auto" and not encoding.mark_bytes and "encoding" not in unchecked:
         check_encoding(scan)
-    dialect = find_dialect(window, replace(options, encoding=encoding.name))
+    dialect = find_dialect(window, options, encoding)
     first = first_records(window, dialect, options.max_record_bytes)
     for name, check in checks_of_records(options):
         if name not in unchecked:

@@ -60,7 +60,7 @@ def examine(window: Window, options: CsvOptions) -> Examination:
             others = tuple(each for each in candidates(scan) if each in READABLE)
     found = Examination(tuple(refusals), encoding.name, _evidence(encoding, scan, guessed=guessed), others)
     try:
-        dialect = find_dialect(window, replace(options, encoding=encoding.name))
+        dialect = find_dialect(window, options, encoding)
     except InvalidCsv as refused:
         return replace(found, refusals=(*refusals, refused))
     first = first_records(window, dialect, options.max_record_bytes)

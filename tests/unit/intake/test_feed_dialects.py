@@ -36,6 +36,12 @@ async def test_a_claimed_file_is_read_by_what_its_feed_said_then(tmp_path: Path)
     assert kept is not None
     assert kept.terms is not None
     assert (kept.terms.shape.csv, kept.source) == (batch.shape.csv, batch.source)
+    assert batch.source.dialect is not None
+    assert batch.source.dialect.decided_by == {
+        "encoding": "bytes of the whole file",
+        "delimiter": "setting",
+        "header": "setting",
+    }
 
     (claimed,) = (tmp_path / "orders" / ".processing").glob("*/orders.csv")
     (page,) = pages_of(claimed, 10, batch.shape.csv)
