@@ -132,7 +132,7 @@ def _put_records(found: Examination, label: str) -> None:
     put_table(columns, rows)
     wrong = sum(len(row) != width for row in first.rows[:SHOWN_RECORDS])
     if wrong:
-        write(f"{wrong} of these have another number of fields\n")
+        write(f"{wrong} of these {'has' if wrong == 1 else 'have'} another number of fields\n")
 
 
 def _fit(first: FirstRecords) -> str:
