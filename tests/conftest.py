@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -18,9 +19,15 @@ pytest_plugins = ("cpu_cost",)
 
 
 def pytest_configure() -> None:
-    """Let modules be compiled once, whatever the environment says, and not at each start of each program."""
+    """Give the programs that tests start the same surroundings, whatever those of the tests are.
+
+    Modules are compiled once, not at each start of each program. An interrupt ends them, also where tests run in the
+    background of a shell, which leaves interrupts out.
+    """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

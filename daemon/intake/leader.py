@@ -48,5 +48,5 @@ def is_watched(inbox: Path) -> bool | None:
 
 
 def _warn_unlocked() -> None:
-    why = "this file system has no locks; claims are safe without, but let only one batchd watch this inbox"
+    why = "this file system has no locks; let one batchd alone watch this inbox: of two, one may add a copy to a claim"
     logger.warning("inbox.unlocked", extra={"fields": {"why": why}})

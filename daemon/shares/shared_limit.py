@@ -3,7 +3,8 @@
 A grant that lowers takes time: calls that are in flight end when they end. So a process counts with the most that
 it may still have in flight, until it confirms the lower grant; only what is then free is granted to another.
 Messages of one process must come in the order in which they were sent, as a pipe brings them. Nothing asks for shares
-yet: a process still takes an Nth of a limit (`activities.api.session.equal_share`).
+yet: a process still takes an Nth of a limit (`activities.api.session.equal_share`). Before they do, processes must take
+turns: of a limit smaller than their number one can get nothing for as long as the others want more.
 """
 
 from __future__ import annotations
