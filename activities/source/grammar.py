@@ -85,7 +85,7 @@ def record_pattern(fields: FieldFormat, rules: int = RECORD_RULES) -> re.Pattern
     if rules == 1 or not fields.quote:
         return _compiled(record)
     escaped = f"{re.escape(fields.escape)}?+" if fields.escape else ""
-    opened = _quote(fields) + _quoted_line(fields) + escaped + _LINE_END
+    opened = _quote(fields) + _quoted(fields, on_one_line=True) + escaped + _LINE_END
     closed = _quoted(fields) + re.escape(fields.quote) + _blanks(fields) + f"(?!{_separator(fields)})" + r"[^\r\n]"
     return _compiled(f"{record}|(?:{several}{_separator(fields)})?+{opened}{closed}")
 
@@ -146,7 +146,7 @@ def _sound_field(fields: FieldFormat) -> str:
         return _field(fields)
     text, quote = _text(fields), re.escape(fields.quote)
     whole = f"{_quote(fields)}{_quoted(fields)}{quote}{_blanks(fields)}(?!{text})"
-    on_one_line = f"{_quote(fields)}{_quoted_line(fields)}{quote}{text}*+"
+    on_one_line = f"{_quote(fields)}{_quoted(fields, on_one_line=True)}{quote}{text}*+"
     return f"(?:{whole}|{on_one_line}|{_not_quoted(fields)}{text}*+)"
 
 
@@ -163,22 +163,12 @@ def _blanks(fields: FieldFormat) -> str:
     return f"[{_set(fields.blanks)}]*+" if fields.blanks else ""
 
 
-def _quoted(fields: FieldFormat) -> str:
-    """Return what stands between quotes."""
-    if fields.escape:
-        others, escape = f"[^{_set(fields.quote, fields.escape)}]*+", re.escape(fields.escape)
-        return rf"{others}(?:{escape}[\s\S]{others})*+"
-    others, quote = f"[^{_set(fields.quote)}]*+", re.escape(fields.quote)
-    return f"{others}(?:{quote}{quote}{others})*+"
-
-
-def _quoted_line(fields: FieldFormat) -> str:
-    """Return what stands between quotes, up to a line end."""
-    if fields.escape:
-        others, escape = rf"[^{_set(fields.quote, fields.escape)}\r\n]*+", re.escape(fields.escape)
-        return rf"{others}(?:{escape}[^\r\n]{others})*+"
-    others, quote = rf"[^{_set(fields.quote)}\r\n]*+", re.escape(fields.quote)
-    return f"{others}(?:{quote}{quote}{others})*+"
+def _quoted(fields: FieldFormat, *, on_one_line: bool = False) -> str:
+    """Return what stands between quotes; with `on_one_line` up to a line end."""
+    line_ends, escaped = (r"\r\n", r"[^\r\n]") if on_one_line else ("", r"[\s\S]")
+    others, quote = f"[^{_set(fields.quote, fields.escape)}{line_ends}]*+", re.escape(fields.quote)
+    pair = re.escape(fields.escape) + escaped if fields.escape else quote + quote
+    return f"{others}(?:{pair}{others})*+"
 
 
 def _text(fields: FieldFormat) -> str:

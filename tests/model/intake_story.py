@@ -23,6 +23,23 @@ _COUNTS = {"records": 2, "enriched": 2, "fallback": 0, "rejected": 0, "by_error"
 _MANIFEST = f'{{\n"status":"complete",\n"counts":{json.dumps(_COUNTS)}\n}}\n'
 
 
+class _Kill:
+    """A kill at the `at`-th failpoint, and at each one after it; never where that is 0."""
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+        self._passed = 0
+
+    @property
+    def happened(self) -> bool:
+        return self._at > 0 and self._passed >= self._at
+
+    def pass_failpoint(self, _: str) -> None:
+        self._passed += 1
+        if self.happened:
+            raise Killed
+
+
 class RememberedRuns:
     """Temporal, as far as starts and outcomes go: an id that it remembers is refused, until it forgets it."""
 
@@ -79,21 +96,14 @@ class IntakeStory:
 
     async def scan(self, *, kill_at: int) -> None:
         """Scan twice, so that files settle; killed at the `kill_at`-th failpoint, which 0 is not, it starts anew."""
-        passed = 0
-
-        def hook(_: str) -> None:
-            nonlocal passed
-            passed += 1
-            if kill_at and passed >= kill_at:
-                raise Killed
-
-        with watched(hook):
+        kill = _Kill(kill_at)
+        with watched(kill.pass_failpoint):
             try:
                 for _ in range(2):
                     await self.site.scan(after_s=PATIENCE_S)
             except Killed:
                 await self.site.close()
-        if kill_at and passed >= kill_at:
+        if kill.happened:
             await self.restart()
 
     async def restart(self) -> None:
@@ -122,15 +132,8 @@ class IntakeStory:
             self.temporal.runs[batch] = "completed" if ended == "completed" else "failed"
 
     def _filed(self, batch: str, outcome: Ended, facts: dict[str, Any], kill_at: int) -> bool:
-        passed = 0
-
-        def hook(_: str) -> None:
-            nonlocal passed
-            passed += 1
-            if kill_at and passed >= kill_at:
-                raise Killed
-
-        with watched(hook):
+        kill = _Kill(kill_at)
+        with watched(kill.pass_failpoint):
             try:
                 self.site.end(batch, outcome, **facts)
             except Killed:
