@@ -7,7 +7,7 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
           --extra embedded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-apis test chaos soak bench corpus docs histories check format lock clean
+.PHONY: help setup demo demo-apis test test-wheel chaos soak bench corpus docs histories check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,7 +28,10 @@ demo-apis: $(STAMP)  ## three APIs of other shapes, by configuration alone
 	$(BIN)/python dummy-data/demo_apis.py
 
 test: $(STAMP)  ## the whole suite, against a real Temporal server
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not soak and not chaos"
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not soak and not chaos and not wheel"
+
+test-wheel: $(STAMP)  ## install the wheel elsewhere, from the package index; half a minute
+	$(BIN)/python -m pytest -m wheel tests/e2e
 
 chaos: $(STAMP)  ## kill at every step and at random; an hour
 	$(BIN)/python -m pytest -m chaos tests

@@ -59,7 +59,7 @@ EXAMPLE = Path(__file__).with_name("batchd.example.toml")
 MOCK = """
 ## The mock API
 
-The mock API has settings of its own, `MOCK_API_*`: see `python -m mock_api --help` and
+The mock API has settings of its own, `MOCK_API_*`: see `batchd-mock-api --help` and
 its [README](../mock_api/README.md).
 """
 

@@ -30,9 +30,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-def main() -> None:
-    """Run the mock and end the process with its exit code."""
-    parsed = _parser().parse_args()
+def main(program: str = "python -m mock_api") -> None:
+    """Run the mock, by the name it was called, and end the process with its exit code."""
+    parsed = _parser(program).parse_args()
     try:
         settings = load_mock_settings()
         listening = _listen(settings)
@@ -81,9 +81,9 @@ def _end_with_parent(server: uvicorn.Server) -> None:
         server.handle_exit(signal.SIGTERM, None)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m mock_api",
+        prog=program,
         description="A mock of the enrichment API. POST /enrich answers a row with enriched and region. Other faces: "
         "GET /people, GET /geocode, POST /bulk_match, POST /chat, POST /oauth/token, POST /secured/enrich.",
         epilog="Settings: MOCK_API_HOST, _PORT (3001), _FAILURE_RATE (0.1), _LATENCY_MIN_MS (200), "

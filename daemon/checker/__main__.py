@@ -11,9 +11,9 @@ from daemon.checker.result import check_result
 from daemon.checker.site import Evidence, check_site
 
 
-def main(words: list[str]) -> int:
-    """Print what does not hold, a line each; 0 where all does, 1 where not."""
-    parsed = _parser().parse_args(words)
+def main(words: list[str], program: str = "python -m daemon.checker") -> int:
+    """Print what does not hold, a line each; 0 where all does, 1 where not. `program` is the name it was called by."""
+    parsed = _parser(program).parse_args(words)
     if parsed.folder:
         found = check_result(parsed.folder, parsed.source)
     else:
@@ -25,8 +25,8 @@ def main(words: list[str]) -> int:
     return 1 if found else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m daemon.checker", description=__doc__)
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--state-dir", type=Path, help="judge all batches of this state folder")
     what.add_argument("--folder", type=Path, help="judge this output folder, against --source")

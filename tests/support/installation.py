@@ -121,6 +121,7 @@ class Installation:
 
     def __init__(self, root: Path, **settings: str) -> None:
         self.root = root
+        self.programs = BIN
         self.inbox = root / "inbox"
         self.output_root = root / "out"
         self.state_dir = root / "state"
@@ -176,7 +177,7 @@ class Installation:
         return process
 
     def batchd(self, *arguments: str, ready: bool = True, name: str = "batchd", **extra: str) -> Process:
-        process = self.start(name, [str(BIN / "batchd"), *(arguments or ("run",))], **extra)
+        process = self.start(name, [str(self.programs / "batchd"), *(arguments or ("run",))], **extra)
         already = len(process.logged("daemon.ready"))
         if ready:
             eventually(
@@ -220,7 +221,7 @@ class Installation:
     def batchctl_process(self, *arguments: str, timeout_s: float = 90) -> subprocess.CompletedProcess[str]:
         """Run the program `batchctl`, for what is about the program: its start takes half a second."""
         return subprocess.run(
-            [str(BIN / "batchctl"), *arguments],
+            [str(self.programs / "batchctl"), *arguments],
             env=self.env,
             cwd=self.root,
             capture_output=True,
