@@ -137,7 +137,8 @@ class BatchActivities(Activities):
             enriched = await self._enrich(request, client, calls, lost)
         if not request.save or enriched.outcome != "done":
             return enriched
-        return replace(enriched, saved=await _in_thread(self._save, SavePage(batch=request.batch, page=request.page)))
+        saving = SavePage(batch=request.batch, page=request.page, again=request.again)
+        return replace(enriched, saved=await _in_thread(self._save, saving))
 
     async def _enrich(
         self, request: EnrichPage, client: EnrichmentClient, calls: RowCalls | None, lost: Callable[[], bool]
@@ -187,7 +188,7 @@ class BatchActivities(Activities):
 
     def _save(self, request: SavePage) -> SavedChunk:
         with self._workspace.output(request.batch) as folder:
-            return save_chunk(folder, request)
+            return save_chunk(folder, request, self._workspace.tally)
 
     @contextlib.asynccontextmanager
     async def _opened(self, request: EnrichPage) -> AsyncIterator[OpenPage]:
@@ -267,7 +268,7 @@ async def _heartbeats(detail: Callable[[], int], *, each: Callable[[], None] = l
 
 
 def _file(workspace: Workspace, request: FileSource) -> None:
-    file_source(workspace.inbox(request.batch), workspace.receipts, request)
+    file_source(workspace.inbox(request.batch), workspace.receipts, request, workspace.tally)
 
 
 async def _in_thread(function: Callable[..., T], *arguments: object, on_cancel: Callable[[], None] = lambda: None) -> T:

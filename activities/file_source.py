@@ -23,6 +23,7 @@ from activities.registry.reasons import Reason, place_in, what_to_do_about, writ
 from activities.registry.receipts import Receipt, Receipts
 from activities.registry.timestamps import now_text
 from activities.source.inbox import check_any_here, make_in
+from activities.tally import Tally
 from activities.workspace import PROCESSING
 from workflows.errors import SourceVanished
 from workflows.ids import checked_id, printable, workflow_id
@@ -36,13 +37,13 @@ END_EVENTS = {"completed": "batch.completed", "failed": "batch.failed", "cancell
 logger = logging.getLogger(__name__)
 
 
-def file_source(inbox: Path, receipts: Receipts, request: FileSource) -> None:
+def file_source(inbox: Path, receipts: Receipts, request: FileSource, tally: Tally | None = None) -> None:
     """Move the claimed file to where finished sources go and close the receipt. Blocking and idempotent.
 
     A source that was taken out of its folder is no error here: the outcome stands, and the receipt says that no source
     was filed. A later generation has no source to move; when it ends well, the receipt names its manifest, else nothing
     changes. Of a batch that has ended already (it was reset in Temporal, say), the first end stands and nothing is
-    written; nor is it where a batch fails for want of a source that has just been filed.
+    written; nor is it where a batch fails for want of a source that has just been filed. `tally` counts the end, once.
 
     Raises:
         InboxMissing: neither the claim nor what an earlier attempt has filed is on this host now.
@@ -81,7 +82,8 @@ def file_source(inbox: Path, receipts: Receipts, request: FileSource) -> None:
     if not there:
         logger.warning("source.gone", extra={"fields": {"id": identity, "outcome": request.outcome}})
     archived_as = f"{shelf}/{identity}/{request.batch.source.name}" if there else None
-    _close(receipts, receipt, request, archived_as)
+    if _close(receipts, receipt, request, archived_as) and tally is not None:
+        tally.count_end(request.batch.feed, request.outcome)
     with disk_errors(f"removing the claim of {identity}"):
         failpoint("filing.closed")
         _remove_folder(inbox / PROCESSING / identity)
@@ -130,10 +132,11 @@ def _note_generation(receipts: Receipts, request: FileSource) -> None:
     receipts.write(replace(receipt, manifest=request.manifest, counts=request.counts, generation=generation))
 
 
-def _close(receipts: Receipts, receipt: Receipt, request: FileSource, archived_as: str | None) -> None:
+def _close(receipts: Receipts, receipt: Receipt, request: FileSource, archived_as: str | None) -> bool:
+    """Return whether this has ended the batch."""
     if receipt.ended:
         receipts.write(replace(receipt, archived_as=receipt.archived_as or archived_as))
-        return
+        return False
     written = receipts.write(
         replace(
             receipt,
@@ -149,6 +152,7 @@ def _close(receipts: Receipts, receipt: Receipt, request: FileSource, archived_a
     )
     if written:
         _log_end(request)
+    return written
 
 
 def _log_end(request: FileSource) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from activities.disk.directory import Directory
 from activities.disk.failpoints import failpoint
@@ -19,23 +20,32 @@ from activities.output.chunk_format import array
 from activities.output.names import chunk_name, manifest_name, part_name, rejected_name
 from activities.output.page_journal import FileFacts, SavedPage, entries, matches, own_files, record
 from activities.output.row_log import DurableRow, RowLog
+from activities.tally import Tally
 from workflows.models import Page
 from workflows.requests import SavedChunk, SavePage
+
+Outcomes = dict[str, int]
+"""Rows by what became of them."""
+
+OnMade = Callable[[Outcomes], None]
+"""Takes the rows of a chunk that has just come into being, by this attempt and no other."""
 
 Rows = Callable[[], Iterable[DurableRow]]
 """The rows of a page in order, as often as they are asked for."""
 
 
-def save_chunk(folder: Directory, request: SavePage) -> SavedChunk:
+def save_chunk(folder: Directory, request: SavePage, tally: Tally | None = None) -> SavedChunk:
     """Make the chunk of a page and its file of rejected records, durable when this returns.
 
-    `file` is None in the result where not every row of the page is durable: the page must be enriched again.
+    `file` is None in the result where not every row of the page is durable: the page must be enriched again. `tally`
+    counts the rows in the moment in which the chunk comes into being, so whoever asks how often, it counts them once.
 
     Raises:
         StorageFull: there is no room; nothing half written stays.
     """
     page, generation = request.page, request.batch.generation
-    saved = already_saved(folder, page, generation) or _made(folder, page, generation)
+    made = partial(tally.count_rows, request.batch.feed) if tally and not request.again else _uncounted
+    saved = already_saved(folder, page, generation) or _made(folder, page, generation, made)
     saved = saved or already_saved(folder, page, generation)
     if saved is None:
         return SavedChunk(file=None)
@@ -63,12 +73,18 @@ def already_saved(folder: Directory, page: Page, generation: int = 1) -> SavedPa
     return None
 
 
-def _made(folder: Directory, page: Page, generation: int) -> SavedPage | None:
+def _uncounted(_: Outcomes) -> None:
+    pass
+
+
+def _made(folder: Directory, page: Page, generation: int, made: OnMade) -> SavedPage | None:
     part = RowLog.existing(folder, page.number, generation)
     if part is None:
         return None
     with part:
-        saved = _first_time(folder, page, part) if generation == 1 else _retried(folder, page, generation, part)
+        saved = (
+            _first_time(folder, page, part, made) if generation == 1 else _retried(folder, page, generation, part, made)
+        )
     if saved is not None:
         folder.sync()
         record(folder, saved, generation)
@@ -76,22 +92,29 @@ def _made(folder: Directory, page: Page, generation: int) -> SavedPage | None:
     return saved
 
 
-def _first_time(folder: Directory, page: Page, part: RowLog) -> SavedPage | None:
+def _first_time(folder: Directory, page: Page, part: RowLog, made: OnMade) -> SavedPage | None:
     numbers = range(page.first_row, page.first_row + page.records)
     if not all(row in part.done for row in numbers):
         return None
     sorting = _Sorting(lambda: (row for row in part if row.row in numbers))
-    chunk = _chunk(folder, chunk_name(page.number), sorting)
+    chunk = _chunk(folder, chunk_name(page.number), sorting, lambda: made(sorting.outcomes()))
     return _saved(page, chunk, sorting, _rejected_file(folder, page, sorting.rejected))
 
 
-def _retried(folder: Directory, page: Page, generation: int, part: RowLog) -> SavedPage | None:
+def _retried(folder: Directory, page: Page, generation: int, part: RowLog, made: OnMade) -> SavedPage | None:
     retried = RetriedPage.of(folder, page, generation)
+    before = retried.before
     if not all(row in part.done for row in retried.fallback_numbers()):
         return None
     sorting = _Sorting(lambda: retried.rows(part))
-    chunk = _chunk(folder, chunk_name(page.number, generation), sorting)
-    return _saved(page, chunk, sorting, retried.before.rejected)
+    counted_before = {"enriched": before.enriched, "not_found": before.not_found, "rejected": 0, "fallback": 0}
+    chunk = _chunk(
+        folder,
+        chunk_name(page.number, generation),
+        sorting,
+        lambda: made({name: rows - counted_before[name] for name, rows in sorting.outcomes().items()}),
+    )
+    return _saved(page, chunk, sorting, before.rejected)
 
 
 def _saved(page: Page, chunk: FileFacts, sorting: _Sorting, rejected: FileFacts | None) -> SavedPage:
@@ -129,10 +152,18 @@ class _Sorting:
                 self.by_error[row.error] += 1
             yield row.element
 
+    def outcomes(self) -> dict[str, int]:
+        return {
+            "enriched": self.enriched,
+            "not_found": self.not_found,
+            "fallback": self.by_error.total(),
+            "rejected": len(self.rejected),
+        }
 
-def _chunk(folder: Directory, name: str, sorting: _Sorting) -> FileFacts:
+
+def _chunk(folder: Directory, name: str, sorting: _Sorting, made: Callable[[], None]) -> FileFacts:
     return replace(
-        _file(folder, name, lambda: array(sorting.elements())),
+        _file(folder, name, lambda: array(sorting.elements()), made),
         rows=sorting.enriched + sorting.not_found + sorting.by_error.total(),
     )
 
@@ -144,8 +175,13 @@ def _rejected_file(folder: Directory, page: Page, elements: list[bytes]) -> File
     return replace(_file(folder, name, lambda: array(elements)), rows=len(elements))
 
 
-def _file(folder: Directory, name: str, blocks: Callable[[], Iterable[bytes]]) -> FileFacts:
+def _file(
+    folder: Directory, name: str, blocks: Callable[[], Iterable[bytes]], made: Callable[[], None] = lambda: None
+) -> FileFacts:
+    """Make a file, or adopt the one that an attempt has made which overlaps with this one: then it is not `made`."""
     stored = folder.write_once(name, blocks(), sync_folder=False)
+    if stored.made:
+        made()
     if not stored.same:  # no entry in the journal vouches for what is there: it is an attempt's that ended too early
         folder.remove(name)
         stored = folder.write_once(name, blocks(), sync_folder=False)

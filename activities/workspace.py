@@ -13,6 +13,7 @@ from activities.output.output_folder import OutputFolder
 from activities.registry.receipts import Receipts
 from activities.source.inbox import check_any_here
 from activities.source.source_file import SourceFile
+from activities.tally import Tally
 from workflows.errors import InboxMissing, SourceVanished
 from workflows.ids import checked_id, workflow_id
 from workflows.models import BatchRef
@@ -31,6 +32,8 @@ class Workspace:
     producer_version: str
     missed: dict[str, int] = field(default_factory=dict)
     """What found no room on the disk, see `activities.disk.held_space`."""
+    tally: Tally = field(default_factory=Tally)
+    """What this worker counts."""
 
     def inbox(self, batch: BatchRef) -> Path:
         """Return the inbox that the file of a batch was dropped into.

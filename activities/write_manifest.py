@@ -62,7 +62,7 @@ def conclude(workspace: Workspace, request: WriteManifest) -> WrittenManifest:
         counts=written.counts,
         manifest=written.file,
     )
-    file_source(workspace.inbox(request.batch), workspace.receipts, filing)
+    file_source(workspace.inbox(request.batch), workspace.receipts, filing, workspace.tally)
     return replace(written, filed=True)
 
 

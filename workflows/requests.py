@@ -62,7 +62,8 @@ class EnrichPage:
     """Request of `enrich_chunk`.
 
     `probe` asks for one row only, to learn whether the API is back. `save`: once every row has its answer, the chunk
-    file is made too, as by `save_chunk`. `api` is how it is called; None where `BATCH_*` says it.
+    file is made too, as by `save_chunk`, and `again` is for that. `api` is how it is called; None where `BATCH_*` says
+    it.
     """
 
     batch: BatchRef
@@ -71,6 +72,7 @@ class EnrichPage:
     limits: CallLimits = field(default_factory=CallLimits)
     save: bool = False
     api: ApiSpec | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +108,11 @@ class EnrichedPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavePage:
-    """Request of `save_chunk`."""
+    """Request of `save_chunk`. `again`: the page was saved before, and damaged since; its rows have been counted."""
 
     batch: BatchRef
     page: Page
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,6 +120,7 @@ class Steps:
                 limits=limits,
                 save=self._together,
                 api=self._batch.request.api,
+                again=bool(self._batch.state.damaged),
             ),
             task_queue=queue if self._batch.is_small else f"{queue}{LONG_PAGES_SUFFIX}",
             **writing(ENRICH_TIMEOUT, self._heartbeat),
@@ -144,7 +145,7 @@ class Steps:
         """Make the chunk file of a page."""
         return await self._do(
             Activities.save_chunk,
-            SavePage(batch=self._batch.ref, page=page),
+            SavePage(batch=self._batch.ref, page=page, again=bool(self._batch.state.damaged)),
             at_most=SAVE_TIMEOUT,
             summary=f"page {page.number}",
         )

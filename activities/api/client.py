@@ -227,8 +227,10 @@ class EnrichmentClient:
     async def _asked(self, row: CallRow) -> Reply:
         calls = self.session.calls_of(row)
         reply = await reply_to(row, calls)
+        self.session.tally.count(reply)
         if reply.status == STALE:  # most likely the server closed the connection while it was idle
             reply = await reply_to(row, calls, anew=True)
+            self.session.tally.count(reply)
         return reply
 
     def _own_share(self, caps: Caps) -> Caps:

@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 from activities.api.calls.described_calls import ApiAccess
 from activities.api.client import EnrichmentClient
 from activities.api.quota.quota import Quota
+from activities.api.session import Session
 from workflows.api_spec import ApiSpec
 from workflows.errors import SettingsError
 
@@ -35,8 +36,8 @@ class ApiClients:
     def __init__(self, clients: Mapping[str, EnrichmentClient]) -> None:
         self._clients = dict(clients)
         self._users = Counter[EnrichmentClient]()
-        self._gone: set[EnrichmentClient] = set()
-        """Clients whose API went and that pages still use."""
+        self._gone: dict[EnrichmentClient, str] = {}
+        """Clients whose API went and that pages still use, with its name."""
         self._closing: set[asyncio.Task[None]] = set()
 
     def client_of(self, api: ApiSpec | None) -> EnrichmentClient:
@@ -64,6 +65,11 @@ class ApiClients:
                 del self._users[client]
                 self._close_gone()
 
+    def sessions(self) -> list[tuple[str, Session]]:
+        """Return the name and the session of each API, also of one that went while pages still use it."""
+        gone = [(name, client.session) for client, name in self._gone.items()]
+        return [*((name, client.session) for name, client in self._clients.items()), *gone]
+
     async def apply(self, apis: Mapping[str, ConfiguredApi]) -> None:
         """Have a client for each of `apis`: calls by what they say from the next one on.
 
@@ -71,7 +77,7 @@ class ApiClients:
         them.
         """
         for name in self._clients.keys() - apis.keys():
-            self._gone.add(self._clients.pop(name))
+            self._gone[self._clients.pop(name)] = name
         self._close_gone()
         for name, (access, quota) in apis.items():
             if name in self._clients:
@@ -81,7 +87,7 @@ class ApiClients:
 
     def _close_gone(self) -> None:
         for client in [each for each in self._gone if not self._users[each]]:
-            self._gone.discard(client)
+            del self._gone[client]
             task = asyncio.get_running_loop().create_task(_close(client))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)

@@ -124,6 +124,8 @@ class PageCalls:
     def _begin_row(self, due: Attempt, *, saturated: bool) -> None:
         if not due.statuses:
             self._session.budget.earn()
+        else:
+            self._session.tally.retries += 1
         ended = partial(self._ended, self._settle, due, saturated)
         self._row_calls.begin_row(due.row, ended, anew=due.was_stale)
         self._calls += 1

@@ -12,6 +12,7 @@ from itertools import count
 from random import Random
 
 from activities.api.call_scheduler import CallScheduler
+from activities.api.call_tally import CallTally
 from activities.api.calls.posted_rows import PostedRows
 from activities.api.circuit_breaker import CircuitBreaker
 from activities.api.options import ApiOptions
@@ -47,6 +48,7 @@ class Session:
         self.scheduler = CallScheduler(self.concurrency, self.rate, clock)
         self.circuit = CircuitBreaker(clock, random, longest_asked_s=options.max_wait_s)
         self.budget = RetryBudget()
+        self.tally = CallTally()
         self.posted_rows = posted_rows
         self.refusal_streak = RefusalStreak()
         self.rows_under_way = 0
@@ -100,6 +102,7 @@ class Session:
         took_s = reply.latency_ms / 1_000
         if reply.status == UNSENT:
             return
+        self.tally.ended[reply.status].append(reply.latency_ms)
         if reply.meaning is Meaning.WAIT:
             self.circuit.open(reply.detail, asked_s=reply.retry_after_s or 0.0)
             return

@@ -196,7 +196,7 @@ class Directory:
         if sync_folder:
             self.sync()
         if first:
-            return offered
+            return offered._replace(made=True)
         there = self.stored(name)
         if there is None and not self.exists(name):
             raise TransientError(f"{self.path / name} was removed while it was being made")

@@ -14,11 +14,12 @@ _WRITE_BYTES = 262_144
 
 
 class Stored(NamedTuple):
-    """A file as it is on disk. `same` tells whether that is what the caller offered to write."""
+    """A file as it is on disk. `same`: it is what the caller offered to write; `made`: and this call has made it."""
 
     size_bytes: int
     sha256: str
     same: bool = True
+    made: bool = False
 
 
 class HashedBlocks:

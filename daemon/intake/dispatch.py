@@ -9,12 +9,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from activities.disk.failpoints import failpoint
 from activities.registry.control_states import control_states_beside
 from activities.registry.receipts import Receipt, Receipts
-from activities.registry.timestamps import now_text
+from activities.registry.timestamps import moment_of, now_text
+from activities.tally import Tally
 from activities.workspace import PROCESSING
 from daemon.config.settings import Settings
 from daemon.intake.attempts import Postponed, Started
@@ -56,6 +58,7 @@ class Launches:
         starter: Starter,
         on_room: Callable[[], None],
         *,
+        tally: Tally,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
@@ -63,22 +66,29 @@ class Launches:
         self._starter = starter
         self._on_room = on_room
         self._pending: deque[Receipt] = deque()
+        self._tally = tally
+        self._clock = clock
         self._postponed = Postponed(clock)
-        self._ids: set[str] = set()
+        self._waiting_since_s: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = Started(receipts)
         self._unreachable = False
 
     def __contains__(self, batch_id: str) -> bool:
-        return batch_id in self._ids or batch_id in self._started
+        return batch_id in self._waiting_since_s or batch_id in self._started
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._waiting_since_s)
+
+    @property
+    def waiting_since_s(self) -> float | None:
+        """When the file of these that was dropped first was first seen, by the clock; None where there is none."""
+        return min(self._waiting_since_s.values(), default=None)
 
     @property
     def retry_in_s(self) -> float | None:
         """Seconds after which `retry` should be called; None where nothing waits for it."""
-        return RETRY_S if self._unreachable and self._ids else self._postponed.next_in_s
+        return RETRY_S if self._unreachable and self._waiting_since_s else self._postponed.next_in_s
 
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
@@ -87,12 +97,12 @@ class Launches:
 
     def has_room(self) -> bool:
         """True if more files may be claimed. Batches that cannot be started for their own fault hold up none."""
-        return len(self._ids) - len(self._postponed) < MOST_PENDING
+        return len(self) - len(self._postponed) < MOST_PENDING
 
     def add(self, receipt: Receipt) -> None:
         """Start the workflow of a batch as soon as may be."""
         if receipt.id not in self:
-            self._ids.add(receipt.id)
+            self._waiting_since_s[receipt.id] = self._clock() - (_age_s(receipt.source.first_seen_at) or 0.0)
             self._pending.append(receipt)
             self._run_more()
 
@@ -154,6 +164,9 @@ class Launches:
         how = await self._starter.start(request, receipt.mode)
         failpoint("launch.started")
         self._note_answer()
+        delay_s = _age_s(receipt.source.stable_at)
+        if how == "started" and delay_s is not None and not receipt.started_at:
+            self._tally.count_start(delay_s)
         running = replace(
             receipt, state="running", started_at=receipt.started_at or now_text(), reason="", error_type=""
         )
@@ -182,18 +195,24 @@ class Launches:
         return there
 
     def _forget(self, batch_id: str) -> None:
-        self._ids.discard(batch_id)
+        self._waiting_since_s.pop(batch_id, None)
         self._postponed.forget(batch_id)
         self._on_room()
 
     def _note_silence(self, error: TemporalUnreachable) -> None:
         if not self._unreachable:
             self._unreachable = True
-            fields = {"why": str(error), "waiting": len(self._ids)}
+            fields = {"why": str(error), "waiting": len(self)}
             logger.warning("temporal.unreachable", extra={"fields": fields})
 
     def _note_answer(self) -> None:
         if self._unreachable:
             self._unreachable = False
-            logger.info("temporal.reachable", extra={"fields": {"waiting": len(self._ids)}})
+            logger.info("temporal.reachable", extra={"fields": {"waiting": len(self)}})
             self._run_more()
+
+
+def _age_s(moment: str) -> float | None:
+    """Return how long ago a moment was, at least 0; None where it was not recorded."""
+    then = moment_of(moment)
+    return max(0.0, (datetime.now(tz=UTC) - then).total_seconds()) if then else None

@@ -13,6 +13,7 @@ from activities.output.names import manifest_name
 from activities.output.output_folder import OutputFolder
 from activities.registry.reasons import read_reason
 from activities.registry.receipts import Receipt, Receipts
+from activities.tally import Tally
 from daemon.config.settings import Settings
 from daemon.intake.dispatch import Outcome
 from workflows.models import BatchRef, Counts
@@ -32,9 +33,10 @@ logger = logging.getLogger(__name__)
 class Endings:
     """Files the sources of one inbox. Blocking."""
 
-    def __init__(self, settings: Settings, receipts: Receipts) -> None:
+    def __init__(self, settings: Settings, receipts: Receipts, tally: Tally) -> None:
         self._settings = settings
         self._receipts = receipts
+        self._tally = tally
         self._inbox = settings.inbox.absolute()
 
     def file(self, receipt: Receipt, outcome: Outcome) -> None:
@@ -111,6 +113,7 @@ class Endings:
                 counts=receipt.counts or Counts(),
                 manifest=receipt.manifest or manifest,
             ),
+            self._tally,
         )
         logger.warning("batch.filed", extra={"fields": {"id": receipt.id, "outcome": outcome, "why": reason}})
 

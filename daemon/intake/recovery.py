@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from activities.registry.receipts import Receipt, Receipts
+from activities.tally import Tally
 from activities.workspace import PROCESSING
 from daemon.config.feed_settings import feeds_beside
 from daemon.config.settings import Settings
@@ -40,13 +41,13 @@ class Found:
 class Leftovers:
     """The claimed files of one inbox. Blocking; one thread at a time."""
 
-    def __init__(self, settings: Settings, receipts: Receipts) -> None:
+    def __init__(self, settings: Settings, receipts: Receipts, tally: Tally) -> None:
         self._settings = settings
         self._receipts = receipts
         self._inbox = settings.inbox.absolute()
         self._folder = self._inbox / PROCESSING
         self._names = Names(settings)
-        self._endings = Endings(settings, receipts)
+        self._endings = Endings(settings, receipts, tally)
         self._running: dict[str, None] = {}
         self._turn: deque[str] = deque()
         self._logged: set[bytes] = set()

@@ -86,9 +86,11 @@ class Intake:
         self._presence = Presence(settings)
         self._screening = Screening(settings)
         self._taking = Taking(settings, self._receipts, self._stopping)
-        self._leftovers = Leftovers(settings, self._receipts)
+        self._leftovers = Leftovers(settings, self._receipts, shared.tally)
         self._queue = Queue(settings.hashes_in_flight, self._take, self._may_begin)
-        self._launches = Launches(settings, self._receipts, starter, on_room=self._queue.run, clock=clock)
+        self._launches = Launches(
+            settings, self._receipts, starter, on_room=self._queue.run, tally=shared.tally, clock=clock
+        )
         self._asking: set[asyncio.Task[None]] = set()
         self._asked_at_s: float | None = None
 

@@ -1,4 +1,4 @@
-"""What the inboxes of one process share: its threads, and how much they hash and start at once."""
+"""What the inboxes of one process share: its threads, what it counts, and how much they hash and start at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from activities.tally import Tally
 from daemon.config.settings import Settings
 
 MOST_THREADS = 1_024
@@ -25,12 +26,13 @@ T = TypeVar("T")
 
 
 class SharedWork:
-    """Threads and limits for any number of intakes. Lives in one event loop; end it with `close`."""
+    """Threads, limits and one tally for any number of intakes. Lives in one event loop; end it with `close`."""
 
     def __init__(self, settings: Settings) -> None:
         self._pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="intake")
         self._few = asyncio.Semaphore(FEW_AT_ONCE)
         self.hashing = asyncio.Semaphore(INBOXES_AT_ONCE * 2 * settings.hashes_in_flight)
+        self.tally = Tally()
         self.starting = asyncio.Semaphore(settings.starts_in_flight)
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from activities.file_source import file_source
 from activities.registry.receipts import Receipt, Receipts
+from activities.tally import Tally
 from workflows.ids import batch_id, displayed
 from workflows.models import BatchRef, Counts, CsvOptions, Identity, Outcome, Source
 from workflows.requests import FileSource
@@ -21,6 +22,7 @@ class Claim:
     def __init__(self, root: Path, name: bytes = b"users.csv") -> None:
         self.inbox = root / "inbox"
         self.receipts = Receipts(root / "state")
+        self.tally = Tally()
         self.id = batch_id(name, "key")
         self.name = os.fsdecode(name)
         self.folder = self.inbox / ".processing" / self.id
@@ -44,7 +46,7 @@ class Claim:
     def file(self, outcome: Outcome, **facts: object) -> None:
         batch = BatchRef(id=self.id, source=self.source, csv=CsvOptions())
         request = FileSource(batch=batch, outcome=outcome, counts=Counts(records=5, enriched=5))
-        file_source(self.inbox, self.receipts, replace(request, **facts))  # type: ignore[arg-type]
+        file_source(self.inbox, self.receipts, replace(request, **facts), self.tally)  # type: ignore[arg-type]
 
     def receipt(self) -> Receipt:
         found = self.receipts.read(self.id)

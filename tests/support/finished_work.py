@@ -23,6 +23,7 @@ from activities.output.output_folder import OutputFolder
 from activities.output.row_log import DurableRow, RowLog, kind_of
 from activities.save_page import save_chunk
 from activities.source.source_file import Record, Rejected, SourceFile
+from activities.tally import Tally
 from workflows.api_spec import ApiSpec
 from workflows.ids import batch_id, identity_key
 from workflows.models import (
@@ -98,6 +99,7 @@ class FinishedWork:
         with SourceFile.open(self.source, self.options) as file:
             self.dialect = file.dialect
             self.pages = file.find_pages(Cursor(), page_rows=page_rows, max_pages=10_000).pages
+        self.tally = Tally()
         self.batch = BatchRef(
             id=self.id,
             csv=self.options,
@@ -126,9 +128,10 @@ class FinishedWork:
             part.sync()
             return call_stats(part)
 
-    def save(self, page: Page, generation: int = 1) -> SavedChunk:
+    def save(self, page: Page, generation: int = 1, *, again: bool = False) -> SavedChunk:
         with self.open() as folder:
-            return save_chunk(folder, SavePage(batch=replace(self.batch, generation=generation), page=page))
+            request = SavePage(batch=replace(self.batch, generation=generation), page=page, again=again)
+            return save_chunk(folder, request, self.tally)
 
     def work(self, pages: Iterable[Page] | None = None, answer: Answer = answers) -> None:
         for page in self.pages if pages is None else pages:
@@ -176,7 +179,7 @@ class FinishedWork:
                 for row, source in fallback_rows(folder, page, generation):
                     if row not in part.done:
                         part.append([self._answered(row, source, answer)])
-            return save_chunk(folder, SavePage(batch=batch, page=page))
+            return save_chunk(folder, SavePage(batch=batch, page=page), self.tally)
 
     def request(self, generation: int = 1, *, cancelled: Control | None = None) -> WriteManifest:
         return WriteManifest(

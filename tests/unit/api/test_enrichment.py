@@ -67,6 +67,17 @@ async def test_a_failing_call_is_made_again_and_the_row_knows_how_often(base: st
     assert kept[0].error is None
 
 
+async def test_each_call_is_counted_by_its_status_and_each_further_one_for_a_row_as_a_retry(base: str) -> None:
+    api(base, "/faults", {"kind": "status", "status": 500, "calls": 2})
+    async with client(base) as made:
+        await enriched(made, 20)
+        ended, retries = made.session.tally.take()
+        assert {status: len(latencies_ms) for status, latencies_ms in ended.items()} == {"200": 20, "500": 2}
+        assert retries == 2
+        assert all(latency_ms > 0 for latency_ms in ended["200"])
+        assert made.session.tally.take() == ({}, 0)
+
+
 @pytest.mark.parametrize("status", [400, 409, 422])
 async def test_a_row_the_api_says_is_wrong_is_a_fallback_at_once(base: str, status: int) -> None:
     api(base, "/faults", {"kind": "status", "status": status, "calls": 1})

@@ -149,16 +149,16 @@ def test_a_file_appears_whole_with_its_digest_and_no_temporary_file_stays(tmp_pa
     blocks = [b"a" * 300_000, b"", b"b" * 5]
     with opened(tmp_path) as folder:
         stored = folder.write_once("chunk-000001.json", iter(blocks))
-        assert stored == Stored(300_005, hashlib.sha256(b"".join(blocks)).hexdigest(), same=True)
-        assert folder.stored("chunk-000001.json") == stored
+        assert stored == Stored(300_005, hashlib.sha256(b"".join(blocks)).hexdigest(), same=True, made=True)
+        assert folder.stored("chunk-000001.json") == stored._replace(made=False)
         assert folder.names() == [".batchd", "chunk-000001.json"]
 
 
 def test_the_first_writer_wins_and_the_second_learns_what_is_there(tmp_path: Path) -> None:
     with opened(tmp_path) as folder:
         first = folder.write_once("chunk-000001.json", [b"first"])
-        assert folder.write_once("chunk-000001.json", [b"fir", b"st"]) == first
-        assert folder.write_once("chunk-000001.json", [b"second"]) == first._replace(same=False)
+        assert folder.write_once("chunk-000001.json", [b"fir", b"st"]) == first._replace(made=False)
+        assert folder.write_once("chunk-000001.json", [b"second"]) == first._replace(same=False, made=False)
         assert folder.read("chunk-000001.json") == b"first"
 
 
