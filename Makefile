@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-          --extra embedded
+BUILD  := build/venv
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-apis test test-wheel chaos soak bench corpus docs histories check format lock clean
+.PHONY: help setup demo demo-apis test wheel test-wheel chaos soak bench corpus docs histories check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,7 +30,12 @@ demo-apis: $(STAMP)  ## three APIs of other shapes, by configuration alone
 test: $(STAMP)  ## the whole suite, against a real Temporal server
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not soak and not chaos and not wheel"
 
-test-wheel: $(STAMP)  ## install the wheel elsewhere, from the package index; half a minute
+wheel:  ## build the wheel and the sdist into dist/, with the locked packages that this takes and no others
+	$(PYTHON) -m venv $(BUILD)
+	$(BUILD)/bin/python -m pip install --quiet --require-hashes --requirement build.lock
+	$(BUILD)/bin/hatchling build --clean --directory dist
+
+test-wheel: $(STAMP)  ## install the wheel elsewhere, from the package index; a minute
 	$(BIN)/python -m pytest -m wheel tests/e2e
 
 chaos: $(STAMP)  ## kill at every step and at random; an hour
@@ -65,9 +70,10 @@ docs: $(STAMP)  ## write the generated pages anew
 histories: $(STAMP)  ## record the histories of a new version for the replay tests; never over old ones
 	PYTHONPATH=tests/support $(BIN)/python tests/support/record_histories.py
 
-lock:  ## pin every package anew, for work and for the service alone, with hashes and without addresses (needs uv)
-	$(COMPILE) --group dev pyproject.toml --output-file requirements.lock
-	$(COMPILE) --group build --constraint requirements.lock pyproject.toml --output-file runtime.lock
+lock:  ## pin every package anew, for work, for the service and for building it, with hashes and without addresses (needs uv)
+	$(COMPILE) --extra embedded --group dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --extra embedded --constraint requirements.lock pyproject.toml --output-file runtime.lock
+	$(COMPILE) --group pyproject.toml:build --constraint requirements.lock --output-file build.lock
 
 clean:  ## remove what the targets above made
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

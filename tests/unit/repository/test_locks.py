@@ -1,4 +1,4 @@
-"""The lock of the service holds what the service needs, exactly as it was tested, and nothing else."""
+"""The locks of the service and of its wheel hold what each needs, exactly as it was tested, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tomllib
 import pytest
 from repository import ROOT
 
-LOCKS = ("requirements.lock", "runtime.lock")
+LOCKS = ("requirements.lock", "runtime.lock", "build.lock")
 
 
 def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:
@@ -40,18 +40,20 @@ def test_every_package_is_pinned_with_hashes_and_without_an_address(name: str) -
     assert "--find-links" not in (ROOT / name).read_text()
 
 
-def test_the_service_runs_with_what_was_tested() -> None:
+@pytest.mark.parametrize("name", ["runtime.lock", "build.lock"])
+def test_the_service_runs_and_is_built_with_what_was_tested(name: str) -> None:
     tested = locked("requirements.lock")
-    for package, (version, hashes) in locked("runtime.lock").items():
+    for package, (version, hashes) in locked(name).items():
         # A marker may name fewer systems than that of the lock for work, where more packages ask for it.
         assert tested[package][0].partition(" ")[0] == version.partition(" ")[0], package
         assert tested[package][1] >= hashes, package
 
 
-def test_the_lock_of_the_service_holds_all_it_needs_and_nothing_that_tests_it() -> None:
+def test_the_lock_of_the_service_holds_all_it_needs_and_nothing_that_builds_or_tests_it() -> None:
     service = set(locked("runtime.lock"))
-    assert needed("service") | needed("build") <= service
-    assert not service & needed("dev")
+    assert needed("service") <= service
+    assert not service & (needed("dev") | needed("build"))
+    assert needed("build") <= set(locked("build.lock"))
     assert {"pytest", "ruff", "mypy", "aiohttp"} <= needed("dev")
 
 
@@ -59,3 +61,8 @@ def test_the_image_and_the_host_are_installed_from_the_lock_of_the_service() -> 
     for path in (ROOT / "deploy" / "container" / "Containerfile", ROOT / "deploy" / "README.md"):
         assert "--require-hashes --requirement runtime.lock" in path.read_text()
         assert "requirements.lock" not in path.read_text()
+
+
+def test_the_image_and_the_host_get_a_wheel_that_locked_packages_build() -> None:
+    for path in (ROOT / "deploy" / "container" / "Containerfile", ROOT / "Makefile"):
+        assert "--require-hashes --requirement build.lock" in path.read_text()
