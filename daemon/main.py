@@ -12,7 +12,7 @@ from importlib.metadata import version
 import uvloop
 
 from activities.disk.failpoint_places import PLACES
-from daemon.config.arguments import CONFIG_VARIABLE, add_config_file
+from daemon.config.arguments import CONFIG_VARIABLE, Parser, add_config_file
 from daemon.config.configuration import Configuration, load_configuration
 from daemon.configured_worker import ConfiguredWorker, configuration_given
 from daemon.logs import set_up_logging
@@ -110,7 +110,7 @@ def _ready() -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="batchd",
         description="Watch an inbox folder and turn each CSV file into one durable batch job.",
         epilog="Settings are in batchd.toml or are BATCH_* environment variables; docs/configuration.md lists them. "

@@ -139,6 +139,10 @@ class Receipts:
             if receipt is not None:
                 yield receipt
 
+    def ids(self) -> list[str]:
+        """Return the ids of all batches, the latest first, without reading their receipts."""
+        return [each.stem for each in self._newest_paths("")]
+
     def count(self) -> int:
         """Return how many receipts there are; none is opened."""
         return len(self._newest_paths(""))

@@ -7,14 +7,14 @@ import contextlib
 from importlib import import_module
 from typing import Any
 
-from daemon.config.arguments import add_config_file
+from daemon.config.arguments import Parser, add_config_file
 
 ID_HELP = "batch id, batch-<id>, a unique beginning of either, or a file name (its latest batch)"
 MOST_SECONDS = 1e9
 """Thirty years, which also keeps NaN and infinity out."""
 
 
-class CommandParser(argparse.ArgumentParser):
+class CommandParser(Parser):
     """The parser of one command, whose module is imported only when that command is asked for.
 
     There, `add_<command>(parser)` declares its arguments, and `run_<command>(in_use, parsed)` returns the exit code.

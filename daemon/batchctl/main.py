@@ -17,7 +17,7 @@ from daemon.batchctl.arguments import CommandParser
 from daemon.batchctl.completion.candidates import MARK, put_candidates
 from daemon.batchctl.console.printing import open_closed_ones, say, write
 from daemon.batchctl.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code
-from daemon.config.arguments import add_config_file
+from daemon.config.arguments import Parser, add_config_file
 from workflows.errors import BatchdError
 
 COMMANDS = {
@@ -119,7 +119,7 @@ def _awaited(outcome: Coroutine[Any, Any, int]) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="batchctl",
         description="Show and steer the batches of batchd.",
         epilog="ID is a batch id, batch-<id>, a unique beginning of either, or a file name (its latest batch). "

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from activities.registry.receipts import Receipt
 from daemon.config.arguments import config_path
+from daemon.config.nearest_name import nearest
 from daemon.config.settings import Settings, load_settings
 from workflows.errors import SettingsError
 from workflows.ids import DEFAULT_FEED
@@ -130,8 +131,6 @@ def known_name(kind: str, wanted: str, known: Iterable[str]) -> str:
     names = list(known)
     if wanted in names:
         return wanted
-    from daemon.config.findings import nearest  # noqa: PLC0415 - for this error alone
-
     close = nearest(wanted, names)
     there = f"did you mean {close}?" if close else f"there is {listed(names)}"
     raise SettingsError(f"there is no {kind} {wanted!a}; {there}")

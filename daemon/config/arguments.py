@@ -1,4 +1,4 @@
-"""Which file is the configuration: by the argument of `batchd` and of `batchctl`, a variable, or where it usually is.
+"""What the command lines of `batchd` and `batchctl` share: a parser that names what was probably meant, and `--config`.
 
 Imports no settings: help must not wait for them.
 """
@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, NoReturn
 
+from daemon.config.nearest_name import nearest
 from workflows.errors import SettingsError
 
 CONFIG_VARIABLE = "BATCH_CONFIG"
@@ -18,6 +21,34 @@ CONFIG_VARIABLE = "BATCH_CONFIG"
 USUAL_PATHS = (Path("batchd.toml"), Path("/etc/batchd/batchd.toml"))
 
 _HELP = "batchd.toml; left out: BATCH_CONFIG, ./batchd.toml, /etc/batchd/batchd.toml, or else BATCH_* variables"
+
+_NO_CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
+"""What argparse says; Python 3.12 and later leave the quotes of the choices out."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Names the nearest command, option or choice for one that there is not; so do the parsers of its commands."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuse what is not known here, where the options are known that may have been meant."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(
+                f"unrecognized arguments: {' '.join(unknown)}{self._hint(unknown[0], self._option_string_actions)}"
+            )
+        return parsed, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and what was probably meant."""
+        refused = _NO_CHOICE.search(message)
+        if refused:
+            message += self._hint(refused[1], [each.strip("'") for each in refused[2].split(", ")])
+        super().error(message)
+
+    @staticmethod
+    def _hint(word: str, known: Iterable[str]) -> str:
+        close = nearest(word.partition("=")[0], known)
+        return f"; did you mean {close}?" if close else ""
 
 
 def add_config_file(parser: argparse.ArgumentParser, *, behind_command: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -45,10 +44,3 @@ class WrongConfiguration(SettingsError):
         more = len(self.findings) - 1
         rest = f" (and {more} more; 'batchctl config check' shows all)" if more else ""
         super().__init__(f"{self.findings[0]}{rest}")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the one of `known` that `name` was probably meant to be; empty where none is near."""
-    by_letters = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower(), by_letters, n=1, cutoff=0.7)
-    return by_letters[close[0]] if close else ""

@@ -11,10 +11,13 @@ import re
 
 from daemon.batchctl.exit_codes import NoSuchBatch
 from daemon.batchctl.state.session import Session
-from workflows.errors import InvalidBatchId, TemporalUnreachable, shortened
-from workflows.ids import checked_id
+from daemon.config.nearest_name import nearest
+from workflows.errors import InvalidBatchId, TemporalUnreachable, TransientError, shortened
+from workflows.ids import checked_id, slug
 
 MAX_CANDIDATES = 10
+MOST_COMPARED = 2_000
+"""Batches among which one is looked for that may have been meant: to compare more takes seconds."""
 PREFIX = "batch-"
 _BEGINNING = re.compile(r"[a-z0-9-]{1,80}")
 
@@ -95,7 +98,27 @@ def no_such_batch(session: Session, name: str) -> NoSuchBatch:
             f"no batch {quoted}: no batchd has ever run here, there is no state folder {state_dir}; go to the folder "
             "of batchd, or set BATCH_STATE_DIR"
         )
-    return NoSuchBatch(f"no batch {quoted}; 'batchctl list --all' shows what there is, 'batchctl explain FILE' why")
+    return NoSuchBatch(
+        f"no batch {quoted}; {_meant(session, name)}"
+        "'batchctl list --all' shows what there is, 'batchctl explain FILE' why"
+    )
+
+
+def _meant(session: Session, name: str) -> str:
+    """Return the question whether another batch was meant; empty where none is near, and among those of one feed."""
+    ids = session.receipts.ids()[:MOST_COMPARED] if session.feed is None else []
+    beginning = name.removeprefix(PREFIX)
+    if full_id(name):
+        close = nearest(beginning, ids)
+        return f"did you mean {close}? " if close else ""
+    latest: dict[str, str] = {}
+    for each in ids:
+        latest.setdefault(each.rpartition("-")[0], each)
+    close = nearest(slug(beginning), latest)
+    with contextlib.suppress(InvalidBatchId, TransientError):  # it is only a hint
+        receipt = session.receipts.read(latest[close]) if close else None
+        return f"did you mean {shortened(ascii(receipt.source.name), 120)} ({receipt.id})? " if receipt else ""
+    return ""
 
 
 def _only_one(session: Session, name: str, ids: list[str]) -> str:

@@ -7,9 +7,9 @@ from itertools import combinations
 from typing import Any
 
 from daemon.config.checks.mistakes import Mistakes
-from daemon.config.findings import nearest
 from daemon.config.grammar.globs import overlap
 from daemon.config.grammar.toml_lines import KeyPath
+from daemon.config.nearest_name import nearest
 
 DEFAULT_PATTERN = "*.csv"
 

@@ -9,9 +9,10 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from daemon.config.file import ConfigFile
-from daemon.config.findings import Finding, nearest
+from daemon.config.findings import Finding
 from daemon.config.grammar.section import Section, kind_of
 from daemon.config.grammar.toml_lines import KeyPath
+from daemon.config.nearest_name import nearest
 from daemon.config.secrets import REFERENCE, Secret
 from daemon.config.settings import PREFIX
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from daemon.config.arguments import CONFIG_VARIABLE
 from daemon.config.checks.mistakes import Mistakes
 from daemon.config.file import ConfigFile
-from daemon.config.findings import nearest
+from daemon.config.nearest_name import nearest
 from daemon.config.sections.service_section import SERVICE_SETTINGS
 from daemon.config.settings import PREFIX, Settings
 
