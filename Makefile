@@ -35,7 +35,7 @@ wheel:  ## build the wheel and the sdist into dist/, with the locked packages th
 	$(BUILD)/bin/python -m pip install --quiet --require-hashes --requirement build.lock
 	$(BUILD)/bin/hatchling build --clean --directory dist
 
-test-wheel: $(STAMP)  ## install the wheel elsewhere, from the package index; a minute
+test-wheel: $(STAMP)  ## install the wheel elsewhere, from the package index; a minute or two
 	$(BIN)/python -m pytest -m wheel tests/e2e
 
 chaos: $(STAMP)  ## kill at every step and at random; an hour
