@@ -182,6 +182,8 @@ class OpenPage:
                 return
             with RowLog.open(folder, page.number) as part:
                 part.append(row for row in deleted if row.row not in part.done)
+                if deleted.tolerated:
+                    part.keep_tolerated(deleted.tolerated)
                 part.sync()
             if already_saved(folder, page):  # meanwhile
                 folder.remove(part_name(page.number))
@@ -222,7 +224,7 @@ class OpenPage:
         with self._workspace.source(batch) as source:
             schema = BatchSchema.open(self._folder, source.dialect.columns, batch.csv)
             self._rows = PageRows(source.dialect.columns, schema)
-            records = source.rows_of(page)
+            records = source.rows_of(page, part.keep_tolerated)
             for row in schema.sorted_out(self._folder, page, records) if schema else records:
                 if row.number in part.done:
                     continue

@@ -21,7 +21,7 @@ from activities.output.names import chunk_name, manifest_name, part_name, reject
 from activities.output.page_journal import FileFacts, SavedPage, entries, matches, own_files, record
 from activities.output.row_log import DurableRow, RowLog
 from activities.tally import Tally
-from workflows.models import Page
+from workflows.models import Page, Tolerated
 from workflows.requests import SavedChunk, SavePage
 
 Outcomes = dict[str, int]
@@ -98,7 +98,7 @@ def _first_time(folder: Directory, page: Page, part: RowLog, made: OnMade) -> Sa
         return None
     sorting = _Sorting(lambda: (row for row in part if row.row in numbers))
     chunk = _chunk(folder, chunk_name(page.number), sorting, lambda: made(sorting.outcomes()))
-    return _saved(page, chunk, sorting, _rejected_file(folder, page, sorting.rejected))
+    return _saved(page, chunk, sorting, _rejected_file(folder, page, sorting.rejected), part.tolerated)
 
 
 def _retried(folder: Directory, page: Page, generation: int, part: RowLog, made: OnMade) -> SavedPage | None:
@@ -114,10 +114,12 @@ def _retried(folder: Directory, page: Page, generation: int, part: RowLog, made:
         sorting,
         lambda: made({name: rows - counted_before[name] for name, rows in sorting.outcomes().items()}),
     )
-    return _saved(page, chunk, sorting, before.rejected)
+    return _saved(page, chunk, sorting, before.rejected, before.tolerated)
 
 
-def _saved(page: Page, chunk: FileFacts, sorting: _Sorting, rejected: FileFacts | None) -> SavedPage:
+def _saved(
+    page: Page, chunk: FileFacts, sorting: _Sorting, rejected: FileFacts | None, tolerated: Tolerated | None
+) -> SavedPage:
     return SavedPage(
         page=page,
         chunk=chunk,
@@ -126,6 +128,7 @@ def _saved(page: Page, chunk: FileFacts, sorting: _Sorting, rejected: FileFacts 
         by_error=dict(sorted(sorting.by_error.items())),
         rejected=rejected,
         not_found=sorting.not_found,
+        tolerated=tolerated,
     )
 
 

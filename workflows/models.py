@@ -177,7 +177,8 @@ class Page:
     """A slice of source records, by reference.
 
     Records are numbered from 1, header excluded, rejected ones included; `line` is the physical line the slice
-    starts on. `records` counts all of them, `rejected` those that are not valid rows.
+    starts on. `records` counts all of them, `rejected` those that are not valid rows. With `no_bare_quotes` it is
+    certain that there are none, see `Tolerated`, so that nobody looks for them.
     """
 
     number: int
@@ -187,6 +188,26 @@ class Page:
     records: int
     rejected: int = 0
     line: int = 1
+    no_bare_quotes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerated:
+    """What a reader passed over or took for text, though a strict one would not: see `docs/csv.md`.
+
+    `blank_lines` are those between and behind records; `bare_quotes` those inside fields that have none around them.
+    """
+
+    blank_lines: int = 0
+    bare_quotes: int = 0
+
+    def plus(self, other: Self) -> Self:
+        """Return the sum of both."""
+        return replace(
+            self,
+            blank_lines=self.blank_lines + other.blank_lines,
+            bare_quotes=self.bare_quotes + other.bare_quotes,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

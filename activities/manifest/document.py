@@ -14,7 +14,7 @@ import orjson
 
 from activities.output.names import manifest_name
 from activities.output.page_journal import FileFacts, SavedPage
-from workflows.models import Counts, ManifestStatus
+from workflows.models import Counts, ManifestStatus, Tolerated
 
 VERSIONS = (1, 2)
 """2 where a configuration file describes the API: it knows rows that were not found. 1 where `BATCH_*` does."""
@@ -108,6 +108,7 @@ def chunk_object(saved: SavedPage, version: int) -> dict[str, Any]:
     """Return a page as an entry of `chunks`."""
     page = saved.page
     not_found = {"not_found": saved.not_found} if version > 1 else {}
+    tolerated = {"tolerated": asdict(saved.tolerated)} if saved.tolerated and version > 1 else {}
     return {
         "file": saved.chunk.file,
         "page": page.number,
@@ -119,6 +120,7 @@ def chunk_object(saved: SavedPage, version: int) -> dict[str, Any]:
         "fallback": saved.fallback,
         "rejected": saved.rejected_rows,
         "by_error": saved.by_error,
+        **tolerated,
         "line": page.line,
         "source_start": page.source_start,
         "source_end": page.source_end,
@@ -154,6 +156,16 @@ def counts_of(pages: Iterable[SavedPage]) -> Counts:
                 not_found=saved.not_found,
             ),
         )
+    return total
+
+
+def tolerated_in(pages: Iterable[SavedPage]) -> Tolerated | None:
+    """Return the sums over pages of what reading them has tolerated; None where it was not counted for each."""
+    total = Tolerated()
+    for saved in pages:
+        if saved.tolerated is None:
+            return None
+        total = total.plus(saved.tolerated)
     return total
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from activities.manifest.document import counts_object, counts_of, status_of
+from activities.manifest.document import counts_object, counts_of, status_of, tolerated_in
 from activities.output.call_stats import percentile_ms
 from activities.output.names import SCHEMA
 from activities.output.page_journal import SavedPage
@@ -62,6 +62,7 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
     status = "cancelled" if request.cancelled else status_of(counts)
     shelf = "failed" if status in {"cancelled", "partial"} else "archive"
     version = 2 if request.api else 1
+    tolerated = tolerated_in(pages)
     manifest: dict[str, Any] = {
         "manifest_version": version,
         "generation": request.batch.generation,
@@ -86,6 +87,7 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
         "dialect": _dialect(facts, version),
         **({"schema": _schema(request)} if request.schema else {}),
         "counts": counts_object(counts, version),
+        **({"tolerated": asdict(tolerated)} if tolerated and version > 1 else {}),
     }
     if request.cancelled:
         manifest["cancelled"] = asdict(request.cancelled)

@@ -118,6 +118,19 @@ class CountedRecords(_Part):
     by_error: ByError
 
 
+class Tolerated(_Part):
+    """What reading has tolerated; from version 2 on, where it was counted for each page."""
+
+    blank_lines: Count = published(
+        "Lines with nothing on them that were passed over between records and behind the last one; those before the "
+        "first record, in the footer, and comments are not counted."
+    )
+    bare_quotes: Count = published(
+        "Quotes inside unquoted fields that were taken for text, in valid rows and in records that were rejected for "
+        "their number of fields, the size of one, or a schema."
+    )
+
+
 class Cancelled(_Part):
     """Who cancelled the batch and why; only in a cancelled one."""
 
@@ -202,6 +215,7 @@ class Chunk(_Part):
     fallback: Count
     rejected: Count = published("Records of the page that stand in its file of rejected records.")
     by_error: ByError
+    tolerated: Tolerated = published(default=None)
     line: FromOne = published("Physical line of the source on which the page starts.")
     source_start: Count = published("Byte range of the page in the source, start included.")
     source_end: Count = published("End of the byte range, not included.")
@@ -257,6 +271,7 @@ class Manifest(_Part):
     dialect: Dialect
     table_schema: Schema = Field(default=None, alias="schema")  # type: ignore[assignment]  # as `parent`
     counts: CountedRecords
+    tolerated: Tolerated = published(default=None)
     cancelled: Cancelled = published(default=None)
     gaps: list[Gap] = published("What a cancelled batch has not done; only in a cancelled one.", default=())
     parent: Parent = published(default=None)

@@ -14,7 +14,7 @@ from activities.manifest.model import manifest_problems
 from activities.output.names import generation_of_manifest, manifest_name
 from activities.output.page_journal import FileFacts, SavedPage
 from workflows.errors import OutputRefused
-from workflows.models import Counts, Page
+from workflows.models import Counts, Page, Tolerated
 from workflows.requests import WrittenManifest
 
 _RESULT_KEYS = (b'"status"', b'"counts"')
@@ -92,6 +92,12 @@ def listed_page(folder: Directory, generation: int, number: int) -> SavedPage | 
     return None if chunk is None else _saved(chunk, rejected)
 
 
+def listed_tolerated(listed: Mapping[str, Any]) -> Tolerated | None:
+    """Return what a manifest, or an entry of its chunks, says that reading has tolerated; None where it does not."""
+    found = listed.get("tolerated")
+    return Tolerated(blank_lines=found["blank_lines"], bare_quotes=found["bare_quotes"]) if found else None
+
+
 def listed_columns(folder: Directory, generation: int) -> tuple[str, ...]:
     """Return the source's columns.
 
@@ -133,6 +139,7 @@ def _saved(chunk: Mapping[str, Any], rejected: Mapping[str, Any] | None) -> Save
         by_error=chunk["by_error"],
         not_found=chunk.get("not_found", 0),
         rejected=_file_facts(rejected) if rejected else None,
+        tolerated=listed_tolerated(chunk),
     )
 
 

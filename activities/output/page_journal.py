@@ -18,7 +18,7 @@ from activities.disk.errors import disk_errors
 from activities.disk.failpoints import cut, failpoint
 from activities.output.names import generation_of_data, journal_name
 from workflows.errors import StorageFull
-from workflows.models import Page
+from workflows.models import Page, Tolerated
 from workflows.requests import SavedChunk
 
 
@@ -34,7 +34,10 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPage:
-    """A page whose chunk is on disk. `chunk.rows` counts all but rejected rows, which stand apart."""
+    """A page whose chunk is on disk. `chunk.rows` counts all but rejected rows, which stand apart.
+
+    `tolerated` is None where 0.2.0 has read it, which did not count.
+    """
 
     page: Page
     chunk: FileFacts
@@ -43,6 +46,7 @@ class SavedPage:
     by_error: dict[str, int] = field(default_factory=dict)
     rejected: FileFacts | None = None
     not_found: int = 0
+    tolerated: Tolerated | None = None
 
     @property
     def counted_rows(self) -> int:
@@ -126,10 +130,11 @@ def unchanged(folder: Directory, facts: FileFacts, *, since_ns: int = 0) -> bool
 
 
 def _entry(fields: dict[str, Any]) -> SavedPage:
-    rejected = fields.pop("rejected")
+    rejected, tolerated = fields.pop("rejected"), fields.pop("tolerated", None)
     return SavedPage(
         page=Page(**fields.pop("page")),
         chunk=FileFacts(**fields.pop("chunk")),
         rejected=FileFacts(**rejected) if rejected else None,
+        tolerated=Tolerated(**tolerated) if tolerated else None,
         **fields,
     )

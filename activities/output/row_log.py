@@ -4,7 +4,8 @@ A worker that is killed leaves the rows it had finished; the next attempt reads 
 rest only. One line per row (see `activities.disk.checked_lines`), appended in a single write, so that it survives a
 kill at once; `sync` makes the rows so far survive a power cut too. The first line for a row is its answer for ever.
 
-The payload is `row TAB kind TAB error TAB statuses TAB latency_ms TAB element`: no JSON is parsed to sort and join.
+The payload is `row TAB kind TAB error TAB statuses TAB latency_ms TAB element`: no JSON is parsed to sort and join. One
+line more, `tolerated TAB blank_lines TAB bare_quotes`, says what reading the page has tolerated; 0.2.0 passes over it.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import cut, failpoint
 from activities.output.names import part_name
 from workflows.errors import StorageFull, TransientError
-from workflows.models import NOT_FOUND
+from workflows.models import NOT_FOUND, Tolerated
 
 RowKind = Literal["E", "N", "F", "R"]
 """Enriched, not found, fallback, rejected."""
 
 READ_AT_ONCE_BYTES = 8_388_608
 _FIELD_BREAKS = 5
+_TOLERATED = b"tolerated\t"
 
 
 @dataclass(slots=True)
@@ -46,12 +48,16 @@ class DurableRow:
 
 
 class RowLog:
-    """An open row log. Iterating reads its sound rows from disk in row order; `done` holds their numbers."""
+    """An open row log. Iterating reads its sound rows from disk in row order; `done` holds their numbers.
+
+    `tolerated` is None where the page was not read to its end, or by 0.2.0.
+    """
 
     def __init__(self, fd: int, path: str) -> None:
         self._fd = fd
         self._path = path
         self._torn = False
+        self.tolerated: Tolerated | None = None
         with disk_errors(f"reading {path}"):
             close_torn_line(fd)
             self._found: dict[int, tuple[int, int]] | None = self._places()
@@ -88,7 +94,22 @@ class RowLog:
             StorageFull: there is no room; the rows do not count as done.
         """
         added = list(rows)
-        data = (b"\n" if self._torn else b"") + b"".join([line(_payload(row)) for row in added])
+        self._write(b"".join([line(_payload(row)) for row in added]))
+        self.done.update([row.row for row in added])
+        failpoint("part.write.after")
+
+    def keep_tolerated(self, tolerated: Tolerated) -> None:
+        """Write down what reading the page has tolerated, unless it stands there already.
+
+        Raises:
+            StorageFull: there is no room.
+        """
+        if self.tolerated != tolerated:
+            self._write(line(b"%b%d\t%d" % (_TOLERATED, tolerated.blank_lines, tolerated.bare_quotes)))
+            self.tolerated = tolerated
+
+    def _write(self, lines: bytes) -> None:
+        data = (b"\n" if self._torn else b"") + lines
         try:
             written = os.write(self._fd, cut("part.write.before", data))
         except OSError as error:
@@ -97,8 +118,6 @@ class RowLog:
         self._found = None
         if self._torn:
             raise StorageFull(f"writing {self._path}: the disk took a part of it; it goes on once there is room")
-        self.done.update([row.row for row in added])
-        failpoint("part.write.after")
 
     @property
     def size_bytes(self) -> int:
@@ -151,6 +170,8 @@ class RowLog:
     def _places(self) -> dict[int, tuple[int, int]]:
         places: dict[int, tuple[int, int]] = {}
         for offset, found in payloads(self._fd):
+            if found.startswith(_TOLERATED):
+                self.tolerated = _tolerated(found)
             if found.count(b"\t") != _FIELD_BREAKS:
                 continue
             places.setdefault(int(found[: found.index(b"\t")]), (offset, len(found)))
@@ -170,6 +191,11 @@ def _payload(row: DurableRow) -> bytes:
     if b"\n" in payload or payload.count(b"\t") != _FIELD_BREAKS:
         raise ValueError(f"row {row.row}: a code or an element with a tab or a line break cannot be kept")
     return payload
+
+
+def _tolerated(payload: bytes) -> Tolerated:
+    _, blank_lines, bare_quotes = payload.split(b"\t")
+    return Tolerated(blank_lines=int(blank_lines), bare_quotes=int(bare_quotes))
 
 
 def _row(payload: bytes) -> DurableRow:

@@ -15,6 +15,7 @@ from functools import partial
 from itertools import chain, count
 from typing import Literal, NamedTuple
 
+from activities.source.bare_quotes import count_bare_quotes
 from activities.source.field_format import FieldFormat
 from activities.source.grammar import escaped_pattern, value_pattern
 from activities.source.rows_at_once import leading_lines_chars, rows_at_once
@@ -76,10 +77,14 @@ class BadRecord(Exception):
 
 
 class FieldSplitter:
-    """Splits the text of one whole record, without its line end, into its field values."""
+    """Splits the text of one whole record, without its line end, into its field values.
+
+    `bare_quotes` is how many quotes in unquoted fields it took for text, in all records that it split.
+    """
 
     def __init__(self, fields: FieldFormat) -> None:
         csv.field_size_limit(MAX_FIELD_CHARS)
+        self.bare_quotes = 0
         self._fields = fields
         self._delimiter = fields.delimiter
         self._blanks = fields.blanks
@@ -101,18 +106,22 @@ class FieldSplitter:
             return self._split_by_pattern(text)
         self._texts.append(text)
         try:
-            return next(self._parser)
+            values = next(self._parser)
         except (csv.Error, IndexError):  # of a text that ends in quotes, a second line is asked for
             raise BadRecord("bad_quote", _BEHIND_QUOTE) from None
+        self.bare_quotes += count_bare_quotes(text, (values,), self._delimiter, self._fields.quote)
+        return values
 
     def _split_by_pattern(self, text: str) -> list[str]:
-        pattern, at, values = self._field, 0, list[str]()
+        pattern, at, values, bare_quotes = self._field, 0, list[str](), 0
         while True:
             found = pattern.match(text, at)
             if found is None or (found["behind"] or "").strip(self._blanks):
                 raise BadRecord("bad_quote", _BEHIND_QUOTE)
             values.append(self._value(found))
+            bare_quotes += self._bare_quotes(found["bare"])
             if not found["delimiter"]:
+                self.bare_quotes += bare_quotes
                 return values
             at = found.end()
 
@@ -120,19 +129,25 @@ class FieldSplitter:
         fields, value = self._fields, found["quoted"]
         if value is None:
             value = found["bare"].strip(self._blanks) if self._blanks else found["bare"]
-            self._check_bare(value)
         elif self._escaped is None:
             return value.replace(2 * fields.quote, fields.quote)
         if self._escaped is None or fields.escape not in value:
             return value
         return self._escaped.sub(r"\1", value)
 
-    def _check_bare(self, value: str) -> None:
-        fields = self._fields
-        if fields.bare_quotes == "reject" and fields.quote:
-            unescaped = self._escaped.sub("", value) if self._escaped else value
-            if fields.quote in unescaped:
-                raise BadRecord("bad_quote", "a quote inside a field that has none around it")
+    def _bare_quotes(self, bare: str | None) -> int:
+        """Return how many quotes a field without quotes around it has; those behind an escape character are none.
+
+        Raises:
+            BadRecord: there are some, and they are to be rejected.
+        """
+        quote = self._fields.quote
+        if not bare or not quote or quote not in bare:
+            return 0
+        found = (self._escaped.sub("", bare) if self._escaped else bare).count(quote)
+        if found and self._fields.bare_quotes == "reject":
+            raise BadRecord("bad_quote", "a quote inside a field that has none around it")
+        return found
 
 
 class ReadLines(NamedTuple):
@@ -144,9 +159,14 @@ class ReadLines(NamedTuple):
 
 
 class RecordReader:
-    """Turns the bytes of records into rows of one width."""
+    """Turns the bytes of records into rows of one width.
 
-    def __init__(self, *, encoding: str, fields: FieldFormat, width: int, max_field_bytes: int) -> None:
+    With `no_bare_quotes` it is known that they have none, so they are not looked for where that costs time.
+    """
+
+    def __init__(
+        self, *, encoding: str, fields: FieldFormat, width: int, max_field_bytes: int, no_bare_quotes: bool = False
+    ) -> None:
         self._encoding = encoding
         self._is_plain = fields.is_plain
         self._delimiter = fields.delimiter
@@ -157,6 +177,13 @@ class RecordReader:
         self._drops_last = fields.trailing_delimiter
         self.max_field_bytes = max_field_bytes
         self._several_lines = False
+        self._no_bare_quotes = no_bare_quotes
+        self._bare_quotes_at_once = 0
+
+    @property
+    def bare_quotes(self) -> int:
+        """How many quotes in unquoted fields were taken for text so far, in rows and in rejected records."""
+        return self._fields.bare_quotes + self._bare_quotes_at_once
 
     def read(self, content: bytes, *, number: int, line: int) -> Record | Rejected:
         """Return the row that `content` holds, or why it holds none."""
@@ -194,6 +221,9 @@ class RecordReader:
         size_bytes = len(content) if found.is_all else self._leading_bytes(content, text, found.lines)
         if not found.rows or size_bytes is None:
             return None
+        if not self._no_bare_quotes:
+            taken = text if found.is_all else text[: leading_lines_chars(text, found.lines)]
+            self._bare_quotes_at_once += count_bare_quotes(taken, found.rows, self._delimiter)
         starts = count(line) if found.ends is None else chain((line,), (line + each for each in found.ends))
         return ReadLines(self._rows(found.rows, number, starts), found.lines, size_bytes)
 

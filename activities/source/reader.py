@@ -22,7 +22,10 @@ _SHRINK = 4
 
 
 class PageRecords:
-    """A forward reading of `page`, whose start is a border; `offset`, `line` and `records` are of what was read."""
+    """A forward reading of `page`, whose start is a border.
+
+    `offset`, `line`, `records` and `blank_lines` are of what was read: sound lines read at once are never blank.
+    """
 
     def __init__(self, window: Window, grammar: Grammar, reader: RecordReader, page: Page) -> None:
         self._window = window
@@ -31,6 +34,7 @@ class PageRecords:
         self._page = page
         self._end = min(page.source_end, window.size_bytes)
         self.offset, self.line, self.records = page.source_start, page.line, 0
+        self.blank_lines = 0
 
     def blocks(self) -> Iterator[Sequence[Record | Rejected]]:
         """Yield the records up to the end of the page, or as many as it is to have, some at a time."""
@@ -90,6 +94,7 @@ class PageRecords:
             yield (row,)
         walk.find_record()
         self.offset, self.line = walk.offset, walk.line
+        self.blank_lines += walk.blank_lines
 
     def _row(self, walk: Borders) -> Record | Rejected:
         number, line = self._page.first_row + self.records, walk.line

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from typing import Literal, Protocol
 
+from activities.source.bare_quotes import can_have_bare_quotes
 from activities.source.grammar import BAD_QUOTE_GROUP, Grammar, fields_pattern, record_pattern
 from activities.source.sound_records import SoundRecords
 
@@ -46,7 +47,10 @@ class Window(Protocol):
 
 
 class Borders:
-    """A forward walk over the records behind `offset`, which is a border at physical line `line`."""
+    """A forward walk over the records behind `offset`, which is a border at physical line `line`.
+
+    `blank_lines` is how many `find_record` went over.
+    """
 
     def __init__(self, window: Window, grammar: Grammar, offset: int, *, line: int = 1) -> None:
         self._window = window
@@ -63,6 +67,7 @@ class Borders:
         self._line, self._counted, self._after_cr = line, 0, False
         self._next_read_bytes = BLOCK_BYTES
         self.fault: Fault | None = None
+        self.blank_lines = 0
 
     @property
     def offset(self) -> int:
@@ -86,6 +91,13 @@ class Borders:
         """The line end of the record last passed, in units; empty at the end of the file or where it has a `fault`."""
         return b"" if self.fault else self._units[self._stop : self._position]
 
+    def can_have_bare_quotes(self) -> bool:
+        """Return whether a quote may stand inside an unquoted field of the record last passed; False is certain."""
+        if self.fault:
+            return False
+        record = self._units[self._start : self._stop]
+        return not self._grammar.is_plain or can_have_bare_quotes(record, self._grammar.fields.delimiter)
+
     def expect(self, count_bytes: int) -> None:
         """Say how many bytes will surely be wanted, so that no more is read at first."""
         even_bytes = count_bytes + 4 & ~1
@@ -100,6 +112,24 @@ class Borders:
         return False
 
     def _pass_blank_lines(self) -> bool:
+        start = self._position
+        if start < len(self._units) and self._units[start] not in NEWLINES:
+            return True
+        found = _BLANK_LINES.match(self._units, start)
+        if found and start < found.end() < len(self._units):
+            self._position = found.end()
+            self.blank_lines += found.end() - start - self._units.count(b"\r\n", start, found.end())
+            return True
+        return self._pass_blank_lines_at_end()
+
+    def _pass_blank_lines_at_end(self) -> bool:
+        """Go over blank lines up to the end of what was read and on behind it, which may be in the midst of a CRLF."""
+        before = self.line
+        found = self._pass_line_ends()
+        self.blank_lines += self.line - before
+        return found
+
+    def _pass_line_ends(self) -> bool:
         while self._position == len(self._units) or self._units[self._position] in NEWLINES:
             found = _BLANK_LINES.match(self._units, self._position)
             self._position = found.end() if found else self._position

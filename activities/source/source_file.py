@@ -6,7 +6,7 @@ several may read one file at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +19,7 @@ from activities.source.pinned_file import PinnedFile
 from activities.source.reader import PageRecords
 from activities.source.scanner import Borders
 from workflows.errors import InvalidCsv, SourceChanged
-from workflows.models import CsvOptions, Cursor, Page, Source
+from workflows.models import CsvOptions, Cursor, Page, Source, Tolerated
 from workflows.requests import LoadedPages
 
 __all__ = ["Dialect", "Record", "Rejected", "SourceFile"]
@@ -104,7 +104,8 @@ class SourceFile:
         """Find up to `max_pages` pages of `page_rows` records from `cursor` on.
 
         The ranges of the pages leave no gap: blank lines belong to the record before them, the header included. A
-        page ends early at `MAX_PAGE_BYTES`. Values are not read, so `rejected` of a page is 0 whatever it holds.
+        page ends early at `MAX_PAGE_BYTES`. Values are not read, so `rejected` of a page is 0 whatever it holds, and
+        `no_bare_quotes` is only true where that costs nothing to know.
         Costs as much time as the pages are long, and memory for one record.
         """
         unread = cursor.offset == 0
@@ -112,25 +113,27 @@ class SourceFile:
         at = Cursor(offset=offset, page=cursor.page, row=cursor.row, line=line)
         walk = self._borders(offset, line)
         pages: list[Page] = []
-        while len(pages) < max_pages and (records := _pass_page(walk, page_rows)):
-            pages.append(_page(at, walk.offset, records))
+        while len(pages) < max_pages and (passed := _pass_page(walk, page_rows))[0]:
+            records, no_bare_quotes = passed
+            pages.append(_page(at, walk.offset, records, no_bare_quotes=no_bare_quotes))
             at = Cursor(offset=walk.offset, page=at.page + 1, row=at.row + records, line=walk.line)
         self.check_unchanged()
         at_end = not pages or at.offset >= self._window.size_bytes
         return LoadedPages(pages=pages, next=None if at_end else at)
 
-    def read_page(self, page: Page) -> list[Record | Rejected]:
-        """Return exactly the records of `page`, in order.
+    def read_page(self, page: Page, counted: Callable[[Tolerated], None] = lambda _: None) -> list[Record | Rejected]:
+        """Return exactly the records of `page`, in order; `counted` is called with what reading them has tolerated.
 
         Raises:
             SourceChanged: the file changed while it was read, or the page was not found in this file.
         """
-        return list(self.rows_of(page))
+        return list(self.rows_of(page, counted))
 
-    def rows_of(self, page: Page) -> Iterator[Record | Rejected]:
+    def rows_of(self, page: Page, counted: Callable[[Tolerated], None] = lambda _: None) -> Iterator[Record | Rejected]:
         """Yield the records of `page`, in order: of a long page one after the other, so that memory is for one.
 
-        They are those of the page only once the last was yielded and nothing was raised.
+        They are those of the page only once the last was yielded and nothing was raised. Then `counted` is called with
+        what reading them has tolerated.
 
         Raises:
             SourceChanged: the file changed while it was read, or the page was not found in this file.
@@ -140,6 +143,7 @@ class SourceFile:
             fields=self.dialect.fields,
             width=len(self.dialect.columns),
             max_field_bytes=self._options.max_field_bytes,
+            no_bare_quotes=page.no_bare_quotes,
         )
         records = PageRecords(self._window, self._grammar, reader, page)
         for block in records.blocks():
@@ -147,6 +151,7 @@ class SourceFile:
         self.check_unchanged()
         if (records.records, records.offset) != (page.records, page.source_end):
             raise SourceChanged(f"{self._content.name}: page {page.number} is not what it was; drop the file again")
+        counted(Tolerated(blank_lines=records.blank_lines, bare_quotes=reader.bare_quotes))
 
     @property
     def _grammar(self) -> Grammar:
@@ -164,24 +169,34 @@ def _dialect(content: PinnedFile, options: CsvOptions, pinned: Source | None) ->
     return pinned_dialect(content, pinned.dialect, options)
 
 
-def _pass_page(walk: Borders, page_rows: int) -> int:
-    """Go past the records of one page and the blank lines behind it; return how many there were."""
+def _pass_page(walk: Borders, page_rows: int) -> tuple[int, bool]:
+    """Go past the records of one page and the blank lines behind it.
+
+    Return how many records there were, and whether it is certain that they have no bare quotes: sound ones have none.
+    """
     start = walk.offset
-    records = 0
+    records, no_bare_quotes = 0, True
     while records < page_rows and walk.find_record():
         passed = walk.pass_sound_records(page_rows - records, MAX_PAGE_BYTES - (walk.offset - start))
         records += passed
         if passed:
             continue
         walk.pass_record()
+        no_bare_quotes = no_bare_quotes and not walk.can_have_bare_quotes()
         records += 1
         if walk.offset - start >= MAX_PAGE_BYTES:
             break
     walk.find_record()
-    return records
+    return records, no_bare_quotes
 
 
-def _page(at: Cursor, source_end: int, records: int) -> Page:
+def _page(at: Cursor, source_end: int, records: int, *, no_bare_quotes: bool) -> Page:
     return Page(
-        number=at.page, source_start=at.offset, source_end=source_end, first_row=at.row, records=records, line=at.line
+        number=at.page,
+        source_start=at.offset,
+        source_end=source_end,
+        first_row=at.row,
+        records=records,
+        line=at.line,
+        no_bare_quotes=no_bare_quotes,
     )

@@ -40,7 +40,10 @@ class Form:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRecord:
-    """One record: `cells`, or where it is no valid row, `reason`. Offsets are bytes of the file, `end` is exclusive."""
+    """One record: `cells`, or where it is no valid row, `reason`. Offsets are bytes of the file, `end` is exclusive.
+
+    `blank_lines` follow it; `bare_quotes` of its fields were taken for text.
+    """
 
     number: int
     line: int
@@ -48,27 +51,32 @@ class ReadRecord:
     end: int
     cells: tuple[str, ...] = ()
     reason: str = ""
+    blank_lines: int = 0
+    bare_quotes: int = 0
 
 
 def read_records(content: bytes, form: Form, *, start: int, line: int, width: int) -> Iterator[ReadRecord]:
     """Yield the records of a file from byte `start` on, which is on physical `line`."""
     walk = _Walk(form.units(content[start:]), form)
     number = 0
-    while walk.skip_blank_lines():
+    walk.skip_blank_lines()
+    while walk.at < walk.end:
         number += 1
         first, at_line = walk.at, line + walk.line
         reason, stop = walk.pass_record()
         cells: tuple[str, ...] = ()
-        scale = form.unit_bytes
+        scale, end, bare_quotes = form.unit_bytes, walk.at, 0
         if not reason:
-            cells, reason = _cells(content[start + first * scale : start + stop * scale], form, width)
+            cells, reason, bare_quotes = _cells(content[start + first * scale : start + stop * scale], form, width)
         yield ReadRecord(
             number=number,
             line=at_line,
             start=start + first * scale,
-            end=min(start + walk.at * scale, len(content)),
+            end=min(start + end * scale, len(content)),
             cells=cells,
             reason=reason,
+            blank_lines=walk.skip_blank_lines(),
+            bare_quotes=bare_quotes,
         )
 
 
@@ -79,20 +87,21 @@ def line_ends(units: Sequence[int]) -> int:
 
 
 class _Walk:
-    """A position in units that goes over records; `line` counts the line ends passed."""
+    """A position in units that goes over records, up to `end`; `line` counts the line ends passed."""
 
     def __init__(self, units: Sequence[int], form: Form) -> None:
         self.at = self.line = 0
         self._units = units
-        self._end = len(units)
+        self.end = len(units)
         self._limit = max(1, form.max_record_bytes // form.unit_bytes)
         self._delimiter, self._quote = ord(form.delimiter), ord(form.quote)
 
-    def skip_blank_lines(self) -> bool:
-        """Go to the next record; False at the end of the file."""
-        while self.at < self._end and self._units[self.at] in (CR, LF):
+    def skip_blank_lines(self) -> int:
+        """Go to the next record, or the end of the file; return how many lines were passed, all of them blank."""
+        before = self.line
+        while self.at < self.end and self._units[self.at] in (CR, LF):
             self._go_to(self.at + 1)
-        return self.at < self._end
+        return self.line - before
 
     def pass_record(self) -> tuple[str, int]:
         """Go past one record; return why it has no certain end, else nothing, and where its content ends."""
@@ -113,17 +122,17 @@ class _Walk:
         """
         at = start
         while True:
-            if at < self._end and self._units[at] == self._quote:
+            if at < self.end and self._units[at] == self._quote:
                 self._opened = at
-                closed = self._closing(at, self._end)
+                closed = self._closing(at, self.end)
                 if closed is None:
                     return None, None
                 at = closed + 1
-                if self._is_quote_too_many(self._opened, closed, self._end):
+                if self._is_quote_too_many(self._opened, closed, self.end):
                     return None, at + 1
-            while at < self._end and self._units[at] not in (self._delimiter, CR, LF):
+            while at < self.end and self._units[at] not in (self._delimiter, CR, LF):
                 at += 1
-            if at == self._end or self._units[at] in (CR, LF):
+            if at == self.end or self._units[at] in (CR, LF):
                 return at, None
             at += 1
 
@@ -145,15 +154,15 @@ class _Walk:
 
     def _broken(self, start: int) -> str:
         """Go past a record that has no end within the limit."""
-        limit = min(start + self._limit, self._end)
+        limit = min(start + self._limit, self.end)
         opened = self._open_at(start, limit)
         if opened is not None:
             line_end = self._newline(opened, start + self._limit + 1)
             if line_end is not None:
                 self._go_to(self._behind_newline(line_end))
                 return "unclosed_quote"
-            if self._end - start <= self._limit:
-                self._go_to(self._end)
+            if self.end - start <= self._limit:
+                self._go_to(self.end)
                 return "unclosed_quote"
         self._go_to(self._behind_line(limit))
         return "record_too_large"
@@ -175,19 +184,19 @@ class _Walk:
         return None
 
     def _newline(self, at: int, before: int) -> int | None:
-        for each in range(at, min(before, self._end)):
+        for each in range(at, min(before, self.end)):
             if self._units[each] in (CR, LF):
                 return each
         return None
 
     def _behind_line(self, at: int) -> int:
-        found = self._newline(at, self._end)
-        return self._end if found is None else self._behind_newline(found)
+        found = self._newline(at, self.end)
+        return self.end if found is None else self._behind_newline(found)
 
     def _behind_newline(self, at: int) -> int:
-        if at == self._end:
+        if at == self.end:
             return at
-        return at + 2 if self._units[at] == CR and at + 1 < self._end and self._units[at + 1] == LF else at + 1
+        return at + 2 if self._units[at] == CR and at + 1 < self.end and self._units[at + 1] == LF else at + 1
 
     def _go_to(self, at: int) -> None:
         for each in range(self.at, at):
@@ -196,27 +205,31 @@ class _Walk:
         self.at = at
 
 
-def _cells(content: bytes, form: Form, width: int) -> tuple[tuple[str, ...], str]:
-    """Return the cells of a record, or none and why it is no valid row."""
+def _cells(content: bytes, form: Form, width: int) -> tuple[tuple[str, ...], str, int]:
+    """Return the cells of a record, or none and why it is no valid row, and how many bare quotes they hold."""
     try:
         text = content.decode(form.encoding)
     except UnicodeError:
-        return (), "undecodable"
+        return (), "undecodable", 0
     if "\0" in text:
-        return (), "nul_byte"
+        return (), "nul_byte", 0
     cells: list[str] = []
-    at = 0
+    at = bare_quotes = 0
     while True:
+        is_bare = not text.startswith(form.quote, at)
         cell, at, sound = _cell(text, at, form)
         if not sound:
-            return (), "bad_quote"
+            return (), "bad_quote", 0
         cells.append(cell)
+        bare_quotes += cell.count(form.quote) if is_bare else 0
         if at == len(text):
             break
         at += 1
     if any(len(cell.encode(form.encoding, "surrogatepass")) > form.max_field_bytes for cell in cells):
-        return (), "field_too_large"
-    return (tuple(cells), "") if len(cells) == width else ((), "ragged")
+        return (), "field_too_large", bare_quotes
+    if len(cells) != width:
+        return (), "ragged", bare_quotes
+    return tuple(cells), "", bare_quotes
 
 
 def _cell(text: str, at: int, form: Form) -> tuple[str, int, bool]:

@@ -21,6 +21,7 @@ Answer = Callable[[Mapping[str, str]], Mapping[str, Any]]
 """What the API adds to a row, from its source columns."""
 
 SHOWN = 5
+TOLERATED = ("blank_lines", "bare_quotes")
 _NOT_READ = ("escape", "comment", "trim", "bare_quotes", "short_rows", "trailing_delimiter")
 _MANIFEST = re.compile(r"manifest(?:-g([0-9]+))?\.json")
 
@@ -185,12 +186,27 @@ class _Result:
             if told != {kind: own[kind] for kind in told}:
                 yield Finding("I3", f"{chunk['file']} is counted as {told}")
             found += own
+        yield from self._tolerated()
         found["rejected"] = sum(1 for _ in self._listed("rejected_files"))
         found["records"] = sum(found[kind] for kind in ("enriched", "fallback", "not_found", "rejected"))
         counts = self._manifest["counts"]
         wrong = [kind for kind in counts if kind in found.keys() | {"enriched"} and counts[kind] != found[kind]]
         if wrong:
             yield Finding("I3", f"the manifest counts {wrong} otherwise than they are")
+
+    def _tolerated(self) -> Iterator[Finding]:
+        """I3: where the manifest counts blank lines and bare quotes, they are those of the source and its chunks."""
+        total: Counter[str] = Counter()
+        for chunk in self._manifest["chunks"]:
+            numbers = range(chunk["first_row"], chunk["last_row"] + 1)
+            records = [self._records[each] for each in numbers if each in self._records]
+            own = {kind: sum(getattr(each, kind) for each in records) for kind in TOLERATED}
+            if "tolerated" in chunk and chunk["tolerated"] != own:
+                yield Finding("I3", f"{chunk['file']} is said to tolerate {chunk['tolerated']}, the source has {own}")
+            total += Counter(own)
+        told = self._manifest.get("tolerated")
+        if told is not None and told != {kind: total[kind] for kind in TOLERATED}:
+            yield Finding("I3", f"the manifest says that {told} was tolerated, and its chunks are of other records")
 
     def _listed(self, key: str) -> Iterator[tuple[str, Row]]:
         for entry in self._manifest[key]:

@@ -9,11 +9,18 @@ from typing import Any
 import orjson
 
 from activities.disk.directory import Directory
-from activities.manifest.document import VERSIONS, counts_object, counts_of, schema_files, status_of
+from activities.manifest.document import (
+    VERSIONS,
+    counts_object,
+    counts_of,
+    schema_files,
+    status_of,
+    tolerated_in,
+)
 from activities.manifest.facts import gaps
 from activities.manifest.identity_proof import identity_problems
 from activities.manifest.model import manifest_problems
-from activities.manifest.reader import digest_of, saved_pages
+from activities.manifest.reader import digest_of, listed_tolerated, saved_pages
 from activities.output.names import SCHEMA, chunk_name, generation_of_data, manifest_name, rejected_name, sums_name
 from activities.output.page_journal import SavedPage
 from daemon.results.verdict import MAX_LISTED, Findings
@@ -209,5 +216,8 @@ def _count_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterato
     for saved, listed in zip(pages, manifest["chunks"], strict=True):
         if saved.rejected_rows != listed["rejected"] or saved.chunk.rows != saved.counted_rows:
             yield f"{saved.chunk.file}: its counts do not fit each other or its rejected records"
+    tolerated = listed_tolerated(manifest)
+    if (pages or tolerated) and tolerated != tolerated_in(pages):
+        yield "what reading has tolerated is not the sums over the chunks"
     if len(manifest["rejected_files"]) != sum(1 for saved in pages if saved.rejected):
         yield "a file of rejected records belongs to no chunk"

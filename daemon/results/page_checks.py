@@ -17,7 +17,7 @@ from activities.output.page_journal import FileFacts, SavedPage
 from activities.source.source_file import Record, Rejected
 from daemon.results.schema_checks import SchemaVerification
 from daemon.results.verdict import Findings
-from workflows.models import NOT_FOUND
+from workflows.models import NOT_FOUND, Tolerated
 
 FILES, CONTENT, ROWS = "files", "content", "rows"
 
@@ -33,6 +33,9 @@ class SourcePage(Protocol):
 
     def record(self, number: int) -> Record | Rejected | None:
         """Return a record by its number."""
+
+    def tolerated(self, listed: Tolerated) -> str | None:
+        """Compare what reading the page has tolerated."""
 
 
 class PageVerification:
@@ -61,6 +64,8 @@ class PageVerification:
             self._findings.problem(CONTENT, f"page {saved.page.number} lists rejected records but no file of them")
         if sound:
             self._check_numbers(saved, numbers)
+        if source and saved.tolerated and (what := source.tolerated(saved.tolerated)):
+            different.append(f"{saved.chunk.file}: {what}")
         return different
 
     def _chunk(self, saved: SavedPage, numbers: list[int], source: SourcePage | None, different: list[str]) -> bool:

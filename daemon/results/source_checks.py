@@ -22,7 +22,7 @@ from activities.source.pinned_file import PinnedFile
 from activities.source.scanner import Window
 from activities.source.source_file import Record, Rejected, SourceFile
 from workflows.errors import InvalidCsv, OutputRefused, SourceChanged, SourceError, SourceUnreadable, SourceVanished
-from workflows.models import CsvOptions, Page, PinnedDialect
+from workflows.models import CsvOptions, Page, PinnedDialect, Tolerated
 
 
 class SourceComparison:
@@ -61,11 +61,13 @@ class SourceComparison:
         inside = self._file.dialect.data_start <= page.source_start < page.source_end <= self._file.size_bytes
         if not inside:
             raise SourceChanged("the source has no such bytes")
+        tolerated: list[Tolerated] = []
         try:
-            records = self._file.read_page(page)
+            records = self._file.read_page(page, tolerated.append)
         except SourceError as error:
             raise SourceChanged(f"{self._path} has other records there, or has just been changed") from error
-        return PageInSource({each.number: each for each in records}, self._file.dialect.columns, self._schema)
+        by_number = {each.number: each for each in records}
+        return PageInSource(by_number, self._file.dialect.columns, self._schema, tolerated[0])
 
     def __enter__(self) -> Self:
         return self
@@ -80,11 +82,22 @@ class PageInSource:
     """The records of one page of the source, by number."""
 
     def __init__(
-        self, records: dict[int, Record | Rejected], columns: tuple[str, ...], schema: BatchSchema | None = None
+        self,
+        records: dict[int, Record | Rejected],
+        columns: tuple[str, ...],
+        schema: BatchSchema | None = None,
+        tolerated: Tolerated = Tolerated(),  # noqa: B008 - frozen
     ) -> None:
         self._records = records
         self._columns = columns
         self._schema = schema
+        self._tolerated = tolerated
+
+    def tolerated(self, listed: Tolerated) -> str | None:
+        """Return in what the source differs from what a manifest says that reading the page has tolerated."""
+        if listed == self._tolerated:
+            return None
+        return f"the source has {_in_words(self._tolerated)}, the manifest says {_in_words(listed)}"
 
     def row(self, row: dict[str, Any]) -> str | None:
         """Return in what a row of a chunk differs from the source, None where it does not."""
@@ -110,6 +123,10 @@ class PageInSource:
             return "the source has a valid row there"
         different = [key for key, value in expected.items() if row.get(key) != value]
         return f"{', '.join(different)} differ from the source" if different else None
+
+
+def _in_words(tolerated: Tolerated) -> str:
+    return f"{tolerated.blank_lines:,} blank lines and {tolerated.bare_quotes:,} bare quotes"
 
 
 def _options(manifest: dict[str, Any]) -> CsvOptions:

@@ -233,3 +233,29 @@ def test_a_secret_stands_nowhere_but_where_it_is_kept(installation: Make) -> Non
         if each.is_file() and each not in kept and CANARY.encode() in each.read_bytes()
     ]
     assert holding == [], "neither in logs nor in the history, the manifest, the receipts or the chunks"
+
+
+@pytest.mark.parametrize("mode", ["cursor", "in-memory"])
+def test_what_reading_tolerated_stands_in_the_manifest_in_either_mode_also_after_a_kill(
+    installation: Make, mode: str
+) -> None:
+    site = installation(BATCH_WORKERS="1")
+    base = site.mock_api(KEY=CANARY, MISS_RATE="0", LATENCY_MIN_MS="5", LATENCY_MAX_MS="5")
+    in_memory_max_bytes = 0 if mode == "cursor" else 262_144
+    site.describe(
+        people_api(base, site.root / "key"), page_rows=100, pages_in_flight=1, in_memory_max_bytes=in_memory_max_bytes
+    )
+    service = site.batchd()
+    header, *rows = people(400).splitlines()
+    odd = [f'{row}"\n\n' if number % 100 < 2 else f"{row}\n" for number, row in enumerate(rows)]
+    site.drop("people.csv", f"{header}\n\n" + "".join(odd))
+    eventually(lambda: api(base, "/calls")["total"] > 150, "calls are being made")
+    os.killpg(service.pid, signal.SIGKILL)
+    site.batchd()
+    folder = site.result_of("people.csv")
+    manifest = manifest_of(folder)
+    assert manifest["mode"] == mode
+    assert [each["tolerated"] for each in manifest["chunks"]] == [{"blank_lines": 2, "bare_quotes": 2}] * 4
+    assert manifest["tolerated"] == {"blank_lines": 8, "bare_quotes": 8}
+    archived = site.inbox / manifest["source"]["archived_as"]
+    assert site.batchctl("verify", str(folder), "--source", str(archived)).returncode == 0

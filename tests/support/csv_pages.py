@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from activities.source.source_file import Record, Rejected, SourceFile
-from workflows.models import CsvOptions, Cursor, Page
+from workflows.models import CsvOptions, Cursor, Page, Tolerated
 
 PAGE_SIZES = (1, 2, 3, 7, 1000)
 
@@ -19,6 +20,24 @@ def read_in_pages(path: Path, page_rows: int, options: CsvOptions | None = None)
             rows += source.read_page(page)
     assert [row.number for row in rows] == list(range(1, len(rows) + 1))
     return rows
+
+
+def tolerated_in_pages(path: Path, page_rows: int, options: CsvOptions) -> list[Tolerated]:
+    """Return what reading each page tolerates, which is the same whatever is known of it beforehand."""
+    pages = pages_of(path, page_rows, options, at_once=1_000)
+    with SourceFile.open(path, options) as source:
+        found, unknowing = list[Tolerated](), list[Tolerated]()
+        for page in pages:
+            source.read_page(page, found.append)
+            source.read_page(replace(page, no_bare_quotes=False), unknowing.append)
+    assert found == unknowing
+    return found
+
+
+def tolerated_in_all(path: Path, page_rows: int, options: CsvOptions) -> tuple[int, int]:
+    """Return the blank lines and the bare quotes that reading all pages tolerates, as sums over them."""
+    found = tolerated_in_pages(path, page_rows, options)
+    return sum(each.blank_lines for each in found), sum(each.bare_quotes for each in found)
 
 
 def pages_of(path: Path, page_rows: int, options: CsvOptions | None = None, *, at_once: int = 1) -> list[Page]:

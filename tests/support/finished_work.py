@@ -38,6 +38,7 @@ from workflows.models import (
     Pause,
     Shape,
     Source,
+    Tolerated,
 )
 from workflows.requests import LoadPages, SavedChunk, SavePage, WriteManifest, WrittenManifest
 
@@ -119,9 +120,11 @@ class FinishedWork:
 
     def enrich(self, page: Page, answer: Answer = answers) -> CallStats:
         """Give each row of a page that has no durable answer one."""
+        tolerated: list[Tolerated] = []
         with SourceFile.open(self.source, self.options) as file:
-            records = file.read_page(page)
+            records = file.read_page(page, tolerated.append)
         with self.open() as folder, RowLog.open(folder, page.number) as part:
+            part.keep_tolerated(tolerated[0])
             for record in records:
                 if record.number not in part.done:
                     part.append([self._row(record, answer)])

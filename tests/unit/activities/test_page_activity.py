@@ -18,7 +18,10 @@ from scripted_api import scripted_api
 
 from activities.enrich_page import OpenPage
 from activities.memory_budget import SMALL_PAGE_BYTES
+from activities.output.page_journal import entries
+from activities.output.row_log import RowLog
 from workflows.errors import StorageFull, TransientError
+from workflows.models import Tolerated
 from workflows.requests import EnrichPage, SavePage
 
 
@@ -192,3 +195,28 @@ async def test_pages_wait_for_each_other_with_heartbeats_where_they_would_hold_t
         await soon(site.part.with_name(".part-000002").exists, "the second page is open")
         second.cancel()
         await asyncio.wait({second})
+
+
+TOLERATING = 'id,size\n1,5"\n\n2,6" or 7"\n\r\n\n3,8\n4,9\n'
+"""Two pages of two rows; the first has three bare quotes and three blank lines, the second none."""
+
+
+async def test_what_reading_a_page_tolerated_is_saved_with_it(tmp_path: Path) -> None:
+    site = PageSite(tmp_path, TOLERATING, page_rows=2)
+    async with scripted_api(good) as api, site.activities(api.url) as activities:
+        for number, page in enumerate(site.pages, start=1):
+            await site.enrich(activities, site.environment(), number)
+            await site.enrich(activities, site.environment(), number)
+            await site.environment().run(activities.save_chunk, SavePage(batch=site.batch, page=page))
+    with site.workspace.output(site.batch) as folder:
+        saved = entries(folder)
+    assert [saved[each].tolerated for each in (1, 2)] == [Tolerated(blank_lines=3, bare_quotes=3), Tolerated()]
+
+
+def test_what_reading_a_page_tolerated_outlives_its_part_file(tmp_path: Path) -> None:
+    site = PageSite(tmp_path, TOLERATING, page_rows=2)
+    work = OpenPage.open(site.workspace, EnrichPage(batch=site.batch, page=site.page))
+    site.part.unlink()
+    work.close()
+    with site.workspace.output(site.batch) as folder, RowLog.open(folder, 1) as again:
+        assert again.tolerated == Tolerated(blank_lines=3, bare_quotes=3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from csv_pages import read_in_pages
+from csv_pages import read_in_pages, tolerated_in_all
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -40,8 +40,10 @@ def test_both_readers_find_the_same_records_in_any_bytes(
     rows = read_in_pages(path, 1_000, options)
     theirs = [(row.number, row.line, tuple(row.values) if isinstance(row, Record) else row.reason) for row in rows]
     form = Form(encoding=encoding, **limits)
-    ours = read_records(content, form, start=start, line=line, width=2)
+    ours = list(read_records(content, form, start=start, line=line, width=2))
     assert [(each.number, each.line, each.reason or each.cells) for each in ours] == theirs
+    counted = sum(each.blank_lines for each in ours), sum(each.bare_quotes for each in ours)
+    assert tolerated_in_all(path, 1_000, options) == tolerated_in_all(path, 2, options) == counted
 
 
 @pytest.mark.parametrize(("content", "starts"), [(b"a,b\n\n1,2\n\n3,4", [5, 10]), (b"a,b\r\n1,2\r\n3,4\r\n", [5, 10])])

@@ -13,7 +13,7 @@ from activities.disk.checked_lines import line, payload
 from activities.output.call_stats import bucket, call_stats, percentile_ms
 from activities.output.output_folder import OutputFolder
 from activities.output.row_log import DurableRow, RowLog
-from workflows.models import CallStats
+from workflows.models import CallStats, Tolerated
 
 ID = "users-0123456789ab"
 NAME = ".part-000001"
@@ -54,6 +54,30 @@ def test_the_first_answer_for_a_row_stays(folder: OutputFolder) -> None:
         part.append([row(1, b'{"first":1}')])
         zombie.append([row(1, b'{"second":1}')])
         assert [each.element for each in part] == [b'{"first":1}']
+
+
+def test_what_reading_tolerated_is_kept_once_and_is_no_row(folder: OutputFolder) -> None:
+    found = Tolerated(blank_lines=3, bare_quotes=70_000)
+    with RowLog.open(folder, 1) as part:
+        assert part.tolerated is None
+        part.append([row(1)])
+        part.keep_tolerated(found)
+        part.append([row(2)])
+    content = (folder.path / NAME).read_bytes()
+    with RowLog.open(folder, 1) as again:
+        assert (again.tolerated, again.done, len(list(again))) == (found, {1, 2}, 2)
+        again.keep_tolerated(found)
+    assert (folder.path / NAME).read_bytes() == content
+
+
+def test_where_nothing_says_what_reading_tolerated_it_is_unknown_and_not_none_at_all(folder: OutputFolder) -> None:
+    with RowLog.open(folder, 1) as part:
+        part.keep_tolerated(Tolerated())
+    with RowLog.open(folder, 1) as again:
+        assert again.tolerated == Tolerated()
+    (folder.path / NAME).write_bytes((folder.path / NAME).read_bytes()[:-3])
+    with RowLog.open(folder, 1) as torn:
+        assert torn.tolerated is None
 
 
 def test_each_generation_has_its_own_part_file(folder: OutputFolder) -> None:

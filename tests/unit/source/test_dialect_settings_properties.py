@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
-from csv_pages import read_in_pages
+from csv_pages import PAGE_SIZES, read_in_pages, tolerated_in_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slow_reading import Writing, slow_part, slow_reading
+from slow_reading import Writing, slow_part, slow_reading, slow_records, slow_tolerated
 
 from activities.source import reader as page_records
 from activities.source import scanner as record_borders
@@ -96,6 +96,27 @@ def test_any_text_in_any_dialect_is_read_in_pages_as_a_character_at_a_time(
             assert read_in_pages(path, 3, options) == whole
 
 
+@settings(max_examples=400, deadline=None)
+@given(data=st.data(), writing=writings(), encoding=ENCODINGS, block=st.sampled_from([2, 64]), plain=st.booleans())
+def test_in_any_dialect_pages_of_any_size_tolerate_together_what_a_slow_reader_counts_in_the_whole(
+    data: st.DataObject, writing: Writing, encoding: tuple[str, bytes], block: int, plain: bool
+) -> None:
+    writing = Writing(delimiter=writing.delimiter) if plain else writing
+    text = data.draw(texts(writing))
+    codec, mark = encoding
+    options = options_of(writing, codec)
+    records = slow_records(text, writing)[1:]
+    with scratch(mark + text.encode(codec)) as path:
+        for page_rows in PAGE_SIZES:
+            assert tolerated_in_all(path, page_rows, options) == slow_tolerated(records)
+            with (
+                patch.object(record_borders, "BLOCK_BYTES", block),
+                patch.object(page_records, "MOST_BYTES", block),
+                patch.object(page_records, "LEAST_BYTES", 2),
+            ):
+                assert tolerated_in_all(path, page_rows, options) == slow_tolerated(records)
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), writing=writings(), limit=st.integers(8, 20), block=st.sampled_from([2, 4, 64]))
 def test_where_records_are_too_long_pages_are_still_the_whole(
@@ -106,11 +127,13 @@ def test_where_records_are_too_long_pages_are_still_the_whole(
     with scratch(text.encode()) as path:
         try:
             whole = read_in_pages(path, 1000, options)
+            tolerated = tolerated_in_all(path, 1000, options)
         except InvalidCsv:
             return  # blank lines and the header are all there is room for
         for size in (1, 2):
             with patch.object(record_borders, "BLOCK_BYTES", block):
                 assert read_in_pages(path, size, options) == whole
+                assert tolerated_in_all(path, size, options) == tolerated
 
 
 @settings(max_examples=300, deadline=None)
@@ -139,15 +162,18 @@ def test_any_lines_before_and_behind_the_records_are_left_out(
         short_rows="pad" if pads else "reject",
     )
     start, end = slow_part(text, len(before), options.footer)
-    rows = slow_reading(text[:end], writing, start)
+    records = slow_records(text[:end], writing, start)
+    rows = [(each.line, each.values) for each in records]
     with scratch(mark + text.encode(codec)) as path:
         try:
             found = read_in_pages(path, 2, options)
+            tolerated = tolerated_in_all(path, 2, options)
         except InvalidCsv:
             assert not rows or isinstance(rows[0][1], str), "there is no first record, or it is a bad one"
             return
     first = rows[0][1] if not isinstance(header, tuple) else [*header]
     assert isinstance(first, list)
+    assert tolerated == slow_tolerated(records[1:] if header is True else records)
     rows = rows[1:] if header is True else rows
     if pads:
         rows = [

@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from csv_pages import read_in_pages
+from csv_pages import read_in_pages, tolerated_in_all
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -64,8 +64,11 @@ def test_records_read_at_once_are_those_of_another_reader(
     with short_blocks(block_bytes):
         rows = read_in_pages(path, page_rows, options)
     theirs = [(row.number, row.line, tuple(row.values) if isinstance(row, Record) else row.reason) for row in rows]
-    ours = read_records(content, Form(encoding=encoding, **most), start=start, line=line, width=2)
+    ours = list(read_records(content, Form(encoding=encoding, **most), start=start, line=line, width=2))
     assert [(each.number, each.line, each.reason or each.cells) for each in ours] == theirs
+    counted = sum(each.blank_lines for each in ours), sum(each.bare_quotes for each in ours)
+    with short_blocks(block_bytes):
+        assert tolerated_in_all(path, page_rows, options) == counted
 
 
 @pytest.mark.parametrize(

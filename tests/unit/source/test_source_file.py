@@ -32,8 +32,8 @@ def test_pages_hold_as_many_records_as_asked_for_and_the_cursor_goes_on_behind_t
     with opened(file) as source:
         first = source.find_pages(Cursor(), page_rows=4, max_pages=2)
         assert first.pages == [
-            Page(number=1, source_start=4, source_end=20, first_row=1, records=4, line=2),
-            Page(number=2, source_start=20, source_end=36, first_row=5, records=4, line=6),
+            Page(number=1, source_start=4, source_end=20, first_row=1, records=4, line=2, no_bare_quotes=True),
+            Page(number=2, source_start=20, source_end=36, first_row=5, records=4, line=6, no_bare_quotes=True),
         ]
         assert first.next == Cursor(offset=36, page=3, row=9, line=10)
         last = source.find_pages(first.next, page_rows=4, max_pages=2)
