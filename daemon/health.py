@@ -1,21 +1,30 @@
-"""`/healthz` and `/readyz` for probes of systemd, containers and load balancers, where BATCH_HEALTH_ADDRESS says so."""
+"""What a service says of itself over HTTP, where BATCH_HEALTH_ADDRESS says so: to probes, and to Prometheus."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
 
 from workflows.errors import SettingsError
 
 READ_TIMEOUT_S = 5.0
+PLAIN = "text/plain; charset=utf-8"
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
+"""The text format of Prometheus."""
+
+logger = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def health_endpoint(address: str, is_ready: Callable[[], bool]) -> AsyncIterator[None]:
-    """Answer `/healthz` with 200 while the block lasts, and `/readyz` with 200 or 503 as `is_ready` says.
+async def health_endpoint(
+    address: str, is_ready: Callable[[], bool], metrics: Callable[[], Awaitable[bytes]]
+) -> AsyncIterator[None]:
+    """Answer while the block lasts: `/livez` with 200, `/readyz` with 200 or 503, `/metrics` with what `metrics` gives.
 
-    An empty `address` (IP:PORT otherwise) means: no endpoint.
+    `/healthz` is an older name of `/livez`. An empty `address` (IP:PORT otherwise) means: no endpoint.
 
     Raises:
         SettingsError: the address cannot be listened on.
@@ -30,7 +39,8 @@ async def health_endpoint(address: str, is_ready: Callable[[], bool]) -> AsyncIt
                 request = await reader.readline()
                 while (await reader.readline()).strip():
                     pass
-                writer.write(_response(request.split(b" ")[1:2], ready=is_ready()))
+                target = b"".join(request.split(b" ")[1:2]).partition(b"?")[0]
+                writer.write(await _response(target, is_ready, metrics))
                 await writer.drain()
         writer.close()
 
@@ -43,15 +53,24 @@ async def health_endpoint(address: str, is_ready: Callable[[], bool]) -> AsyncIt
         yield
 
 
-def _response(target: list[bytes], *, ready: bool) -> bytes:
-    if target == [b"/healthz"]:
-        status, body = b"200 OK", b"ok\n"
-    elif target == [b"/readyz"]:
-        status, body = (b"200 OK", b"ready\n") if ready else (b"503 Service Unavailable", b"not ready\n")
-    else:
-        status, body = b"404 Not Found", b"/healthz or /readyz\n"
-    return b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
-        status,
-        len(body),
-        body,
-    )
+async def _response(target: bytes, is_ready: Callable[[], bool], metrics: Callable[[], Awaitable[bytes]]) -> bytes:
+    if target in {b"/livez", b"/healthz"}:
+        return _encoded(HTTPStatus.OK, b"ok\n")
+    if target == b"/readyz":
+        return (
+            _encoded(HTTPStatus.OK, b"ready\n")
+            if is_ready()
+            else _encoded(HTTPStatus.SERVICE_UNAVAILABLE, b"not ready\n")
+        )
+    if target != b"/metrics":
+        return _encoded(HTTPStatus.NOT_FOUND, b"/livez, /readyz or /metrics\n")
+    try:
+        return _encoded(HTTPStatus.OK, await metrics(), METRICS)
+    except Exception:  # whatever it is, a scrape must not end the service, and probes go on
+        logger.exception("metrics.failed")
+        return _encoded(HTTPStatus.INTERNAL_SERVER_ERROR, b"the log says why\n")
+
+
+def _encoded(status: HTTPStatus, body: bytes, content_type: str = PLAIN) -> bytes:
+    head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"Connection: close\r\n\r\n" + body

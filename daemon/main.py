@@ -85,11 +85,11 @@ async def _until_stopped(parsed: argparse.Namespace, configuration: Configuratio
     worker = ConfiguredWorker(parent)
     if parsed.exit_with_parent:
         parent.listen(signals.stop.set)
-    await _service(parsed, configuration, worker)(signals)
+    await _service(parsed, configuration, worker, parent)(signals)
 
 
 def _service(
-    parsed: argparse.Namespace, configuration: Configuration, worker: ConfiguredWorker
+    parsed: argparse.Namespace, configuration: Configuration, worker: ConfiguredWorker, parent: Parent
 ) -> Callable[[Signals], Awaitable[None]]:
     if parsed.command == "run":
         return Service(configuration, with_mock_api=parsed.with_mock_api).serve
@@ -98,7 +98,12 @@ def _service(
     if parsed.process_of:
         number, processes = parsed.process_of
         return lambda signals: work(
-            configuration, signals.stop, number=number, processes=processes, on_ready=worker.ready
+            configuration,
+            signals.stop,
+            number=number,
+            processes=processes,
+            on_ready=worker.ready,
+            on_measured=parent.send,
         )
     return lambda signals: work_all(configuration, signals, on_ready=_ready)
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from temporalio.client import Client
 
+from activities.registry.receipts import Receipts
 from daemon.config.api_token import api_token
 from daemon.config.configuration import Configuration
 from daemon.config.findings import Finding
@@ -25,6 +26,7 @@ from daemon.config.settings import Settings
 from daemon.folders import prepare_folders, prepare_inbox
 from daemon.health import health_endpoint
 from daemon.intake.inboxes import Inboxes
+from daemon.metrics.service_metrics import ServiceMetrics
 from daemon.notify import notify
 from daemon.processes.child import Child, own_environment, plain_environment
 from daemon.processes.configured_children import ConfiguredChildren
@@ -58,6 +60,9 @@ class Service:
         self._mock = _mock_api() if with_mock_api else None
         self._workers = _workers(self._reloader)
         self._configured = ConfiguredChildren(self._workers)
+        self._metrics = ServiceMetrics(Receipts(settings.state_dir.absolute()), lambda: self._feeds)
+        for worker in self._workers:
+            self._metrics.follow(worker)
         self._supervisor = Supervisor()
         self._probe: ServerProbe | None = None
         self._ready = False
@@ -70,7 +75,7 @@ class Service:
             TemporalUnreachable: no server answered within the start timeout.
         """
         started = time.monotonic()
-        async with health_endpoint(self._settings.health_address, self._is_ready):
+        async with health_endpoint(self._settings.health_address, self._is_ready, self._metrics.page):
             try:
                 client = await unless_stopped(signals.stop, self._start_up())
                 if client is not None:
@@ -110,6 +115,7 @@ class Service:
             notify("READY=1")
 
         self._inboxes = Inboxes(self._settings, partial(TemporalStarter, client))
+        self._metrics.watch(self._inboxes)
         await self._inboxes.run(self._feeds, stop, on_ready=ready)
 
     async def _apply(self, new: Configuration) -> None:

@@ -27,6 +27,7 @@ from daemon.api_access import api_access, api_options, quota_of
 from daemon.config.configuration import Configuration
 from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
+from daemon.metrics.measured import Measured, Measuring, measurements
 from daemon.step_log import StepLog
 from daemon.temporal.connection import connect
 from workflows.batch_workflows import (
@@ -61,11 +62,13 @@ async def work(
     number: int = 1,
     processes: int = 1,
     on_ready: Callable[[Apply], None] = lambda _: None,
+    on_measured: Callable[[Measured], None] = lambda _: None,
 ) -> None:
     """Work the task queue until `stop` is set, as the `number`th of `processes`.
 
     What is in flight then may finish or is handed back. Metrics are on the port that follows the process before.
-    `on_ready` is called once, with what makes another configuration take hold.
+    `on_ready` is called once, with what makes another configuration take hold; `on_measured` once a second, with what
+    was counted since.
 
     Raises:
         SettingsError: a certificate or the token of an API cannot be used.
@@ -82,9 +85,9 @@ async def work(
 
     client = await connect(settings, timeout_s=settings.start_timeout_s, metrics_of=number)
     async with apis, StallDetector() as stall_detector:
-        activities = BatchActivities(_workspace(settings, folders), apis, stall_detector)
-        short, long = build_workers(settings, client, activities)
-        async with short, long:
+        workspace = _workspace(settings, folders)
+        short, long = build_workers(settings, client, BatchActivities(workspace, apis, stall_detector))
+        async with measurements(Measuring(workspace.tally, apis.sessions), on_measured), short, long:
             logger.info("worker.ready", extra={"fields": {"task_queue": settings.task_queue}})
             on_ready(apply)
             await stop.wait()

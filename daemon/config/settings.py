@@ -190,13 +190,13 @@ class Settings(BaseSettings):
     )
     metrics_address: Address = Field(
         "",
-        description="IP:PORT where the first worker process serves Prometheus metrics, each further one a port higher; "
-        "empty: none.",
+        description="IP:PORT where the first worker process serves the metrics of Temporal's SDK, each further one a "
+        "port higher; empty: none. Those of batchd are at BATCH_HEALTH_ADDRESS.",
     )
     health_address: Address = Field(
         "",
-        description="IP:PORT where `/healthz` answers while `batchd run` runs, and `/readyz` while it, each of its "
-        "processes and the Temporal server is ready (else 503); empty: none.",
+        description="IP:PORT where `/livez` answers while `batchd run` runs, `/readyz` while it, each of its processes "
+        "and the Temporal server is ready (else 503), and `/metrics` with what all its processes count; empty: none.",
     )
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="Form of log lines; `auto`: text on a terminal, JSON elsewhere."

@@ -12,8 +12,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+from activities.tally import Tally
 from daemon.config.settings import Settings
 from daemon.intake.dispatch import Starter
+from daemon.intake.inbox_now import InboxNow
 from daemon.intake.leader import Leadership
 from daemon.intake.loop import InboxLoop
 from daemon.intake.observe.watcher import Watcher
@@ -75,6 +77,15 @@ class Inboxes:
                     self._of_gone_feeds.add(self._begin(loop.settings, takes_files=False))
             for name in feeds.keys() - self._loops.keys():
                 self._loops[name] = self._begin(feeds[name])
+
+    @property
+    def tally(self) -> Tally:
+        """What is counted here: starts, and ends of batches that have not ended by themselves."""
+        return self._shared.tally
+
+    def now(self) -> list[InboxNow]:
+        """Return how each inbox is that this process works. Those of a feed may be more than one after a change."""
+        return [found for loop in self._tasks if (found := loop.now()) is not None]
 
     def _begin(self, settings: Settings, *, takes_files: bool = True) -> InboxLoop:
         starter, inbox = self._starter_of(settings, self._shared.starting), settings.inbox.absolute()

@@ -13,6 +13,7 @@ from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
 from daemon.feed_in_log import feed_in_log
 from daemon.intake.dispatch import Starter
+from daemon.intake.inbox_now import InboxNow
 from daemon.intake.leader import Leadership
 from daemon.intake.observe.watcher import Watcher
 from daemon.intake.scan import Intake, ScanReport
@@ -58,6 +59,8 @@ class InboxLoop:
         self._sign = SignOfLife(settings)
         self._sign_failed = False
         self._scan_begun_s: float | None = None
+        self._seen: ScanReport | None = None
+        self._seen_at_s = time.monotonic()
 
     async def run(self) -> None:
         """Work the inbox. What is under way at the end is finished by whoever works it next."""
@@ -85,6 +88,18 @@ class InboxLoop:
         hangs = begun_s is not None and time.monotonic() - begun_s >= LONGEST_SCAN_S
         return self._takes_files and not self._standing_by and not hangs
 
+    def now(self) -> InboxNow | None:
+        """Return how the inbox is; None while another daemon works it."""
+        if self._standing_by:
+            return None
+        seen = self._seen
+        return InboxNow(
+            feed=feed_of(self.settings),
+            files=self._intake.files_now(seen) if seen else None,
+            oldest_s=self._intake.oldest_s(seen) if seen else 0.0,
+            scan_age_s=time.monotonic() - self._seen_at_s,
+        )
+
     def beat(self) -> None:
         """Give a sign of life. Blocking; one that cannot be given is logged once."""
         self._give_sign(self._sign.beat)
@@ -107,7 +122,11 @@ class InboxLoop:
     async def _scan(self) -> ScanReport:
         self._scan_begun_s = time.monotonic()
         try:
-            return await self._intake.scan()
+            report = await self._intake.scan()
+            self._seen = None if report.lost else report
+            if not report.lost:
+                self._seen_at_s = time.monotonic()
+            return report
         except Exception:  # whatever it is, the next scan checks everything again
             logger.exception("scan.failed")
             return ScanReport()

@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 class ScanReport:
     """What one scan found. `lost` says why there is no inbox; `next_due_s` when the next scan can do more.
 
+    `waiting_since_s` is when the first of the files that settle or are held was first seen, by the clock.
+
     `claimed` counts the batches whose files lie in the inbox; -1 where that could not be seen. Without `leads`, another
     daemon works the inbox and nothing was done.
     """
@@ -47,6 +49,7 @@ class ScanReport:
     claimed: int = -1
     leads: bool = True
     next_due_s: float | None = None
+    waiting_since_s: float | None = None
     lost: str | None = None
     inbox_id: tuple[int, int] | None = None
     took_s: float = 0.0
@@ -126,6 +129,23 @@ class Intake:
         self._presence.check_folders()
         screened = self._screening.screen(now_s, self._queue) if self._takes_files else Screened()
         return screened, self._leftovers.adopt(self._is_in_hand)
+
+    def files_now(self, report: ScanReport) -> dict[str, int]:
+        """Return the files by state: what waits for a scan as `report`, the last one, found it, the rest as it is."""
+        starting = len(self._launches)
+        return {
+            "settling": report.settling,
+            "held": report.held,
+            "left": report.left,
+            "queued": len(self._queue),
+            "starting": starting,
+            "claimed": max(0, report.claimed - starting),
+        }
+
+    def oldest_s(self, report: ScanReport) -> float:
+        """Return for how long the file waits that waits longest to become a batch; 0 where none does."""
+        since = (report.waiting_since_s, self._queue.waiting_since_s, self._launches.waiting_since_s)
+        return max((self._clock() - each for each in since if each is not None), default=0.0)
 
     async def idle(self) -> None:
         """Wait until nothing goes on in the background; raise what killed any of it."""
@@ -215,6 +235,7 @@ class Intake:
             starting=len(self._launches),
             claimed=found.claimed,
             next_due_s=min(due, default=None),
+            waiting_since_s=screened.waiting_since_s,
             inbox_id=self._presence.inbox_id,
             took_s=took_s,
         )

@@ -25,17 +25,23 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Screened:
-    """What one pass found. `next_due_s`: seconds until the first file that waits may have settled."""
+    """What one pass found. `next_due_s`: seconds until the first file that waits may have settled.
+
+    `waiting_since_s` is when the first of those was first seen, by the clock of the pass.
+    """
 
     settled: list[Dropped] = field(default_factory=list)
     settling: int = 0
     held: int = 0
     left: int = 0
     next_due_s: float | None = None
+    waiting_since_s: float | None = None
 
-    def wait(self, wait_s: float) -> None:
-        """Note that some file can be taken in `wait_s` seconds at the earliest."""
+    def wait(self, wait_s: float, first_seen_s: float) -> None:
+        """Note that some file, first seen at `first_seen_s`, can be taken in `wait_s` seconds at the earliest."""
         self.next_due_s = wait_s if self.next_due_s is None else min(self.next_due_s, wait_s)
+        since_s = self.waiting_since_s
+        self.waiting_since_s = first_seen_s if since_s is None else min(since_s, first_seen_s)
 
 
 @dataclass(slots=True)
@@ -77,7 +83,7 @@ class Screening:
             wait_s = self._settling.remaining_s(entry, now_s, now_at)
             if wait_s > 0:
                 screened.settling += 1
-                screened.wait(wait_s)
+                screened.wait(wait_s, self._settling.first_seen(entry.name)[0])
             else:
                 quiet.append(candidate)
         self._pick(quiet, listed.markers, screened, now_at)
@@ -137,7 +143,7 @@ class Screening:
         if obstacle is None:
             return False
         screened.held += 1
-        screened.wait(HELD_PAUSE_S)
+        screened.wait(HELD_PAUSE_S, self._settling.first_seen(candidate.entry.name)[0])
         self._log(candidate.entry.name, "file.held", obstacle)
         return True
 

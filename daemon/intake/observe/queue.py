@@ -37,7 +37,7 @@ class Queue:
         self._take = take
         self._may_begin = may_begin
         self._lanes = (_Lane(), _Lane())
-        self._names: set[bytes] = set()
+        self._names: dict[bytes, float] = {}
         self._leftovers: set[Path] = set()
         self._number = 0
 
@@ -48,13 +48,18 @@ class Queue:
         return len(self._names) + len(self._leftovers)
 
     @property
+    def waiting_since_s(self) -> float | None:
+        """When the file of these that was dropped first was first seen; None where there is none."""
+        return min(self._names.values(), default=None)
+
+    @property
     def tasks(self) -> set[asyncio.Task[None]]:
         """What is running now."""
         return self._lanes[0].tasks | self._lanes[1].tasks
 
     def add(self, dropped: Dropped) -> None:
         """Line up a file of the inbox that is not in line."""
-        self._names.add(dropped.name)
+        self._names[dropped.name] = dropped.first_seen_s
         self._push(dropped)
 
     def add_leftover(self, dropped: Dropped) -> None:
@@ -105,4 +110,4 @@ class Queue:
         if dropped.folder in self._leftovers:
             self._leftovers.discard(dropped.folder)
         else:
-            self._names.discard(dropped.name)
+            self._names.pop(dropped.name, None)
