@@ -10,6 +10,7 @@ place called `name` is passed (`*` counts every place), the action happens:
     short           half of what is to be written there is written; for places of a write
 
 `activities.disk.failpoint_places` names them all, `batchd failpoints` lists them. Unarmed, one costs a function call.
+Where `BATCHD_FAILPOINTS_LOG` names a file, what acts is noted there first, a line each: seconds since 1970, pid, trap.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import errno
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -26,6 +28,7 @@ from activities.disk.failpoint_places import EVERY_PLACE, PLACES
 from workflows.errors import SettingsError
 
 VARIABLE = "BATCHD_FAILPOINTS"
+LOG_VARIABLE = "BATCHD_FAILPOINTS_LOG"
 _SHORT = "short"
 _MIN_PARTS = 3
 
@@ -38,6 +41,7 @@ class _Trap:
     name: str
     passes_left: int
     action: str
+    text: str = ""
 
     def is_sprung_by(self, name: str) -> bool:
         if self.name not in {name, EVERY_PLACE}:
@@ -82,8 +86,11 @@ def armed(plan: str) -> Hook | None:
         return None
 
     def hook(name: str) -> str | None:
-        action = next((trap.action for trap in traps if trap.is_sprung_by(name)), None)
-        return _act(action, name) if action else None
+        trap = next((each for each in traps if each.is_sprung_by(name)), None)
+        if trap is None:
+            return None
+        _note(trap)
+        return _act(trap.action, name)
 
     return hook
 
@@ -98,7 +105,18 @@ def _trap(text: str) -> _Trap:
     verb, _, argument = action.partition(":")
     if not (action in {"kill", "stop", "hang", _SHORT} or (verb == "error" and hasattr(errno, argument))):
         raise SettingsError(f"{VARIABLE}: {action!r} is not kill, stop, hang, short or error:ERRNO")
-    return _Trap(name, int(number), action)
+    return _Trap(name, int(number), action, text)
+
+
+def _note(trap: _Trap) -> None:
+    """Say in the log, where there is one, that a trap acts now."""
+    path = os.environ.get(LOG_VARIABLE)
+    if path:
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, f"{time.time():.6f} {os.getpid()} {trap.text}\n".encode())
+        finally:
+            os.close(fd)
 
 
 def _act(action: str, name: str) -> str | None:

@@ -65,6 +65,15 @@ def test_they_are_armed_by_the_environment(action: str, code: int) -> None:
     assert done.returncode == code
 
 
+def test_what_acts_is_noted_in_a_file_with_its_time_and_process(tmp_path: Path) -> None:
+    script = "from activities.disk.failpoints import cut; cut('file.write', b'1'); cut('file.write', b'1')"
+    log = tmp_path / "log"
+    plan = "file.write:2:short, link.before:1:kill"
+    env = {**os.environ, "BATCHD_FAILPOINTS": plan, "BATCHD_FAILPOINTS_LOG": str(log)}
+    subprocess.run([sys.executable, "-c", script], env=env, check=True)
+    assert re.fullmatch(r"[0-9]+\.[0-9]{6} [0-9]+ file\.write:2:short\n", log.read_text())
+
+
 @pytest.mark.parametrize(("action", "state"), [("stop", "T"), ("hang", "S")])
 def test_a_process_is_stopped_or_hangs_there(action: str, state: str) -> None:
     script = "from activities.disk.failpoints import failpoint; print('here', flush=True); failpoint('link.before')"
