@@ -62,15 +62,13 @@ async def _serve(settings: MockSettings, listening: socket.socket, *, exit_with_
         loop.add_signal_handler(each, server.handle_exit, each, None)
     if exit_with_parent:
         loop.add_reader(sys.stdin, _end_with_parent, server)
-    loop.call_later(0, _announce, settings)
+    loop.call_later(0, _announce, settings, listening.getsockname()[1])
     await server.serve(sockets=[listening])
 
 
-def _announce(settings: MockSettings) -> None:
+def _announce(settings: MockSettings, port: int) -> None:
     latency = f"{settings.latency_min_ms:g}-{settings.latency_max_ms:g} ms"
-    sys.stderr.write(
-        f"mock API on http://{settings.host}:{settings.port} ({settings.failure_rate:.0%} failures, {latency})\n"
-    )
+    sys.stderr.write(f"mock API on http://{settings.host}:{port} ({settings.failure_rate:.0%} failures, {latency})\n")
     sys.stdout.write("ready\n")
     sys.stdout.flush()
 
@@ -86,7 +84,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         prog=program,
         description="A mock of the enrichment API. POST /enrich answers a row with enriched and region. Other faces: "
         "GET /people, GET /geocode, POST /bulk_match, POST /chat, POST /oauth/token, POST /secured/enrich.",
-        epilog="Settings: MOCK_API_HOST, _PORT (3001), _FAILURE_RATE (0.1), _LATENCY_MIN_MS (200), "
+        epilog="Settings: MOCK_API_HOST, _PORT (3001; 0: a free one), _FAILURE_RATE (0.1), _LATENCY_MIN_MS (200), "
         "_LATENCY_MAX_MS (500), _SEED (random), _KNEE (0: none), _KNEE_KIND (slow or reject); "
         "of the other faces: _KEY (any), _CREDITS (no end), _QUOTA (no end), _MISS_RATE (0.1), _CLIENT_ID (batchd), "
         "_CLIENT_SECRET (mock-secret), _TOKEN_EXPIRES_IN_S (3600). "

@@ -18,7 +18,7 @@ class MockSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MOCK_API_", frozen=True, env_ignore_empty=True)
 
     host: str = "127.0.0.1"
-    port: int = Field(3001, ge=1, le=65_535)
+    port: int = Field(3001, ge=0, le=65_535, description="0: any that is free; the first line says which.")
     failure_rate: float = Field(0.1, ge=0, le=1)
     latency_min_ms: float = Field(200, ge=0, le=3_600_000)
     latency_max_ms: float = Field(500, ge=0, le=3_600_000)

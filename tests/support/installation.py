@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -162,12 +163,13 @@ class Installation:
 
     def mock_api(self, **settings: str) -> str:
         """Start a mock API of this installation and return its address; its batchd is told."""
-        port = free_port()
-        defaults = {"FAILURE_RATE": "0", "LATENCY_MIN_MS": "0", "LATENCY_MAX_MS": "0", "SEED": "1", "PORT": str(port)}
+        defaults = {"FAILURE_RATE": "0", "LATENCY_MIN_MS": "0", "LATENCY_MAX_MS": "0", "SEED": "1", "PORT": "0"}
         named = {f"MOCK_API_{key}": value for key, value in {**defaults, **settings}.items()}
-        self.start("mock-api", [sys.executable, "-m", "mock_api"], **named)
-        base = f"http://127.0.0.1:{port}"
-        eventually(lambda: _answers(f"{base}/healthz"), "the mock API is up")
+        log = self.root / "mock-api.log"
+        before = log.stat().st_size if log.exists() else 0
+        process = self.start("mock-api", [sys.executable, "-m", "mock_api"], **named)
+        base = eventually(lambda: _announced(log, before) or not process.running(), "the mock API is up")
+        assert isinstance(base, str), log.read_text()
         self.set(BATCH_API_URL=f"{base}/enrich")
         return base
 
@@ -336,6 +338,13 @@ def api(base: str, path: str, body: object | None = None, method: str | None = N
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
         content = answer.read()
     return json.loads(content) if content else None
+
+
+def _announced(log: Path, begin: int) -> str | None:
+    """Return the address that a mock API has said behind byte `begin` of its log, once it answers there."""
+    said = re.search(rb"^mock API on (http://\S+) ", log.read_bytes()[begin:], re.MULTILINE)
+    base = said[1].decode() if said else ""
+    return base if base and _answers(f"{base}/healthz") else None
 
 
 def _answers(url: str) -> bool:

@@ -143,6 +143,12 @@ def test_a_bad_setting_and_a_taken_port_are_one_clear_line_and_exit_code_2(base:
         assert len(done.stderr.splitlines()) == 1
 
 
+def test_at_port_0_it_takes_a_free_one_and_says_which(installation: Make) -> None:
+    bases = {installation(each).mock_api(PORT="0") for each in ("one", "other")}
+    assert len(bases) == 2
+    assert all(api(base, "/healthz") == {"status": "ok"} for base in bases)
+
+
 def test_it_stops_on_sigterm_although_a_call_hangs(installation: Make) -> None:
     site = installation()
     port = free_port()
