@@ -36,10 +36,13 @@ from workflows.batch_workflows import (
     LoadChunksWorkflow,
     RetryFailedWorkflow,
 )
-from workflows.contract import LONG_PAGES_SUFFIX
+from workflows.contract import LONG_PAGES_SUFFIX, task_timeout
 
 HEARTBEAT_THROTTLE = timedelta(seconds=0.3)
 """A heartbeat is how a pause reaches an activity; the SDK would hold it back for most of the heartbeat timeout."""
+
+MOST_STICKY = timedelta(seconds=10)
+"""How long at most a workflow task waits for the process that holds its workflow: the SDK's own default."""
 
 SHORT_STEPS = 200
 """Steps and pages of small files that one worker process does at once."""
@@ -115,6 +118,8 @@ def build_workers(settings: Settings, client: Client, activities: BatchActivitie
         # to what it would have caught.
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_activities=SHORT_STEPS,
+        # A killed process fetches no task. Another one is asked as soon as for a task that was fetched and lost.
+        sticky_queue_schedule_to_start_timeout=min(task_timeout(settings.shape()), MOST_STICKY),
         **options,
     )
     long = Worker(
