@@ -1,7 +1,4 @@
-"""Kills at every step and at random, judged from outside: the source, the chunks, the manifest, the API's own log.
-
-`make test` runs a short version; `make chaos` kills at every single step.
-"""
+"""Faults that take a story of their own, judged from outside; those that take none are in `tests/chaos`."""
 
 from __future__ import annotations
 
@@ -58,66 +55,11 @@ def judge(site: Installation, base: str, rows: int, kills: int, name: str = "use
     assert len(site.outputs()) == 1, "I4"
 
 
-def killed_at(site: Installation, nth: int) -> bool:
-    """Run a worker that is killed at the `nth` failpoint; tell whether it got that far."""
-    worker = site.batchd("work", name=f"worker-{nth}", BATCHD_FAILPOINTS=f"*:{nth}:kill")
-    eventually(lambda: not worker.running() or _complete(site), "the worker dies or the batch ends", 60)
-    if worker.running():
-        assert worker.stop() == 0
-        return False
-    assert worker.wait() == -signal.SIGKILL
-    return True
-
-
-def _complete(site: Installation) -> bool:
-    return any(site.inbox.glob("archive/*/*"))
-
-
-def sweep(make: Make, steps: range) -> int:
-    """Kill a worker at each step in `steps`, one new batch for each; return how many steps there were."""
-    for nth in steps:
-        site = make(f"step-{nth}", **SETTINGS)
-        base = site.mock_api()
-        server = site.temporal()
-        site.batchd("watch", name="watch")
-        site.drop("users.csv", users(ROWS))
-        killed = killed_at(site, nth)
-        if killed:
-            site.batchd("work", name="successor")
-        judge(site, base, ROWS, kills=int(killed))
-        site.close()
-        server.stop()
-        if not killed:
-            return nth - 1
-    return len(steps)
-
-
-@pytest.mark.timeout(400)
-def test_a_worker_killed_at_a_handful_of_steps_leaves_nothing_to_do(installation: Make) -> None:
-    for nth in (5, 40):
-        sweep(installation, range(nth, nth + 1))
-
-
-@pytest.mark.chaos
-@pytest.mark.timeout(3_600)
-def test_a_worker_killed_at_every_single_step_leaves_nothing_to_do(installation: Make) -> None:
-    assert sweep(installation, range(1, 1_000)) > 80
-
-
-@pytest.mark.chaos
-@pytest.mark.timeout(900)
-def test_twenty_random_kills_in_one_batch_leave_nothing_to_do(installation: Make) -> None:
-    _random_kills(installation, rows=4_000, kills=20)
-
-
 @pytest.mark.timeout(300)
 def test_three_random_kills_in_one_batch_leave_nothing_to_do(installation: Make) -> None:
-    _random_kills(installation, rows=800, kills=3)
-
-
-def _random_kills(make: Make, *, rows: int, kills: int) -> None:
+    rows, kills = 800, 3
     chance = random.Random(7)
-    site = make(**SETTINGS | {"BATCH_PAGE_ROWS": "100"})
+    site = installation(**SETTINGS | {"BATCH_PAGE_ROWS": "100"})
     base = site.mock_api(LATENCY_MIN_MS="5", LATENCY_MAX_MS="15")
     service = site.batchd()
     site.drop("users.csv", users(rows))

@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -48,15 +49,17 @@ def _own_ports() -> Iterator[int]:
 
 
 _ports = _own_ports()
+_one_at_a_time = threading.Lock()
 
 
 def free_port() -> int:
     """Return a port of loopback that nobody has, and that no other test of this process was given."""
-    for port in _ports:
+    while True:
+        with _one_at_a_time:
+            port = next(_ports)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise AssertionError("the ports do not end")
 
 
 def eventually(check: Callable[[], T | None], what: str, deadline_s: float = DEADLINE_S) -> T:

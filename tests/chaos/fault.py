@@ -1,0 +1,34 @@
+"""What is planned and what came of it: a fault, the segment of faults that one site goes through, a strike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault. `line` says all of it in words that its kind reads, such as `worker link.before:2:kill`."""
+
+    number: int
+    kind: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Faults of one kind that one site goes through, one after the other. `variant` names its settings and files."""
+
+    name: str
+    kind: str
+    variant: str
+    seed: int
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A fault that took place: at `at`, in seconds since 1970, in a process of the role `role`."""
+
+    fault: Fault
+    at: float
+    role: str

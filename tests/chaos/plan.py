@@ -1,0 +1,74 @@
+"""The plan of a seed: the same seed gives the same faults in the same order."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping
+
+from chaos.catalogue import KINDS
+from chaos.fault import Fault, Segment
+from chaos.places import DAEMON, DAEMON_CALLS, OF_CONTENT, WORKER, WORKER_CALLS, WRITES, passes
+
+TEST_PART: Mapping[str, int] = {
+    "worker-call": 20,
+    "daemon-call": 10,
+    "short-write": 9,
+    "worker-kill": 12,
+    "daemon-kill": 9,
+}
+"""What `make test` injects of each kind: 60 faults."""
+
+PART_SIZE = 6
+"""Faults of a part that one site goes through, so that the lanes end together."""
+
+
+def plan(seed: int) -> list[Segment]:
+    """Return all segments of a seed, those that take long first."""
+    return list(_segments(seed, {}))
+
+
+def part(seed: int, most: Mapping[str, int] = TEST_PART) -> list[Segment]:
+    """Return the segments of a part: so many faults of each kind, chosen by the seed."""
+    return list(_segments(seed, most))
+
+
+def _segments(seed: int, most: Mapping[str, int]) -> Iterator[Segment]:
+    number = 0
+    for kind, variant, lines in _lines():
+        chosen = list(lines)
+        random.Random(f"{seed} {kind} {variant}").shuffle(chosen)
+        if most:
+            chosen = chosen[: most.get(kind, 0)] if variant == _first_variant(kind) else []
+        size = PART_SIZE if most else KINDS[kind].size
+        for begin in range(0, len(chosen), size):
+            lines_here = chosen[begin : begin + size]
+            faults = tuple(Fault(number=number + at, kind=kind, line=line) for at, line in enumerate(lines_here, 1))
+            number += len(faults)
+            name = f"{kind}-{variant}-{begin // size + 1}"
+            yield Segment(name=name, kind=kind, variant=variant, seed=seed, faults=faults)
+
+
+def _first_variant(kind: str) -> str:
+    return next(variant for each, variant, _ in _lines() if each == kind)
+
+
+def _lines() -> Iterator[tuple[str, str, Iterable[str]]]:
+    """Yield kind, variant and the lines of the faults of both."""
+    for variant in ("cursor", "in-memory", "large"):
+        yield "worker-kill", variant, [f"worker {place}:{nth}:kill" for place, nth in passes(WORKER)]
+        yield "worker-call", variant, list(_calls("worker", WORKER_CALLS, (1, 2)))
+        yield "short-write", variant, [f"worker {place}:{nth}:short" for place in WRITES for nth in (1, 2, 3)]
+    for variant in ("content", "cursor"):
+        passed = {place: count for place, count in DAEMON.items() if variant == "content" or place not in OF_CONTENT}
+        yield "daemon-kill", variant, [f"daemon {place}:{nth}:kill" for place, nth in passes(passed)]
+        calls = {place: errors for place, errors in DAEMON_CALLS.items() if place in passed}
+        yield "daemon-call", variant, list(_calls("daemon", calls, (1,)))
+    yield "worker-pair", "cursor", [f"worker {place}:1:kill" for place in WORKER]
+    yield "worker-stop", "cursor", [f"worker {place}:1:stop" for place in WORKER]
+    yield "daemon-stop", "content", [f"daemon {place}:1:stop" for place in DAEMON]
+
+
+def _calls(role: str, places: Mapping[str, tuple[str, ...]], passes_aimed_at: tuple[int, ...]) -> Iterator[str]:
+    for nth in passes_aimed_at:
+        for place, errors in places.items():
+            yield from (f"{role} {place}:{nth}:error:{error}" for error in errors)

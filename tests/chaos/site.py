@@ -1,0 +1,164 @@
+"""One site under fire: an installation of its own beside a shared Temporal server, with its API, daemon and worker."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from installation import BIN, Installation, Process, api
+
+from activities.disk.failpoints import LOG_VARIABLE, VARIABLE
+from chaos.drops import Drops
+from chaos.fault import Fault, Segment, Strike
+
+IN_FLIGHT = 4
+MOST_OPEN = 3
+"""Batches that may wait for a worker before no further file is dropped for a fault."""
+
+START_S, END_S = 40.0, 150.0
+SETTINGS = {
+    "BATCH_PAGE_ROWS": "8",
+    "BATCH_PAGES_IN_FLIGHT": "2",
+    "BATCH_API_CONCURRENCY": str(IN_FLIGHT),
+    "BATCH_HEARTBEAT_TIMEOUT_S": "1",
+    "BATCH_SETTLE_S": "0.1",
+    "BATCH_STOP_TIMEOUT_S": "5",
+}
+VARIANTS: dict[str, dict[str, str]] = {
+    "cursor": {"BATCH_IN_MEMORY_MAX_BYTES": "0"},
+    "in-memory": {},
+    "large": {"BATCH_IN_MEMORY_MAX_BYTES": "0"},
+    "content": {"BATCH_IDENTITY": "content", "BATCH_READY_MARKER": "{name}.done"},
+}
+PAD = {"large": 150_000}
+"""Bytes added to a row, for files whose steps are no local activities."""
+
+
+class Stopped(Exception):
+    """The runner was interrupted."""
+
+
+class Overdue(Exception):
+    """Something that had to come has not come within its deadline."""
+
+
+class Site:
+    """Folders, processes, files and strikes of one segment. Used by one thread."""
+
+    def __init__(self, root: Path, segment: Segment, temporal: str, stop: threading.Event) -> None:
+        self.segment = segment
+        self.chance = random.Random(f"{segment.seed} {segment.name}")
+        self.strikes: list[Strike] = []
+        self.readies: list[float] = []
+        self.processes: dict[str, Process] = {}
+        self.installation = Installation(
+            root,
+            **SETTINGS,
+            **VARIANTS[segment.variant],
+            TEMPORAL_ADDRESS=temporal,
+            BATCH_TASK_QUEUE=f"{root.parent.name}-{root.name}",
+        )
+        marker = ".done" if segment.variant == "content" else ""
+        self.drops = Drops(self.installation, PAD.get(segment.variant, 0), marker)
+        self.api = ""
+        self._stop = stop
+        self._noted = 0
+        self._started = 0
+
+    @property
+    def failpoint_log(self) -> Path:
+        return self.installation.root / "failpoints.log"
+
+    def until(self, check: Callable[[], object], what: str, deadline_s: float = END_S) -> None:
+        """Return once `check` is true.
+
+        Raises:
+            Overdue: it was not within the deadline.
+            Stopped: the runner was interrupted.
+        """
+        end = time.monotonic() + deadline_s
+        while not check():
+            if self._stop.is_set():
+                raise Stopped
+            if time.monotonic() > end:
+                raise Overdue(f"not within {deadline_s:g} s: {what}")
+            time.sleep(0.03)
+
+    def start_api(self, **settings: str) -> None:
+        """Start the mock API."""
+        self.api = self.installation.mock_api(**{"LATENCY_MIN_MS": "1", "LATENCY_MAX_MS": "5", **settings})
+
+    def start(self, role: str, traps: str = "", *, program: tuple[str, ...] = ()) -> Process:
+        """Start a worker, a daemon or another program of batchd, and wait until it is ready or dead of its traps."""
+        self._started += 1
+        command = [str(BIN / "batchd"), *(program or ({"worker": "work", "daemon": "watch"}[role],))]
+        armed = {VARIABLE: traps, LOG_VARIABLE: str(self.failpoint_log)} if traps else {}
+        process = self.installation.start(f"{role}-{self._started}", command, **armed)
+        self.until(
+            lambda: self._is_ready(process) or not process.running() or self.noted(), f"{role} is ready", START_S
+        )
+        self.readies.append(time.time())
+        self.processes[role] = process
+        return process
+
+    def _is_ready(self, process: Process) -> bool:
+        return '"daemon.ready"' in process.log.read_text(errors="replace")
+
+    def noted(self) -> list[tuple[float, str]]:
+        """Return the traps that have acted since `strike_noted`: when, and which."""
+        if not self.failpoint_log.exists():
+            return []
+        lines = self.failpoint_log.read_text().splitlines()[self._noted :]
+        return [(float(at), trap) for at, _, trap in (line.split(" ", 2) for line in lines)]
+
+    def forget_noted(self) -> None:
+        """Take what has acted as seen."""
+        self._noted += len(self.noted())
+
+    def strike(self, fault: Fault, role: str, at: float | None = None) -> None:
+        """Note that a fault took place."""
+        self.strikes.append(Strike(fault, time.time() if at is None else at, role))
+
+    def end(self, role: str, *, cleanly: bool = False) -> None:
+        """End a process of ours that may be running: by SIGTERM, or where it may be stopped or hang by SIGKILL."""
+        process = self.processes.pop(role, None)
+        if process is None:
+            return
+        if cleanly and process.running():
+            process.stop()
+        process.kill_group()
+
+    def feed(self, fault: Fault) -> None:
+        """Drop a file for a fault, unless enough are open."""
+        if len(self.drops.open_files()) < MOST_OPEN:
+            self.drops.file(f"{self.segment.name}-{fault.number}-{len(self.drops.files)}.csv", self.rows())
+
+    def rows(self) -> int:
+        """Return a number of rows, of up to four pages."""
+        return self.chance.randint(17, 30)
+
+    def settle(self) -> None:
+        """Let everything end under a worker and a daemon that nothing happens to, and then one file more.
+
+        Raises:
+            Overdue: something has not ended.
+        """
+        for role in ("worker", "daemon"):
+            if role not in self.processes or not self.processes[role].running():
+                self.start(role)
+        self.until(self.drops.at_rest, "every batch has ended")
+        self.drops.file(f"{self.segment.name}-last.csv", 17)
+        self.until(self.drops.at_rest, "a file dropped after all faults is worked")
+
+    def calls(self) -> dict[str, Any]:
+        """Return what the API saw, with every key."""
+        seen: dict[str, Any] = api(self.api, "/calls?keys=true")
+        return seen
+
+    def close(self) -> None:
+        """Kill what still runs."""
+        self.installation.close()
