@@ -17,6 +17,8 @@ from daemon.metrics.totals import Totals
 
 OUTCOMES = ("enriched", "not_found", "fallback", "rejected")
 ENDS = ("completed", "failed", "cancelled")
+EXPECTED = ("200", "401", "403", "404", "407", "429", "500", "502", "503", "504", "connect", "timeout")
+"""Statuses that an API has from the start, at 0: else the first refused call would be no increase of anything."""
 
 Labels = tuple[str, ...]
 Samples = Mapping[Labels, float]
@@ -31,17 +33,18 @@ def page(families: Iterable[Metric]) -> bytes:
 
 
 def counted(totals: Totals, feeds: Iterable[str]) -> Iterator[Metric]:
-    """Yield what the processes have counted. What `feeds` have not had yet is 0, so that the first is an increase."""
+    """Yield what the processes have counted. What feeds and APIs have not had yet is 0, so that a first one shows."""
     none_yet = [feed or UNNAMED for feed in feeds]
     rows: dict[Labels, int] = {(feed, outcome): 0 for feed in none_yet for outcome in OUTCOMES}
     ends: dict[Labels, int] = {(feed, state): 0 for feed in none_yet for state in ENDS}
     yield _metric("batchd_rows_total", {**rows, **totals.rows})
     yield _metric("batchd_batches_total", {**ends, **totals.ends})
-    yield _metric("batchd_api_calls_total", totals.calls)
+    calls: dict[Labels, int] = {(api, status): 0 for api in totals.known_apis for status in EXPECTED}
+    yield _metric("batchd_api_calls_total", {**calls, **totals.calls})
     yield _histogram("batchd_api_latency_seconds", LATENCY_BOUNDS_S, totals.latency)
     yield _histogram("batchd_start_delay_seconds", START_DELAY_BOUNDS_S, totals.start_delay)
     apis = totals.apis()
-    retries: dict[Labels, int] = {(api,): totals.retries[api] for api in apis.keys() | totals.retries.keys()}
+    retries: dict[Labels, int] = {(api,): totals.retries[api] for api in totals.known_apis}
     yield _metric("batchd_api_retries_total", retries)
     yield _metric("batchd_api_in_flight", {(name,): each.in_flight for name, each in apis.items()})
     yield _metric("batchd_api_limit", {(name,): each.limit for name, each in apis.items()})

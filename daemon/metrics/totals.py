@@ -17,7 +17,7 @@ OTHER = "other"
 class Totals:
     """Sums since this process was started, and how the APIs are to each process now. Lives in one event loop.
 
-    `rows` and `ends` by feed, `calls` by API and status, `retries` by API.
+    `rows` and `ends` by feed, `calls` by API and status, `retries` by API. `known_apis` are all there ever were.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,7 @@ class Totals:
         self.retries = Counter[str]()
         self.latency = Times.none_of(LATENCY_BOUNDS_S)
         self.start_delay = Times.none_of(START_DELAY_BOUNDS_S)
+        self.known_apis: set[str] = set()
         self._apis: dict[str, dict[str, ApiNow]] = {}
         self._statuses: dict[str, set[str]] = {}
 
@@ -43,6 +44,7 @@ class Totals:
         if measured.start_delay:
             self.start_delay.add(measured.start_delay)
         self._apis[process] = measured.apis
+        self.known_apis |= measured.apis.keys()
 
     def forget(self, process: str) -> None:
         """Forget how the APIs were to a process that has ended."""

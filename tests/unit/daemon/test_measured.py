@@ -84,6 +84,16 @@ def test_a_feed_that_has_had_nothing_yet_is_there_with_0() -> None:
     assert found["batchd_batches_total{feed=contacts,status=failed}"] == 0
 
 
+def test_an_api_that_has_not_been_refused_yet_is_there_with_0() -> None:
+    totals = Totals()
+    totals.add("", Measured(calls={"p": {"200": 3}}, apis={"p": ApiNow(in_flight=0, limit=1, outage=False)}))
+    totals.forget("")
+    found = samples(page(counted(totals, [])))
+    assert found["batchd_api_calls_total{api=p,status=401}"] == 0
+    assert found["batchd_api_calls_total{api=p,status=200}"] == 3
+    assert found["batchd_api_retries_total{api=p}"] == 0
+
+
 def test_every_metric_is_published_with_the_kind_and_the_labels_that_its_table_says() -> None:
     totals = Totals()
     totals.add("", Measured(calls={"p": {"200": 1}}, apis={"p": ApiNow(in_flight=0, limit=1, outage=False)}))
