@@ -34,6 +34,9 @@ ManifestStatus = Literal["complete", "complete_with_fallbacks", "partial", "canc
 NOT_FOUND = "not_found"
 """The error of a row that the API has nothing on. No other row ever has it."""
 
+RESERVED = frozenset({"_row", "enriched", "error"})
+"""Names that are ours in every row of a result. A source column of such a name is numbered like a duplicate."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedDialect:

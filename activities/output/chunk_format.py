@@ -11,10 +11,7 @@ from typing import Any
 
 import orjson
 
-from workflows.models import NOT_FOUND
-
-RESERVED = frozenset({"_row", "enriched", "error"})
-"""Names that are ours in every element. A source column never has one of them (see the header rules)."""
+from workflows.models import NOT_FOUND, RESERVED
 
 FALLBACK: Mapping[str, Any] = {"region": "UNKNOWN"}
 """What a fallback row gets where no configuration file says it."""

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from activities.schema.field import Field
 from activities.schema.table_schema import TableSchema
-from activities.source.header import RESERVED
 from workflows.errors import InvalidCsv
 from workflows.ids import printable
+from workflows.models import RESERVED
 
 
 class Matched(NamedTuple):

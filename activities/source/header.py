@@ -9,9 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from workflows.errors import InvalidCsv
 from workflows.ids import printable
-
-RESERVED = frozenset({"_row", "enriched", "error"})
-"""Names that output rows need for themselves; a source column of that name is numbered like a duplicate."""
+from workflows.models import RESERVED
 
 
 def columns(names: Sequence[str]) -> tuple[str, ...]:

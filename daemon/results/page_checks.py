@@ -12,12 +12,12 @@ from orjson import dumps
 from activities.disk.directory import Directory
 from activities.disk.hashing import HashedBlocks
 from activities.exact_json import loads
-from activities.output.chunk_format import FALLBACK, RESERVED, elements_of, fallback_fields
+from activities.output.chunk_format import FALLBACK, elements_of, fallback_fields
 from activities.output.page_journal import FileFacts, SavedPage
 from activities.source.source_file import Record, Rejected
 from daemon.results.schema_checks import SchemaVerification
 from daemon.results.verdict import Findings
-from workflows.models import NOT_FOUND, Tolerated
+from workflows.models import NOT_FOUND, RESERVED, Tolerated
 
 FILES, CONTENT, ROWS = "files", "content", "rows"
 

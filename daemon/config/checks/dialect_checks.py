@@ -7,9 +7,9 @@ from typing import Any
 
 from activities.source.delimiter import DELIMITERS
 from activities.source.field_format import DEFAULT_QUOTE
-from activities.source.header import RESERVED
 from daemon.config.checks.feed_checks import place_of
 from daemon.config.checks.mistakes import Mistakes
+from workflows.models import RESERVED
 
 _BLANKS = " \t"
 
