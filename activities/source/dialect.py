@@ -126,7 +126,7 @@ def find_dialect(window: Window, options: CsvOptions, encoding: Encoding | None 
     check_number(names, options.max_columns)
     check_required(names, options.required_columns)
     decided_by = {
-        "encoding": _encoding_evidence(encoding, options),
+        "encoding": encoding.decided_by,
         "delimiter": delimiter_by,
         "header": "first record" if options.has_header else "setting",
     }
@@ -220,12 +220,6 @@ def _fields_but_delimiter(options: CsvOptions) -> FieldFormat:
     )
 
 
-def _encoding_evidence(encoding: Encoding, options: CsvOptions) -> str:
-    if encoding.mark_bytes:
-        return "byte order mark"
-    return "bytes of the whole file" if options.encoding == "auto" else "setting"
-
-
 def _decided_delimiter(declared: Declared | None, options: CsvOptions, sheet: Sheet) -> FoundDelimiter:
     if declared:
         return FoundDelimiter(declared.delimiter, "first line")
@@ -238,11 +232,11 @@ def _set_delimiter(options: CsvOptions) -> str | None:
     return None if setting == "auto" else _SETTING_NAMES.get(setting, setting)
 
 
-def _guessed_by_all(window: Window) -> str:
+def _guessed_by_all(window: Window) -> Encoding:
     scan = Utf8Scan()
     for offset in range(0, window.size_bytes, _SCAN_BLOCK_BYTES):
         scan.feed(window.read_at(offset, _SCAN_BLOCK_BYTES))
-    return scan.encoding()
+    return scan.found()
 
 
 def _read_first(sheet: Sheet, delimiter: str, options: CsvOptions) -> tuple[Dialect, Sequence[str]]:

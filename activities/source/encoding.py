@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from activities.source.field_format import FieldFormat
 from activities.source.grammar import RECORD_RULES, Grammar
@@ -73,10 +73,14 @@ _RARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A text encoding by its Python name, and the bytes of the byte order marks that the text stands behind."""
+    """A text encoding by its Python name, and the bytes of the byte order marks that the text stands behind.
+
+    `decided_by` says in words on what evidence it is that of a file; empty where nobody asked.
+    """
 
     name: str
     mark_bytes: int = 0
+    decided_by: str = field(default="", compare=False)
 
     @property
     def unit_bytes(self) -> int:
@@ -164,6 +168,16 @@ class Utf8Scan:
         broken = self._broken + (bool(self._cut) and not cut)
         return "utf-8" if not broken or self._wide > broken else "cp1252"
 
+    def found(self) -> Encoding:
+        """Return the encoding of the whole file, all of which has been fed, with what speaks for it."""
+        name = self.encoding()
+        if name == "cp1252":
+            return Encoding(name, decided_by="the file is not UTF-8; this is what such files mostly are")
+        if self.is_ascii:
+            return Encoding(name, decided_by="the file has ASCII characters alone")
+        most = "nearly all characters outside ASCII are" if self.is_broken else "all of the file is"
+        return Encoding(name, decided_by=f"{most} valid in it")
+
     def _count(self, content: bytes) -> None:
         wide_bytes = len(content.translate(None, _ASCII))
         ascii_chars = len(content) - wide_bytes
@@ -177,7 +191,11 @@ class Utf8Scan:
             self._wide += len(text) - ascii_chars - broken
 
 
-def encoding_of(sample: bytes, setting: str = "auto", guess: Callable[[], str] = lambda: "utf-8") -> Encoding:
+def encoding_of(
+    sample: bytes,
+    setting: str = "auto",
+    guess: Callable[[], Encoding] = lambda: Encoding("utf-8"),
+) -> Encoding:
     """Decide the encoding of a file that begins with `sample`, its first `SAMPLE_BYTES` bytes.
 
     `guess` is asked where neither a mark nor the setting says it.
@@ -188,18 +206,18 @@ def encoding_of(sample: bytes, setting: str = "auto", guess: Callable[[], str] =
     _refuse(_known_kind(sample))
     for mark, name in _MARKS:
         if sample.startswith(mark):
-            return Encoding(name, _repeated_bytes(sample, mark))
-    encoding = Encoding(guess() if setting == "auto" else _readable(setting))
+            return Encoding(name, _repeated_bytes(sample, mark), decided_by="byte order mark")
+    encoding = guess() if setting == "auto" else Encoding(_readable(setting), decided_by="setting")
     if encoding.unit_bytes == 1:
         _refuse(_binary_kind(sample))
     return encoding
 
 
-def guessed_by_sample(sample: bytes, *, whole: bool) -> str:
+def guessed_by_sample(sample: bytes, *, whole: bool) -> Encoding:
     """Return `utf-8` or `cp1252`, by a sample that is the `whole` file or its beginning."""
     scan = Utf8Scan()
     scan.feed(sample)
-    return scan.encoding(cut=not whole)
+    return Encoding(scan.encoding(cut=not whole))
 
 
 def readable(setting: str) -> str | None:

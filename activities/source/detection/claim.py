@@ -32,7 +32,7 @@ def claimed_dialect(window: Window, options: CsvOptions, scan: Utf8Scan, uncheck
         InvalidCsv: as `find_dialect`.
     """
     sample = window.read_at(0, SAMPLE_BYTES)
-    encoding = encoding_of(sample, options.encoding, scan.encoding)
+    encoding = encoding_of(sample, options.encoding, scan.found)
     if "format" not in unchecked:
         check_format(sample[:FORMAT_BYTES].decode(encoding.name, "replace"))
     if options.encoding == "auto" and not encoding.mark_bytes and "encoding" not in unchecked:

@@ -10,7 +10,7 @@ from activities.source.detection.encodings import candidates, check_encoding
 from activities.source.detection.first_records import FirstRecords, first_records
 from activities.source.detection.formats import check_format
 from activities.source.dialect import Dialect, find_dialect
-from activities.source.encoding import READABLE, SAMPLE_BYTES, Encoding, Utf8Scan, encoding_of
+from activities.source.encoding import READABLE, SAMPLE_BYTES, Utf8Scan, encoding_of
 from activities.source.scanner import Window
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions
@@ -46,7 +46,7 @@ def examine(window: Window, options: CsvOptions) -> Examination:
     sample = window.read_at(0, SAMPLE_BYTES)
     refusals: list[InvalidCsv] = []
     try:
-        encoding = encoding_of(sample, options.encoding, scan.encoding)
+        encoding = encoding_of(sample, options.encoding, scan.found)
         check_format(sample[:FORMAT_BYTES].decode(encoding.name, "replace"))
     except InvalidCsv as refused:
         return Examination((refused,))
@@ -58,7 +58,7 @@ def examine(window: Window, options: CsvOptions) -> Examination:
         except DoubtfulDialect as doubt:
             refusals.append(doubt)
             others = tuple(each for each in candidates(scan) if each in READABLE)
-    found = Examination(tuple(refusals), encoding.name, _evidence(encoding, scan, guessed=guessed), others)
+    found = Examination(tuple(refusals), encoding.name, encoding.decided_by, others)
     try:
         dialect = find_dialect(window, options, encoding)
     except InvalidCsv as refused:
@@ -70,15 +70,3 @@ def examine(window: Window, options: CsvOptions) -> Examination:
         except DoubtfulDialect as doubt:
             refusals.append(doubt)
     return replace(found, refusals=tuple(refusals), dialect=dialect, first=first)
-
-
-def _evidence(encoding: Encoding, scan: Utf8Scan, *, guessed: bool) -> str:
-    if encoding.mark_bytes:
-        return "its byte order mark says so"
-    if not guessed:
-        return "it is set"
-    if scan.encoding() == "cp1252":
-        return "it is not UTF-8; this is what such files mostly are"
-    if scan.is_ascii:
-        return "it has ASCII characters alone"
-    return "nearly all characters outside ASCII are valid in it" if scan.is_broken else "all of it is valid in it"

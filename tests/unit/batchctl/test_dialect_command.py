@@ -24,7 +24,7 @@ def test_a_file_that_nothing_speaks_against_is_certain(folder: Path, runner: Bat
     (folder / "good.csv").write_text("id;name\n1;Zo\u00eb\n2;Bob\n")
     answer = runner.run("dialect", "good.csv")
     assert answer.code == 0
-    assert "encoding utf-8: all of it is valid in it" in answer.out
+    assert "encoding utf-8: all of the file is valid in it" in answer.out
     assert "fields   semicolon: 2 of the first 2 records are as wide as the header" in answer.out
     assert "certain  nothing speaks against it" in answer.out
     assert "TO PASTE" not in answer.out

@@ -38,7 +38,7 @@ async def test_a_claimed_file_is_read_by_what_its_feed_said_then(tmp_path: Path)
     assert (kept.terms.shape.csv, kept.source) == (batch.shape.csv, batch.source)
     assert batch.source.dialect is not None
     assert batch.source.dialect.decided_by == {
-        "encoding": "bytes of the whole file",
+        "encoding": "the file has ASCII characters alone",
         "delimiter": "setting",
         "header": "setting",
     }

@@ -43,9 +43,13 @@ def refusal(file: Path, content: bytes, options: CsvOptions | None = None) -> st
         (
             b"a,b\n1,2\n3\n",
             CsvOptions(),
-            ("bytes of the whole file", "1 of the first 2 records are as wide as the header", "first record"),
+            (
+                "the file has ASCII characters alone",
+                "1 of the first 2 records are as wide as the header",
+                "first record",
+            ),
         ),
-        (b"a\n1\n", CsvOptions(), ("bytes of the whole file", "header alone", "first record")),
+        (b"a\n1\n", CsvOptions(), ("the file has ASCII characters alone", "header alone", "first record")),
         (b"\xef\xbb\xbfsep=;\na;b\n1;2\n", CsvOptions(), ("byte order mark", "first line", "first record")),
         (
             b"1;2\n3;4\n",
