@@ -19,7 +19,7 @@ from activities.source.delimiter import (
     find_delimiter,
     most_frequent,
 )
-from activities.source.encoding import SAMPLE_BYTES, Encoding, Utf8Scan, encoding_of, guessed_by_sample
+from activities.source.encoding import SAMPLE_BYTES, Encoding, encoding_of
 from activities.source.extent import beginning, behind_lines, records_end
 from activities.source.field_format import DEFAULT_QUOTE, FieldFormat
 from activities.source.first_record import given_names, header_names
@@ -27,6 +27,7 @@ from activities.source.grammar import RECORD_RULES, Grammar
 from activities.source.header import check_number, check_required, columns
 from activities.source.regularities import regular_fields
 from activities.source.scanner import Borders, Window
+from activities.source.utf8_scan import Utf8Scan, guessed_by_sample
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions, PinnedDialect
 

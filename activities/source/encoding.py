@@ -2,7 +2,7 @@
 
 A byte order mark decides, over the setting too (as the WHATWG Encoding Standard has it); where a program has put one
 before another, all of them are passed over. Then the setting. Then, for `auto`, the bytes of the whole file
-(`Utf8Scan`). The decision is recorded in the manifest; a record that it does not fit is rejected.
+(`activities.source.utf8_scan`). The decision is recorded in the manifest; a record that it does not fit is rejected.
 
 Files are read in encodings in which a byte below 0x80 is that ASCII character and nothing else. Records are cut out of
 bytes before they are decoded, so a comma, a quote or a line end may never be a part of another character (as in GBK,
@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 
 from activities.source.field_format import FieldFormat
 from activities.source.grammar import RECORD_RULES, Grammar
-from activities.source.high_bytes import HighBytes
 from workflows.errors import InvalidCsv, shortened
 from workflows.ids import printable
 
@@ -62,13 +61,8 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r\x1b")
 _MIN_CONTROLS = 16
 _MAX_CONTROL_SHARE = 0.05
-_ASCII = bytes(range(0x80))
-_LEAD_BYTES = ((0xF0, 4), (0xE0, 3), (0xC0, 2))
-_MAX_CHAR_BYTES = 4
 _HIGH_UNIT = "\xff"
 _OF_SEVERAL_BYTES = frozenset({"euc_jp", "euc_kr", "gb2312"})
-_REPLACEMENT = "\ufffd"
-_RARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,74 +117,6 @@ class Encoding:
         return mark.encode(self.name, "replace").decode(self.name)
 
 
-class Utf8Scan:
-    """Finds out whether a whole file is UTF-8 or cp1252, from all of its bytes, block by block.
-
-    UTF-8 where its valid multi-byte characters outnumber the broken bytes (pure ASCII included), else cp1252. A sample
-    would not do: the first accent of a file may stand behind any sample. ASCII costs next to nothing; memory is for one
-    block.
-    """
-
-    def __init__(self) -> None:
-        self._cut = b""
-        self._wide = self._broken = 0
-        self.high_bytes = HighBytes()
-
-    @property
-    def is_ascii(self) -> bool:
-        """Whether there are ASCII characters alone."""
-        return not (self._wide or self.is_broken)
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether some bytes are not UTF-8."""
-        return bool(self._broken or self._cut)
-
-    @property
-    def has_both(self) -> bool:
-        """Whether there are valid multi-byte characters and broken bytes, neither of them a rare exception."""
-        return bool(self._broken) and self._wide > _RARE * self._broken
-
-    def feed(self, block: bytes) -> None:
-        """Take the next block of the file; blocks may cut characters anywhere."""
-        if not self._cut and block.isascii():
-            return
-        content = self._cut + block
-        whole = len(content) - _cut_bytes(content)
-        self._cut = content[whole:]
-        self._count(content[:whole])
-
-    def encoding(self, *, cut: bool = False) -> str:
-        """Return `utf-8` or `cp1252`, by all blocks so far.
-
-        A character that their end cuts is a broken one, unless they are known to be `cut` themselves.
-        """
-        broken = self._broken + (bool(self._cut) and not cut)
-        return "utf-8" if not broken or self._wide > broken else "cp1252"
-
-    def found(self) -> Encoding:
-        """Return the encoding of the whole file, all of which has been fed, with what speaks for it."""
-        name = self.encoding()
-        if name == "cp1252":
-            return Encoding(name, decided_by="the file is not UTF-8; this is what such files mostly are")
-        if self.is_ascii:
-            return Encoding(name, decided_by="the file has ASCII characters alone")
-        most = "nearly all characters outside ASCII are" if self.is_broken else "all of the file is"
-        return Encoding(name, decided_by=f"{most} valid in it")
-
-    def _count(self, content: bytes) -> None:
-        wide_bytes = len(content.translate(None, _ASCII))
-        ascii_chars = len(content) - wide_bytes
-        try:
-            self._wide += len(content.decode()) - ascii_chars
-        except UnicodeDecodeError:
-            text = content.decode("utf-8", "replace")
-            broken = text.count(_REPLACEMENT) - content.count(_REPLACEMENT.encode())
-            self._broken += broken
-            self.high_bytes.count(content)
-            self._wide += len(text) - ascii_chars - broken
-
-
 def encoding_of(
     sample: bytes,
     setting: str = "auto",
@@ -211,13 +137,6 @@ def encoding_of(
     if encoding.unit_bytes == 1:
         _refuse(_binary_kind(sample))
     return encoding
-
-
-def guessed_by_sample(sample: bytes, *, whole: bool) -> Encoding:
-    """Return `utf-8` or `cp1252`, by a sample that is the `whole` file or its beginning."""
-    scan = Utf8Scan()
-    scan.feed(sample)
-    return Encoding(scan.encoding(cut=not whole))
 
 
 def readable(setting: str) -> str | None:
@@ -281,15 +200,3 @@ def _readable(setting: str) -> str:
             "docs/csv.md"
         )
     return name
-
-
-def _cut_bytes(content: bytes) -> int:
-    """Return how many bytes at the end are the beginning of a character that goes on in the next block."""
-    for count in range(1, min(_MAX_CHAR_BYTES, len(content) + 1)):
-        byte = content[-count]
-        if byte >= 0xC0:  # noqa: PLR2004 - from here on, lead bytes
-            wanted = next(length for lead, length in _LEAD_BYTES if byte >= lead)
-            return count if count < wanted else 0
-        if byte < 0x80:  # noqa: PLR2004 - ASCII
-            break
-    return 0

@@ -16,8 +16,9 @@ from activities.source.detection.headers import check_header, check_width
 from activities.source.detection.quotes import check_quotes
 from activities.source.detection.separators import check_separator
 from activities.source.dialect import Dialect, find_dialect
-from activities.source.encoding import SAMPLE_BYTES, Utf8Scan, encoding_of
+from activities.source.encoding import SAMPLE_BYTES, encoding_of
 from activities.source.scanner import Window
+from activities.source.utf8_scan import Utf8Scan
 from workflows.models import CsvOptions
 
 FORMAT_BYTES = 4_096

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities.source.detection.doubt import DoubtfulDialect
-from activities.source.encoding import Utf8Scan
+from activities.source.utf8_scan import Utf8Scan
 from workflows.errors import shortened
 from workflows.ids import printable
 

@@ -10,8 +10,9 @@ from activities.source.detection.encodings import candidates, check_encoding
 from activities.source.detection.first_records import FirstRecords, first_records
 from activities.source.detection.formats import check_format
 from activities.source.dialect import Dialect, find_dialect
-from activities.source.encoding import READABLE, SAMPLE_BYTES, Utf8Scan, encoding_of
+from activities.source.encoding import READABLE, SAMPLE_BYTES, encoding_of
 from activities.source.scanner import Window
+from activities.source.utf8_scan import Utf8Scan
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions
 

@@ -17,8 +17,9 @@ from activities.disk.fingerprint import Fingerprint
 from activities.disk.hashing import BLOCK_BYTES, HashedBlocks
 from activities.source.detection.claim import claimed_dialect
 from activities.source.detection.doubt import DoubtfulDialect
-from activities.source.encoding import SAMPLE_BYTES, Utf8Scan, encoding_of
+from activities.source.encoding import SAMPLE_BYTES, encoding_of
 from activities.source.pinned_file import PinnedFile
+from activities.source.utf8_scan import Utf8Scan
 from daemon.config.feed_settings import check_used_columns
 from daemon.config.settings import Settings
 from daemon.intake.admit.refusals import Obstacle, unreadable

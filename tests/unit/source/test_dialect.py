@@ -6,15 +6,18 @@ import codecs
 import gzip
 import io
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from csv_pages import read_in_pages
 
-from activities.source.encoding import Utf8Scan
+from activities.source.detection.examination import examine
 from activities.source.field_format import FieldFormat
 from activities.source.header import columns
+from activities.source.pinned_file import PinnedFile
 from activities.source.source_file import Dialect, Record, SourceFile
+from activities.source.utf8_scan import Utf8Scan
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions, Page
 
@@ -63,6 +66,22 @@ def test_it_is_said_on_what_evidence_a_dialect_was_decided(
 ) -> None:
     found = dialect(file, content, options).pinned().decided_by
     assert found == dict(zip(("encoding", "delimiter", "header"), evidence, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("content", "evidence"),
+    [
+        ("é\n1\n".encode(), "all of the file is valid in it"),
+        ("é,è\n1,2\n".encode() + b"\xff,3\n", "nearly all characters outside ASCII are valid in it"),
+        (b"\xe9\n1\n", "the file is not UTF-8; this is what such files mostly are"),
+    ],
+)
+def test_of_an_encoding_that_all_bytes_decide_it_is_said_what_they_are_alike_in_both_places(
+    file: Path, content: bytes, evidence: str
+) -> None:
+    assert dialect(file, content).decided_by["encoding"] == evidence
+    with closing(PinnedFile.open(file)) as window:
+        assert examine(window, CsvOptions()).encoding_evidence == evidence
 
 
 def test_the_whole_dialect_is_recorded(file: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 from activities.source.detection.claim import claimed_dialect
 from activities.source.detection.doubt import Check, DoubtfulDialect
 from activities.source.detection.formats import check_format
-from activities.source.encoding import Utf8Scan
 from activities.source.pinned_file import PinnedFile
+from activities.source.utf8_scan import Utf8Scan
 from workflows.errors import InvalidCsv
 from workflows.models import CsvOptions
 
