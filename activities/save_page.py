@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
+import orjson
+
 from activities.disk.directory import Directory
 from activities.disk.failpoints import failpoint
 from activities.manifest.publish import tidy_late
@@ -21,7 +23,7 @@ from activities.output.names import chunk_name, manifest_name, part_name, reject
 from activities.output.page_journal import FileFacts, SavedPage, entries, matches, own_files, record
 from activities.output.row_log import DurableRow, RowLog
 from activities.tally import Tally
-from workflows.models import Page, Tolerated
+from workflows.models import Page
 from workflows.requests import SavedChunk, SavePage
 
 Outcomes = dict[str, int]
@@ -98,7 +100,8 @@ def _first_time(folder: Directory, page: Page, part: RowLog, made: OnMade) -> Sa
         return None
     sorting = _Sorting(lambda: (row for row in part if row.row in numbers))
     chunk = _chunk(folder, chunk_name(page.number), sorting, lambda: made(sorting.outcomes()))
-    return _saved(page, chunk, sorting, _rejected_file(folder, page, sorting.rejected), part.tolerated)
+    rejected = _rejected_file(folder, page, sorting.rejected)
+    return replace(_saved(page, chunk, sorting), rejected=rejected, tolerated=part.tolerated, by_rule=sorting.by_rule())
 
 
 def _retried(folder: Directory, page: Page, generation: int, part: RowLog, made: OnMade) -> SavedPage | None:
@@ -114,21 +117,18 @@ def _retried(folder: Directory, page: Page, generation: int, part: RowLog, made:
         sorting,
         lambda: made({name: rows - counted_before[name] for name, rows in sorting.outcomes().items()}),
     )
-    return _saved(page, chunk, sorting, before.rejected, before.tolerated)
+    saved = _saved(page, chunk, sorting)
+    return replace(saved, rejected=before.rejected, tolerated=before.tolerated, by_rule=before.by_rule)
 
 
-def _saved(
-    page: Page, chunk: FileFacts, sorting: _Sorting, rejected: FileFacts | None, tolerated: Tolerated | None
-) -> SavedPage:
+def _saved(page: Page, chunk: FileFacts, sorting: _Sorting) -> SavedPage:
     return SavedPage(
         page=page,
         chunk=chunk,
         enriched=sorting.enriched,
         fallback=sorting.by_error.total(),
         by_error=dict(sorted(sorting.by_error.items())),
-        rejected=rejected,
         not_found=sorting.not_found,
-        tolerated=tolerated,
     )
 
 
@@ -154,6 +154,11 @@ class _Sorting:
             else:
                 self.by_error[row.error] += 1
             yield row.element
+
+    def by_rule(self) -> dict[str, int]:
+        """Return how many records a schema has refused, by the rule that they break."""
+        refused = (each for each in map(orjson.loads, self.rejected) if each["reason"] == "schema")
+        return dict(sorted(Counter(str(each["rule"]) for each in refused).items()))
 
     def outcomes(self) -> dict[str, int]:
         return {

@@ -6,6 +6,7 @@ A batch of ten million rows has twenty thousand chunks; nothing here holds more 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -137,9 +138,18 @@ def rejected_object(saved: SavedPage) -> dict[str, Any]:
         "file": facts.file,
         "page": saved.page.number,
         "rows": facts.rows,
+        **({"by_rule": saved.by_rule} if saved.by_rule else {}),
         "bytes": facts.bytes,
         "sha256": facts.sha256,
     }
+
+
+def by_rule_in(pages: Iterable[SavedPage]) -> dict[str, int]:
+    """Return the records that a schema has refused, by rule, as sums over pages."""
+    total = Counter[str]()
+    for saved in pages:
+        total.update(saved.by_rule)
+    return dict(sorted(total.items()))
 
 
 def counts_of(pages: Iterable[SavedPage]) -> Counts:

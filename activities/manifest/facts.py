@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from activities.manifest.document import counts_object, counts_of, status_of, tolerated_in
+from activities.manifest.document import by_rule_in, counts_object, counts_of, status_of, tolerated_in
 from activities.output.call_stats import percentile_ms
 from activities.output.names import SCHEMA
 from activities.output.page_journal import SavedPage
@@ -85,7 +85,7 @@ def first_facts(request: WriteManifest, facts: ManifestFacts, pages: list[SavedP
         },
         "identity": {key: value for key, value in asdict(identity).items() if value is not None},
         "dialect": _dialect(facts, version),
-        **({"schema": _schema(request)} if request.schema else {}),
+        **({"schema": _schema(request, pages)} if request.schema else {}),
         "counts": counts_object(counts, version),
         **({"tolerated": asdict(tolerated)} if tolerated and version > 1 else {}),
     }
@@ -138,10 +138,10 @@ def json_safe(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | None) else str(value)
 
 
-def _schema(request: WriteManifest) -> dict[str, Any]:
+def _schema(request: WriteManifest, pages: list[SavedPage]) -> dict[str, Any]:
     csv = request.batch.csv
     file = {"file": SCHEMA, "bytes": len(request.schema.encode()), "sha256": csv.schema_sha256}
-    return {**file, "null": csv.null, "decimal": csv.decimal}
+    return {**file, "null": csv.null, "decimal": csv.decimal, "rejected_by_rule": by_rule_in(pages)}
 
 
 def _dialect(facts: ManifestFacts, version: int) -> dict[str, Any]:

@@ -105,6 +105,9 @@ class Schema(_Part):
     sha256: Sha256
     null: str | None = published("What stood in a cell without a value, beside the schema's own `missingValues`.")
     decimal: Literal[".", ","] = published("Decimal separator of numbers, where the schema says none.")
+    rejected_by_rule: dict[str, Count] = published(
+        "Records that were rejected because they break it, by the rule, of the first that each breaks.", default={}
+    )
 
 
 class CountedRecords(_Part):
@@ -229,6 +232,9 @@ class RejectedFile(_Part):
     file: str = published(pattern=r"^rejected-([0-9]{6}|[1-9][0-9]{6,})\.json$")
     page: FromOne
     rows: FromOne
+    by_rule: dict[str, Count] = published(
+        "Records among them that break the schema, by the rule; only where there are some.", default={}
+    )
     bytes: Count
     sha256: Sha256
 

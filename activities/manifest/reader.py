@@ -140,6 +140,7 @@ def _saved(chunk: Mapping[str, Any], rejected: Mapping[str, Any] | None) -> Save
         not_found=chunk.get("not_found", 0),
         rejected=_file_facts(rejected) if rejected else None,
         tolerated=listed_tolerated(chunk),
+        by_rule=rejected.get("by_rule", {}) if rejected else {},
     )
 
 

@@ -36,7 +36,7 @@ class FileFacts:
 class SavedPage:
     """A page whose chunk is on disk. `chunk.rows` counts all but rejected rows, which stand apart.
 
-    `tolerated` is None where 0.2.0 has read it, which did not count.
+    `tolerated` is None where 0.2.0 has read it, which did not count. `by_rule` are records that a schema has refused.
     """
 
     page: Page
@@ -47,6 +47,7 @@ class SavedPage:
     rejected: FileFacts | None = None
     not_found: int = 0
     tolerated: Tolerated | None = None
+    by_rule: dict[str, int] = field(default_factory=dict)
 
     @property
     def counted_rows(self) -> int:

@@ -187,6 +187,7 @@ class _Result:
                 yield Finding("I3", f"{chunk['file']} is counted as {told}")
             found += own
         yield from self._tolerated()
+        yield from self._by_rule()
         found["rejected"] = sum(1 for _ in self._listed("rejected_files"))
         found["records"] = sum(found[kind] for kind in ("enriched", "fallback", "not_found", "rejected"))
         counts = self._manifest["counts"]
@@ -207,6 +208,19 @@ class _Result:
         told = self._manifest.get("tolerated")
         if told is not None and told != {kind: total[kind] for kind in TOLERATED}:
             yield Finding("I3", f"the manifest says that {told} was tolerated, and its chunks are of other records")
+
+    def _by_rule(self) -> Iterator[Finding]:
+        """I3: where the manifest counts records by the rule of a schema, they are those that lie there."""
+        total: Counter[str] = Counter()
+        for entry in self._manifest["rejected_files"]:
+            rows = read_json(self._folder / entry["file"])
+            own = Counter(row["rule"] for row in rows if row["reason"] == "schema")
+            if entry.get("by_rule", own) != own:
+                yield Finding("I3", f"{entry['file']} has other records by rule than {entry['by_rule']}")
+            total += own
+        told = self._manifest.get("schema", {}).get("rejected_by_rule", total)
+        if told != total:
+            yield Finding("I3", f"the manifest says that {told} broke rules of the schema, and {dict(total)} did")
 
     def _listed(self, key: str) -> Iterator[tuple[str, Row]]:
         for entry in self._manifest[key]:

@@ -11,6 +11,7 @@ import orjson
 from activities.disk.directory import Directory
 from activities.manifest.document import (
     VERSIONS,
+    by_rule_in,
     counts_object,
     counts_of,
     schema_files,
@@ -216,6 +217,9 @@ def _count_problems(manifest: dict[str, Any], pages: list[SavedPage]) -> Iterato
     for saved, listed in zip(pages, manifest["chunks"], strict=True):
         if saved.rejected_rows != listed["rejected"] or saved.chunk.rows != saved.counted_rows:
             yield f"{saved.chunk.file}: its counts do not fit each other or its rejected records"
+    by_rule = by_rule_in(pages)
+    if manifest.get("schema", {}).get("rejected_by_rule", by_rule) != by_rule or (by_rule and "schema" not in manifest):
+        yield "what the schema rejected by rule is not the sums over the files of rejected records"
     tolerated = listed_tolerated(manifest)
     if (pages or tolerated) and tolerated != tolerated_in(pages):
         yield "what reading has tolerated is not the sums over the chunks"

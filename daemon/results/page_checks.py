@@ -59,7 +59,7 @@ class PageVerification:
         different: list[str] = []
         sound = self._chunk(saved, numbers, source, different)
         if saved.rejected:
-            sound = self._rejected(saved.rejected, numbers, source, different) and sound
+            sound = self._rejected(saved.rejected, saved.by_rule, numbers, source, different) and sound
         elif saved.page.rejected:
             self._findings.problem(CONTENT, f"page {saved.page.number} lists rejected records but no file of them")
         if sound:
@@ -90,14 +90,24 @@ class PageVerification:
             self._findings.problem(CONTENT, f"{saved.chunk.file} has other counts than the manifest lists")
         return True
 
-    def _rejected(self, facts: FileFacts, numbers: list[int], source: SourcePage | None, different: list[str]) -> bool:
+    def _rejected(
+        self,
+        facts: FileFacts,
+        listed_by_rule: dict[str, int],
+        numbers: list[int],
+        source: SourcePage | None,
+        different: list[str],
+    ) -> bool:
         before = len(numbers)
+        by_rule = Counter[str]()
 
         def take(row: dict[str, Any]) -> None:
             if not isinstance(row["_row"], int) or not isinstance(row["reason"], str):
                 raise TypeError("a rejected record without number or reason")
             self._schema.rejected(row, source.record(row["_row"]) if source else None)
             numbers.append(row["_row"])
+            if row["reason"] == "schema":
+                by_rule[row.get("rule", "")] += 1
             if source and (what := source.rejected(row)):
                 different.append(f"{facts.file}, row {row['_row']}: {what}")
 
@@ -105,6 +115,8 @@ class PageVerification:
             return False
         if len(numbers) - before != facts.rows:
             self._findings.problem(CONTENT, f"{facts.file} has another number of records than the manifest lists")
+        if listed_by_rule and listed_by_rule != by_rule:
+            self._findings.problem(CONTENT, f"{facts.file} has other records by rule than the manifest lists")
         return True
 
     def _check_row(self, row: dict[str, Any]) -> None:

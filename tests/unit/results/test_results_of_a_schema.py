@@ -54,8 +54,13 @@ def broken(site: SchemaSite, *, source: bool = False) -> dict[str, str]:
     return {each.name: each.detail for each in verdict.failed()}
 
 
-def forge(site: SchemaSite, file: str, change: Callable[[list[Any]], object]) -> None:
-    """Change the rows of a file, and make all digests right again."""
+def forge(
+    site: SchemaSite,
+    file: str,
+    change: Callable[[list[Any]], object],
+    listed: Callable[[dict[str, Any]], object] = lambda _: None,
+) -> None:
+    """Change the rows of a file and what is `listed` of them, and make all digests right again."""
     path, manifest_path = site.folder / file, site.folder / "manifest.json"
     rows = json.loads(path.read_text())
     change(rows)
@@ -65,12 +70,19 @@ def forge(site: SchemaSite, file: str, change: Callable[[list[Any]], object]) ->
     for each in (*manifest["chunks"], *manifest["rejected_files"]):
         if each["file"] == file:
             each |= {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    listed(manifest)
     manifest["integrity"]["digest"] = digest_of(manifest)
     manifest_path.write_text(json.dumps(manifest))
     files = [(each["sha256"], each["file"]) for each in (*manifest["chunks"], *manifest["rejected_files"])]
     files += [(manifest["schema"]["sha256"], "schema.json")]
     files += [(hashlib.sha256(manifest_path.read_bytes()).hexdigest(), "manifest.json")]
     (site.folder / "manifest.sha256").write_text("".join(f"{digest}  {name}\n" for digest, name in files))
+
+
+def uncounted(manifest: dict[str, Any]) -> None:
+    del manifest["schema"]["rejected_by_rule"]
+    for each in manifest["rejected_files"]:
+        del each["by_rule"]
 
 
 async def test_a_sound_result_holds_with_and_without_its_source(site: SchemaSite) -> None:
@@ -91,10 +103,49 @@ async def test_the_manifest_lists_the_schema_and_nothing_of_the_work_stays(site:
         "sha256": hashlib.sha256(text).hexdigest(),
         "null": "n/a",
         "decimal": ".",
+        "rejected_by_rule": {"format": 1, "unique": 1},
     }
     assert not {"schema_sha256", "null", "decimal"} & manifest["settings"].keys()
     assert f"{manifest['schema']['sha256']}  schema.json\n" in (site.folder / "manifest.sha256").read_text()
     assert not [each.name for each in site.folder.iterdir() if each.name.startswith(".")]
+
+
+async def test_records_are_counted_by_the_rule_that_they_break_also_in_a_later_generation(site: SchemaSite) -> None:
+    with described_api(lambda _: (200, b"{}")) as api:
+        await site.worked(api.url, 2)
+    site.concluded(2)
+    for name in ("manifest.json", "manifest-g2.json"):
+        manifest = json.loads((site.folder / name).read_text())
+        assert [each["by_rule"] for each in manifest["rejected_files"]] == [{"format": 1, "unique": 1}]
+        assert manifest["schema"]["rejected_by_rule"] == {"format": 1, "unique": 1}
+    assert broken(site, source=True) == {}
+    assert check_result(site.folder, source_of(site)) == []
+
+
+async def test_counts_by_rule_that_do_not_hold_are_found(site: SchemaSite) -> None:
+    def both(manifest: dict[str, Any]) -> None:
+        for counts in (manifest["schema"]["rejected_by_rule"], manifest["rejected_files"][0]["by_rule"]):
+            counts["format"] += 1
+
+    def nothing(_: list[Any]) -> None:
+        pass
+
+    forge(site, "rejected-000001.json", nothing, lambda found: found["schema"]["rejected_by_rule"].clear())
+    sums = "what the schema rejected by rule is not the sums over the files of rejected records"
+    assert broken(site) == {"counts": sums}
+    assert {each.rule for each in check_result(site.folder, source_of(site))} == {"I3"}
+    original = {"format": 1, "unique": 1}
+    forge(site, "rejected-000001.json", nothing, lambda found: found["schema"].update(rejected_by_rule=original))
+    assert broken(site) == {}
+    forge(site, "rejected-000001.json", nothing, both)
+    assert broken(site) == {"content": "rejected-000001.json has other records by rule than the manifest lists"}
+    assert {each.rule for each in check_result(site.folder, source_of(site))} == {"I3"}
+
+
+async def test_a_manifest_that_does_not_count_by_rule_holds(site: SchemaSite) -> None:
+    forge(site, "rejected-000001.json", lambda _: None, uncounted)
+    assert broken(site, source=True) == {}
+    assert check_result(site.folder, source_of(site)) == []
 
 
 async def test_a_schema_that_was_changed_or_is_gone_is_found(site: SchemaSite) -> None:
@@ -144,7 +195,7 @@ async def test_rows_that_do_not_fit_the_schema_are_found_without_the_source(
 async def test_a_rule_that_the_row_does_not_break_is_found_with_the_source(
     site: SchemaSite, change: Callable[[list[Any]], object]
 ) -> None:
-    forge(site, "rejected-000001.json", change)
+    forge(site, "rejected-000001.json", change, uncounted)
     assert broken(site) == {}
     assert "row 2" in broken(site, source=True)["source"]
 
