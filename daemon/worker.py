@@ -28,6 +28,7 @@ from daemon.config.configuration import Configuration
 from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
 from daemon.metrics.measured import Measured, Measuring, measurements
+from daemon.metrics.sdk import sdk_metrics
 from daemon.step_log import StepLog
 from daemon.temporal.connection import connect
 from workflows.batch_workflows import (
@@ -69,7 +70,7 @@ async def work(
 ) -> None:
     """Work the task queue until `stop` is set, as the `number`th of `processes`.
 
-    What is in flight then may finish or is handed back. Metrics are on the port that follows the process before.
+    What is in flight then may finish or is handed back.
     `on_ready` is called once, with what makes another configuration take hold; `on_measured` once a second, with what
     was counted since.
 
@@ -86,11 +87,12 @@ async def work(
         folders.apply(feed_folders(new))
         await apis.apply(made)
 
-    client = await connect(settings, timeout_s=settings.start_timeout_s, metrics_of=number)
+    sdk = sdk_metrics(settings, number)
+    client = await connect(settings, timeout_s=settings.start_timeout_s, runtime=sdk.runtime)
     async with apis, StallDetector() as stall_detector:
         workspace = _workspace(settings, folders)
         short, long = build_workers(settings, client, BatchActivities(workspace, apis, stall_detector))
-        async with measurements(Measuring(workspace.tally, apis.sessions), on_measured), short, long:
+        async with measurements(Measuring(workspace.tally, apis.sessions, sdk.take), on_measured), short, long:
             logger.info("worker.ready", extra={"fields": {"task_queue": settings.task_queue}})
             on_ready(apply)
             await stop.wait()

@@ -191,7 +191,7 @@ class Settings(BaseSettings):
     metrics_address: Address = Field(
         "",
         description="IP:PORT where the first worker process serves the metrics of Temporal's SDK, each further one a "
-        "port higher; empty: none. Those of batchd are at BATCH_HEALTH_ADDRESS.",
+        "port higher; empty: they stand beside those of batchd at BATCH_HEALTH_ADDRESS.",
     )
     health_address: Address = Field(
         "",

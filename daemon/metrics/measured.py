@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 from activities.api.session import Session
 from activities.tally import Tally, Times
@@ -35,6 +36,18 @@ class ApiNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SdkNumber:
+    """What changed of one series of Temporal's SDK: a sum to add, a gauge as it is now, or times to add."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    about: str
+    labels: dict[str, str]
+    value: float = 0.0
+    times: Times | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """A message: what a process has counted since the last one, and how its APIs are now.
 
@@ -49,14 +62,21 @@ class Measured:
     latency: Times | None = None
     start_delay: Times | None = None
     apis: dict[str, ApiNow] = field(default_factory=dict)
+    sdk: list[SdkNumber] = field(default_factory=list)
 
 
 class Measuring:
-    """Takes away what a process counts; `sessions` gives those of its APIs, by name."""
+    """Takes away what a process counts. `sessions` gives those of its APIs by name, `sdk` the numbers of the SDK."""
 
-    def __init__(self, tally: Tally, sessions: Callable[[], list[tuple[str, Session]]] = list) -> None:
+    def __init__(
+        self,
+        tally: Tally,
+        sessions: Callable[[], list[tuple[str, Session]]] = list,
+        sdk: Callable[[], list[SdkNumber]] = list,
+    ) -> None:
         self._tally = tally
         self._sessions = sessions
+        self._sdk = sdk
 
     def take(self) -> Measured:
         """Return what was counted since the last time, and how the APIs are now."""
@@ -80,6 +100,7 @@ class Measuring:
             latency=_unless_none(latency),
             start_delay=_unless_none(counted.start_delays),
             apis={name: _now(session) for name, session in sessions},
+            sdk=self._sdk(),
         )
 
 

@@ -46,7 +46,7 @@ class ServiceMetrics:
         families = [build(version("batchd"))]
         if self._counting is not None:
             self.totals.add("", self._counting.take())
-        families += counted(self.totals, self._feeds())
+        families += [*counted(self.totals, self._feeds()), *self.totals.sdk.families()]
         if self._inboxes is not None:
             families += [*watched(self._inboxes.now()), remembered(await self._receipts_known())]
         return page(families)

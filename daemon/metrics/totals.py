@@ -6,6 +6,7 @@ from collections import Counter
 
 from activities.tally import START_DELAY_BOUNDS_S, Times
 from daemon.metrics.measured import LATENCY_BOUNDS_S, ApiNow, Measured, Table
+from daemon.metrics.sdk_totals import SdkTotals
 
 Pairs = Counter[tuple[str, ...]]
 
@@ -28,6 +29,7 @@ class Totals:
         self.latency = Times.none_of(LATENCY_BOUNDS_S)
         self.start_delay = Times.none_of(START_DELAY_BOUNDS_S)
         self.known_apis: set[str] = set()
+        self.sdk = SdkTotals()
         self._apis: dict[str, dict[str, ApiNow]] = {}
         self._statuses: dict[str, set[str]] = {}
 
@@ -45,10 +47,12 @@ class Totals:
             self.start_delay.add(measured.start_delay)
         self._apis[process] = measured.apis
         self.known_apis |= measured.apis.keys()
+        self.sdk.add(process, measured.sdk)
 
     def forget(self, process: str) -> None:
         """Forget how the APIs were to a process that has ended."""
         self._apis.pop(process, None)
+        self.sdk.forget(process)
 
     def apis(self) -> dict[str, ApiNow]:
         """Return how each API is: its calls and its limit in all processes; down where one takes it to be down."""

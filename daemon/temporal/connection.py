@@ -16,7 +16,7 @@ from datetime import timedelta
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConnectConfig
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.config.settings import Settings
@@ -62,19 +62,18 @@ def embedded_address(settings: Settings) -> str:
     return server.address
 
 
-async def connect(settings: Settings, *, timeout_s: float, metrics_of: int = 0) -> Client:
+async def connect(settings: Settings, *, timeout_s: float, runtime: Runtime | None = None) -> Client:
     """Return a client of the configured server, trying for `timeout_s` seconds.
 
     Args:
         settings: where the server is.
         timeout_s: how long to try.
-        metrics_of: the number of the worker process that serves metrics, from 1; 0 for none.
+        runtime: what the client runs on; None for the one of all others.
 
     Raises:
         SettingsError: the server cannot be used as Temporal's own variables or its profile say.
         TemporalUnreachable: nobody answered in time; the message says where and what to do.
     """
-    runtime = _runtime(settings, metrics_of)
     began = time.monotonic()
     while True:
         passed_s = time.monotonic() - began
@@ -153,15 +152,3 @@ def without_room(settings: Settings) -> TemporalUnreachable | None:
         f"the Temporal server cannot work: the disk of the state folder {state_dir}, where it keeps its database, is "
         "full; make room there, and batches go on by themselves"
     )
-
-
-def _runtime(settings: Settings, process: int) -> Runtime | None:
-    """Return the runtime that serves the metrics of a worker process, each on a port of its own."""
-    if not settings.metrics_address or not process:
-        return None
-    host, _, port = settings.metrics_address.rpartition(":")
-    address = f"{host}:{int(port) + process - 1}"
-    try:
-        return Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address)))
-    except (RuntimeError, ValueError) as error:
-        raise SettingsError(f"BATCH_METRICS_ADDRESS: {address} cannot be used: {shortened(str(error), 200)}") from error

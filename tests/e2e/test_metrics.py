@@ -63,6 +63,9 @@ def test_the_service_counts_what_all_its_processes_do_and_a_killed_one_takes_not
     assert list(rows) == sorted(rows), "what a killed process had counted last may be lost, nothing is counted twice"
     assert of(end, "batchd_api_calls_total") <= api(base, "/calls")["total"]
     assert end["batchd_start_delay_seconds_count{}"] == 1
+    completed = [name for name in end if name.startswith("temporal_workflow_completed_total{")]
+    assert completed, "the numbers of Temporal's SDK stand beside those of batchd"
+    assert of(end, "temporal_worker_task_slots_available") > 0
     assert end["batchd_receipts{}"] == 1
     assert end["batchd_scan_age_seconds{feed=default}"] < 60
     assert end["batchd_api_outage{api=default}"] == 0
