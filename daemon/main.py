@@ -7,15 +7,19 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 
 import uvloop
 
 from activities.disk.failpoint_places import PLACES
+from activities.registry.receipts import Receipts
 from daemon.config.arguments import CONFIG_VARIABLE, Parser, add_config_file
 from daemon.config.configuration import Configuration, load_configuration
 from daemon.configured_worker import ConfiguredWorker, configuration_given
+from daemon.health import health_endpoint
 from daemon.logs import set_up_logging
+from daemon.metrics.service_metrics import ServiceMetrics
 from daemon.notify import notify
 from daemon.processes.messages import Configure, read_message
 from daemon.processes.parent import Parent
@@ -94,7 +98,7 @@ def _service(
     if parsed.command == "run":
         return Service(configuration, with_mock_api=parsed.with_mock_api).serve
     if parsed.command == "watch":
-        return lambda signals: watch(configuration, signals, on_ready=_ready)
+        return lambda signals: _half(configuration, partial(watch, configuration, signals))
     if parsed.process_of:
         number, processes = parsed.process_of
         return lambda signals: work(
@@ -105,12 +109,23 @@ def _service(
             on_ready=worker.ready,
             on_measured=parent.send,
         )
-    return lambda signals: work_all(configuration, signals, on_ready=_ready)
+    return lambda signals: _half(configuration, partial(work_all, configuration, signals))
 
 
-def _ready() -> None:
-    logger.info("daemon.ready")
-    notify("READY=1")
+async def _half(configuration: Configuration, serve: Callable[..., Awaitable[None]]) -> None:
+    """Serve one of the two halves, which say how they are at the same pages as the whole."""
+    settings, feeds = configuration.service, configuration.settings_by_feed()
+    metrics = ServiceMetrics(Receipts(settings.state_dir.absolute()), lambda: feeds)
+    is_ready = False
+
+    def ready() -> None:
+        nonlocal is_ready
+        is_ready = True
+        logger.info("daemon.ready")
+        notify("READY=1")
+
+    async with health_endpoint(settings.health_address, lambda: is_ready and metrics.workers_are_ready, metrics.page):
+        await serve(metrics, on_ready=ready)
 
 
 def build_parser() -> argparse.ArgumentParser:

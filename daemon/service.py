@@ -61,8 +61,7 @@ class Service:
         self._workers = _workers(self._reloader)
         self._configured = ConfiguredChildren(self._workers)
         self._metrics = ServiceMetrics(Receipts(settings.state_dir.absolute()), lambda: self._feeds)
-        for worker in self._workers:
-            self._metrics.follow(worker)
+        self._metrics.follow(self._workers)
         self._supervisor = Supervisor()
         self._probe: ServerProbe | None = None
         self._ready = False
@@ -143,31 +142,35 @@ class Service:
         return [*self._workers, *([self._mock] if self._mock else [])]
 
 
-async def watch(configuration: Configuration, signals: Signals, *, on_ready: Callable[[], None] = lambda: None) -> None:
+async def watch(
+    configuration: Configuration, signals: Signals, metrics: ServiceMetrics, *, on_ready: Callable[[], None]
+) -> None:
     """Watch the inboxes and start batches until it is asked to stop."""
     settings = configuration.service
     prepare_folders(settings, configuration.settings_by_feed())
     client = await connect(settings, timeout_s=settings.start_timeout_s)
     inboxes = Inboxes(settings, partial(TemporalStarter, client))
+    metrics.watch(inboxes)
     reloader = Reloader("watch", configuration, lambda new: inboxes.apply(new.settings_by_feed()), check_inboxes)
     async with reloads(reloader, signals.hangups):
         await inboxes.run(reloader.accepted.settings_by_feed(), signals.stop, on_ready=on_ready)
 
 
 async def work_all(
-    configuration: Configuration, signals: Signals, *, on_ready: Callable[[], None] = lambda: None
+    configuration: Configuration, signals: Signals, metrics: ServiceMetrics, *, on_ready: Callable[[], None]
 ) -> None:
     """Work the task queue until it is asked to stop, in as many processes as the settings say."""
     settings = configuration.service
     prepare_folders(settings, configuration.settings_by_feed(), makes_inbox=False)
     api_token(settings)
     if configuration.worker_processes() == 1:
-        await _work_here(configuration, signals, on_ready)
+        await _work_here(configuration, signals, metrics, on_ready)
         return
     await connect(settings, timeout_s=settings.start_timeout_s)  # what is wrong is said once, before any is started
     reloader = Reloader("work", configuration, lambda new: configured.configure(*_as_given(new)))
     workers, supervisor = _workers(reloader), Supervisor()
     configured = ConfiguredChildren(workers)
+    metrics.follow(workers)
     try:
         for worker in workers:
             supervisor.keep(worker.name, worker.keep_running)
@@ -180,7 +183,9 @@ async def work_all(
         await asyncio.gather(*(worker.stop(settings.stop_timeout_s) for worker in workers))
 
 
-async def _work_here(configuration: Configuration, signals: Signals, on_ready: Callable[[], None]) -> None:
+async def _work_here(
+    configuration: Configuration, signals: Signals, metrics: ServiceMetrics, on_ready: Callable[[], None]
+) -> None:
     """Work the task queue in this process."""
     async with contextlib.AsyncExitStack() as stack:
         entered: list[asyncio.Task[None]] = []
@@ -190,7 +195,7 @@ async def _work_here(configuration: Configuration, signals: Signals, on_ready: C
             entered.append(asyncio.create_task(stack.enter_async_context(reloading)))
             on_ready()
 
-        await work(configuration, signals.stop, on_ready=ready)
+        await work(configuration, signals.stop, on_ready=ready, on_measured=partial(metrics.totals.add, "worker"))
         await asyncio.gather(*entered)
 
 

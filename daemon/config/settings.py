@@ -195,8 +195,9 @@ class Settings(BaseSettings):
     )
     health_address: Address = Field(
         "",
-        description="IP:PORT where `/livez` answers while `batchd run` runs, `/readyz` while it, each of its processes "
-        "and the Temporal server is ready (else 503), and `/metrics` with what all its processes count; empty: none.",
+        description="IP:PORT where `/livez` answers while the service runs, `/readyz` while it, each of its "
+        "processes and for `batchd run` the Temporal server is ready (else 503), and `/metrics` with what all its "
+        "processes count; empty: none.",
     )
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="Form of log lines; `auto`: text on a terminal, JSON elsewhere."

@@ -24,6 +24,7 @@ class ServiceMetrics:
 
     def __init__(self, receipts: Receipts, feeds: Callable[[], Iterable[str]]) -> None:
         self.totals = Totals()
+        self._workers: list[Child] = []
         self._receipts = receipts
         self._feeds = feeds
         self._inboxes: Inboxes | None = None
@@ -31,10 +32,17 @@ class ServiceMetrics:
         self._known = 0
         self._known_until_s = float("-inf")
 
-    def follow(self, worker: Child) -> None:
-        """Add up what a worker says that it has counted, however often it is started."""
-        worker.on(Measured, partial(self.totals.add, worker.name))
-        worker.on_end.append(partial(self.totals.forget, worker.name))
+    def follow(self, workers: Iterable[Child]) -> None:
+        """Add up what workers say that they have counted, however often they are started."""
+        for worker in workers:
+            self._workers.append(worker)
+            worker.on(Measured, partial(self.totals.add, worker.name))
+            worker.on_end.append(partial(self.totals.forget, worker.name))
+
+    @property
+    def workers_are_ready(self) -> bool:
+        """Whether each worker that is followed is ready."""
+        return all(worker.is_ready for worker in self._workers)
 
     def watch(self, inboxes: Inboxes) -> None:
         """Serve how these inboxes are, and what their work has counted."""

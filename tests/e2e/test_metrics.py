@@ -7,6 +7,7 @@ import signal
 import urllib.request
 from collections.abc import Callable
 
+import pytest
 from installation import Installation, Process, api, eventually, free_port, manifest_of, users
 from metrics_reader import scraped
 from probes import probed
@@ -95,6 +96,25 @@ def test_every_row_call_and_batch_is_counted_once_and_a_retry_counts_what_it_tri
     assert scraped(port)["batchd_batches_total{feed=default,status=completed}"] == 1
     names = {key.partition("{")[0] for key in scraped(port)}
     assert {name for name in METRICS if METRICS[name].kind != "histogram"} <= names
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_each_half_of_a_service_says_how_it_is(installation: Make, workers: str) -> None:
+    watching, working = free_port(), free_port()
+    site = installation(BATCH_WORKERS=workers)
+    site.temporal()
+    site.mock_api(LATENCY_MIN_MS="1", LATENCY_MAX_MS="2")
+    site.batchd("watch", name="watch", BATCH_HEALTH_ADDRESS=f"127.0.0.1:{watching}")
+    site.batchd("work", name="work", BATCH_HEALTH_ADDRESS=f"127.0.0.1:{working}")
+    assert [probed(port, "/readyz") for port in (watching, working)] == [200, 200]
+    site.drop("users.csv", users(50))
+    site.finished()
+    eventually(lambda: of(scraped(working), "batchd_rows_total") == 50, "the workers count rows")
+    here = scraped(watching)
+    assert (here["batchd_start_delay_seconds_count{}"], here["batchd_receipts{}"]) == (1, 1)
+    assert of(here, "batchd_rows_total") == 0
+    assert "batchd_scan_age_seconds{feed=default}" in here
+    assert "batchd_scan_age_seconds{feed=default}" not in scraped(working)
 
 
 def test_probes_and_prometheus_find_what_they_ask_for_at_one_address(installation: Make) -> None:
