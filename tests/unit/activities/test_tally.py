@@ -67,6 +67,22 @@ def test_a_page_whose_saving_fails_behind_its_chunk_is_counted_once(work: Finish
     assert outcomes(work.tally) == {}
 
 
+def test_of_two_attempts_that_save_a_page_at_once_one_counts_it(work: FinishedWork) -> None:
+    page = work.pages[0]
+    work.enrich(page)
+    passed: list[str] = []
+
+    def other_first(name: str) -> None:
+        passed.append(name)
+        if passed.count("link.before") == 1 and name == "link.before":
+            assert work.save(page).file
+
+    with watched(other_first):
+        assert work.save(page).file
+    assert passed.count("link.before") >= 2
+    assert sum(outcomes(work.tally).values()) == page.records
+
+
 def test_a_damaged_page_that_is_worked_again_is_not_counted_again(work: FinishedWork) -> None:
     work.work()
     work.tally.take()
