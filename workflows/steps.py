@@ -110,7 +110,7 @@ class Steps:
         What the called-off activity had finished is durable, so the next attempt goes on from there. Pages of a file
         that is not small have a queue of their own, so that nothing short ever waits for a worker to end one.
         """
-        queue = workflow.info().task_queue
+        queue, called_off = workflow.info().task_queue, False
         handle = workflow.start_activity_method(
             Activities.enrich_chunk,
             EnrichPage(
@@ -129,7 +129,7 @@ class Steps:
         try:
             await workflow.wait_condition(lambda: handle.done() or stopped())
             if not handle.done():
-                handle.cancel()
+                called_off = handle.cancel()
             result: EnrichedPage = await handle
             self._load_is_kept = self._load_is_kept or page.number == self._last_loaded
             return result
@@ -137,9 +137,17 @@ class Steps:
             handle.cancel()
             raise
         except ActivityError as error:
-            if is_cancelled_exception(error):
+            if is_cancelled_exception(error) or (called_off and self._may_be_worked_again(error)):
                 return None
             raise
+
+    @staticmethod
+    def _may_be_worked_again(error: ActivityError) -> bool:
+        """Return whether an attempt that was called off, and ended by a kill or a failure instead, may be made anew.
+
+        Temporal makes no further attempt of an activity that was asked to end.
+        """
+        return not is_final(error) and workflow.patched("a-page-called-off-may-fail")
 
     async def save(self, page: Page) -> SavedChunk:
         """Make the chunk file of a page."""

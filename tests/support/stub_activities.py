@@ -43,7 +43,7 @@ def request(number: int = 1, **shape: object) -> BatchRequest:
         id=f"users-{number:012x}",
         source=source,
         identity=Identity(policy="name", key="name:users.csv"),
-        shape=Shape(page_rows=ROWS, heartbeat_timeout_s=30, **shape),  # type: ignore[arg-type]
+        shape=Shape(**{"page_rows": ROWS, "heartbeat_timeout_s": 30, **shape}),  # type: ignore[arg-type]
     )
 
 
