@@ -28,7 +28,8 @@ def main() -> int:
     asked = _parser().parse_args()
     seed = int(asked.seed or 0) or _seed_under_way() or random.SystemRandom().randrange(1, 1_000_000)
     record = Record(CHAOS, seed)
-    segments = [each for each in plan(seed) if all(word in each.name for word in asked.only.split())]
+    words = asked.only.split() or [""]
+    segments = [each for each in plan(seed) if any(word in each.name for word in words)]
     if asked.again:
         record.forget()
     done = {each["segment"] for each in record.entries() if not each["findings"]}
@@ -84,7 +85,7 @@ def _say(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", default="", help="the plan to run (default: the one under way, else a new one)")
-    parser.add_argument("--only", default="", help="words that the names of segments must hold")
+    parser.add_argument("--only", default="", help="words of which the name of a segment must hold one")
     parser.add_argument("--lanes", type=int, default=LANES, help="sites side by side")
     parser.add_argument("--again", action="store_true", help="forget what is done of the seed")
     return parser

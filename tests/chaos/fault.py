@@ -27,8 +27,8 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """A fault that took place: at `at`, in seconds since 1970, in a process of the role `role`."""
+    """A fault that took place: at `at`, in seconds since 1970. `may_repeat` is how many calls it may cost."""
 
     fault: Fault
     at: float
-    role: str
+    may_repeat: int

@@ -12,13 +12,11 @@ from typing import Any
 from temporalio.client import Client
 
 from chaos.fault import Fault, Strike
-from chaos.site import IN_FLIGHT, Site
+from chaos.site import Site
 from daemon.checker.site import Evidence, check_site
 
 _LOST = re.compile(r"([0-9]+) records are lost")
 _DOUBLED = re.compile(r"([0-9]+) records are there more than once")
-WORKERS = frozenset({"worker", "service", "network", "api"})
-"""Roles whose faults may cost calls that are in flight."""
 
 
 @dataclass(slots=True)
@@ -36,32 +34,35 @@ class Verdict:
     findings: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """What faults of a kind may lead to: batches that fail with a reason, fallback rows, a batch run anew."""
+
+    failed_batches: bool = False
+    fallback_rows: bool = False
+    further_runs: bool = False
+
+
 def region(row: Mapping[str, str]) -> dict[str, str]:
     """Return what the mock API adds to a row."""
     return {"region": "NA" if row["country"] == "US" else "INTL"}
 
 
-def judge(site: Site, *, may_fail: bool = False, may_start_again: bool = False) -> Verdict:
-    """Hold I1 to I8 against a site that is at rest.
-
-    Args:
-        site: the site, its API still running.
-        may_fail: a batch may end as failed, with its reason.
-        may_start_again: a fault took runs away from Temporal, so a batch may have more than one chain of runs.
-    """
+def judge(site: Site, allowed: Allowed) -> Verdict:
+    """Hold I1 to I8 against a site that is at rest, its API still running."""
     ended, calls = site.drops.ended(), site.calls()["keys"]
     verdict = Verdict(batches=len(ended), rows=sum(each.rows for each in site.drops.files.values()))
-    verdict.bound = IN_FLIGHT * sum(strike.role in WORKERS for strike in site.strikes)
+    verdict.bound = sum(strike.may_repeat for strike in site.strikes)
     verdict.repeats = sum(times - 1 for times in calls.values())
     evidence = Evidence(
         state_dir=site.installation.state_dir,
         calls=calls,
         most_repeats=verdict.bound,
         answer=region,
-        runs=() if may_start_again else _runs(site),
+        runs=() if allowed.further_runs else _runs(site),
     )
     verdict.findings = [str(each) for each in check_site(evidence)]
-    verdict.findings += [*site.drops.strays(), *_unlike_what_was_dropped(site, ended, may_fail=may_fail)]
+    verdict.findings += [*site.drops.strays(), *_unlike_what_was_dropped(site, ended, allowed)]
     verdict.findings += _too_often(site, ended, calls)
     verdict.failed = sum(each["state"] != "completed" for each in ended.values())
     verdict.lost = _sum(_LOST, verdict.findings)
@@ -74,19 +75,20 @@ def _sum(pattern: re.Pattern[str], findings: list[str]) -> int:
     return sum(int(found[1]) for each in findings if (found := pattern.search(each)))
 
 
-def _unlike_what_was_dropped(site: Site, ended: dict[str, dict[str, Any]], *, may_fail: bool) -> list[str]:
-    """Hold the receipts against what was dropped: nothing is believed of the product's own counts."""
+def _unlike_what_was_dropped(site: Site, ended: dict[str, dict[str, Any]], allowed: Allowed) -> list[str]:
+    """Hold the receipts against what was dropped."""
+    good = ("enriched", "fallback") if allowed.fallback_rows else ("enriched",)
     found = []
     for name, drop in site.drops.files.items():
         receipt = ended.get(name)
         if receipt is None:
             found.append(f"I8: {name} was dropped, and no batch of it has ended")
         elif receipt["state"] != "completed":
-            found += [] if may_fail else [f"I8: {name} is {receipt['state']}: {receipt['reason']}"]
+            found += [] if allowed.failed_batches else [f"I8: {name} is {receipt['state']}: {receipt['reason']}"]
         elif (site.installation.inbox / receipt["archived_as"]).read_text() != drop.content:
             found.append(f"I1: {name} was archived with other bytes than were dropped")
-        elif receipt["counts"]["enriched"] != drop.rows:
-            found.append(f"I1: {name} had {drop.rows} good rows, {receipt['counts']['enriched']} are enriched")
+        elif sum(receipt["counts"][kind] for kind in good) != drop.rows:
+            found.append(f"I1: {name} had {drop.rows} good rows, and not all are {' or '.join(good)}")
     return found
 
 
@@ -97,7 +99,7 @@ def _too_often(site: Site, ended: dict[str, dict[str, Any]], calls: Mapping[str,
         repeats[_batch_of(key)] += times - 1
     found = []
     for name, receipt in ended.items():
-        bound = IN_FLIGHT * sum(each.role in WORKERS for each in _struck(site, name, receipt))
+        bound = sum(each.may_repeat for each in _struck(site, name, receipt))
         if repeats[receipt["id"]] > bound:
             found.append(f"I5: {repeats[receipt['id']]} calls of {name} were repeated, and {bound} may be")
     return found
@@ -132,7 +134,7 @@ def _runs(site: Site) -> tuple[tuple[str, str], ...]:
     """Return Temporal's list: each workflow of the site with the first run of its chain."""
 
     async def listed() -> tuple[tuple[str, str], ...]:
-        client = await Client.connect(site.installation.env["TEMPORAL_ADDRESS"])
+        client = await Client.connect(site.temporal)
         query = f'TaskQueue = "{site.installation.env["BATCH_TASK_QUEUE"]}"'
         runs = [each async for each in client.list_workflows(query)]
         return tuple((each.id, each.raw_info.first_run_id or each.run_id) for each in runs)

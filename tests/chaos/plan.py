@@ -7,7 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from chaos.catalogue import KINDS
 from chaos.fault import Fault, Segment
+from chaos.kinds import api_answers
+from chaos.kinds.network import FAULTS as NETWORK
+from chaos.kinds.pauses import DAMAGES
+from chaos.kinds.random_kills import VICTIMS
+from chaos.kinds.reloads import CHANGES
+from chaos.kinds.temporal_ops import DONE as OPERATIONS
 from chaos.places import DAEMON, DAEMON_CALLS, OF_CONTENT, WORKER, WORKER_CALLS, WRITES, passes
+
+KEPT_NOT = [f"control.write.before:1:error:{error}" for error in ("EIO", "ENOSPC")]
 
 TEST_PART: Mapping[str, int] = {
     "worker-call": 20,
@@ -34,7 +42,7 @@ def part(seed: int, most: Mapping[str, int] = TEST_PART) -> list[Segment]:
 
 def _segments(seed: int, most: Mapping[str, int]) -> Iterator[Segment]:
     number = 0
-    for kind, variant, lines in _lines():
+    for kind, variant, lines in [*_lines(), *_moments(random.Random(seed))]:
         chosen = list(lines)
         random.Random(f"{seed} {kind} {variant}").shuffle(chosen)
         if most:
@@ -49,7 +57,7 @@ def _segments(seed: int, most: Mapping[str, int]) -> Iterator[Segment]:
 
 
 def _first_variant(kind: str) -> str:
-    return next(variant for each, variant, _ in _lines() if each == kind)
+    return next(variant for each, variant, _ in [*_lines(), *_moments(random.Random(0))] if each == kind)
 
 
 def _lines() -> Iterator[tuple[str, str, Iterable[str]]]:
@@ -66,6 +74,26 @@ def _lines() -> Iterator[tuple[str, str, Iterable[str]]]:
     yield "worker-pair", "cursor", [f"worker {place}:1:kill" for place in WORKER]
     yield "worker-stop", "cursor", [f"worker {place}:1:stop" for place in WORKER]
     yield "daemon-stop", "content", [f"daemon {place}:1:stop" for place in DAEMON]
+
+
+def _moments(chance: random.Random) -> Iterator[tuple[str, str, Iterable[str]]]:
+    """Yield kind, variant and lines of faults that come at a moment of a batch."""
+
+    def after() -> str:
+        return f"after {chance.uniform(0, 1.2):.2f}"
+
+    yield "random-kill", "service", [f"{chance.choice(VICTIMS)} {after()}" for _ in range(72)]
+    yield "wipe", "service", [f"wipe {after()}" for _ in range(6)]
+    cuts = [f"{between} {what}" for between in ("temporal", "api") for what in NETWORK for _ in range(6)]
+    yield "network", "proxied", [f"{each} {chance.uniform(0.2, 2.5):.1f}" for each in cuts]
+    yield "api", "impatient", api_answers.lines()
+    kept = [f"control.{place}:1:kill" for place in ("write.before", "written")] * 3
+    yield "pause", "cursor", [f"pause {each}" for each in (*kept, *KEPT_NOT, *("worker", "daemon", "nothing") * 3)]
+    yield "damage", "cursor", [f"damaged {each}" for each in DAMAGES for _ in range(4)]
+    yield "temporal", "cursor", [f"{each} {after()}" for each in OPERATIONS for _ in range(6)]
+    limits = [f"fsize {size}" for size in (0, 600, 5_000)] + [f"nofile {more}" for more in (0, 1, 2)]
+    yield "limit", "cursor", [f"{each} {chance.uniform(0.5, 2):.1f}" for each in limits for _ in range(3)]
+    yield "reload", "cursor", [f"reload {each}" for each in CHANGES for _ in range(4)]
 
 
 def _calls(role: str, places: Mapping[str, tuple[str, ...]], passes_aimed_at: tuple[int, ...]) -> Iterator[str]:

@@ -55,7 +55,7 @@ class Run:
         begun = time.monotonic()
         root = self.work / segment.name
         shutil.rmtree(root, ignore_errors=True)
-        site = Site(root, segment, self.temporal, self.stop)
+        site = Site(root, segment, self.temporal, self.stop, slow=KINDS[segment.kind].slow)
         try:
             verdict = _went_through(site)
         except Stopped:
@@ -96,7 +96,7 @@ def _went_through(site: Site) -> Verdict:
     except Exception:  # noqa: BLE001 - a fault of the runner is told with the others
         broken = f"the runner itself: {traceback.format_exc()}"
     try:
-        verdict = judge(site, may_fail=kind.may_fail, may_start_again=kind.may_start_again)
+        verdict = judge(site, kind.allowed)
     except Exception:  # noqa: BLE001 - as above
         verdict = Verdict(findings=[f"cannot be judged: {traceback.format_exc()}"])
     verdict.findings = [*([broken] if broken else []), *verdict.findings]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from installation import BIN, Installation, Process, api
+from tcp_proxy import TcpProxy, tcp_proxy
 
 from activities.disk.failpoints import LOG_VARIABLE, VARIABLE
 from chaos.drops import Drops
@@ -19,6 +21,10 @@ IN_FLIGHT = 4
 MOST_OPEN = 3
 """Batches that may wait for a worker before no further file is dropped for a fault."""
 
+QUICK_MS, SLOW_MS = ("1", "5"), ("20", "60")
+"""How long the API takes for an answer."""
+
+PROGRAMS = {"worker": "work", "daemon": "watch", "service": "run"}
 START_S, END_S = 40.0, 150.0
 SETTINGS = {
     "BATCH_PAGE_ROWS": "8",
@@ -32,6 +38,9 @@ VARIANTS: dict[str, dict[str, str]] = {
     "cursor": {"BATCH_IN_MEMORY_MAX_BYTES": "0"},
     "in-memory": {},
     "large": {"BATCH_IN_MEMORY_MAX_BYTES": "0"},
+    "proxied": {"BATCH_IN_MEMORY_MAX_BYTES": "0", "BATCH_API_TIMEOUT_S": "2"},
+    "impatient": {"BATCH_IN_MEMORY_MAX_BYTES": "0", "BATCH_API_TIMEOUT_S": "1"},
+    "service": {"BATCH_IN_MEMORY_MAX_BYTES": "0", "BATCH_WORKERS": "2"},
     "content": {"BATCH_IDENTITY": "content", "BATCH_READY_MARKER": "{name}.done"},
 }
 PAD = {"large": 150_000}
@@ -49,19 +58,24 @@ class Overdue(Exception):
 class Site:
     """Folders, processes, files and strikes of one segment. Used by one thread."""
 
-    def __init__(self, root: Path, segment: Segment, temporal: str, stop: threading.Event) -> None:
+    def __init__(
+        self, root: Path, segment: Segment, temporal: str, stop: threading.Event, *, slow: bool = False
+    ) -> None:
         self.segment = segment
+        self.slow = slow
         self.chance = random.Random(f"{segment.seed} {segment.name}")
         self.strikes: list[Strike] = []
         self.readies: list[float] = []
         self.processes: dict[str, Process] = {}
-        self.installation = Installation(
-            root,
-            **SETTINGS,
-            **VARIANTS[segment.variant],
-            TEMPORAL_ADDRESS=temporal,
-            BATCH_TASK_QUEUE=f"{root.parent.name}-{root.name}",
-        )
+        self.installation = Installation(root, **SETTINGS, **VARIANTS[segment.variant])
+        self.temporal = temporal
+        self.proxies: dict[str, TcpProxy] = {}
+        self._proxies = contextlib.ExitStack()
+        self.installation.set(BATCH_TASK_QUEUE=f"{root.parent.name}-{root.name}")
+        if segment.variant == "service":
+            self.temporal = f"127.0.0.1:{self.installation.env['BATCH_SERVER_PORT']}"
+        else:
+            self.installation.set(TEMPORAL_ADDRESS=self._proxied("temporal", temporal))
         marker = ".done" if segment.variant == "content" else ""
         self.drops = Drops(self.installation, PAD.get(segment.variant, 0), marker)
         self.api = ""
@@ -90,17 +104,29 @@ class Site:
 
     def start_api(self, **settings: str) -> None:
         """Start the mock API."""
-        self.api = self.installation.mock_api(**{"LATENCY_MIN_MS": "1", "LATENCY_MAX_MS": "5", **settings})
+        low, high = SLOW_MS if self.slow else QUICK_MS
+        self.api = self.installation.mock_api(LATENCY_MIN_MS=low, LATENCY_MAX_MS=high, **settings)
+        address = self.api.removeprefix("http://")
+        self.installation.set(BATCH_API_URL=f"http://{self._proxied('api', address)}/enrich")
 
-    def start(self, role: str, traps: str = "", *, program: tuple[str, ...] = ()) -> Process:
-        """Start a worker, a daemon or another program of batchd, and wait until it is ready or dead of its traps."""
+    def _proxied(self, name: str, address: str) -> str:
+        """Return the address of a proxy in front of another one, where this site has any."""
+        if self.segment.variant != "proxied":
+            return address
+        self.proxies[name] = self._proxies.enter_context(tcp_proxy(address))
+        return self.proxies[name].address
+
+    def start(self, role: str, traps: str = "") -> Process:
+        """Start a worker, a daemon or a whole service, and wait until it is ready or dead of its traps."""
         self._started += 1
-        command = [str(BIN / "batchd"), *(program or ({"worker": "work", "daemon": "watch"}[role],))]
+        command = [str(BIN / "batchd"), PROGRAMS[role]]
         armed = {VARIABLE: traps, LOG_VARIABLE: str(self.failpoint_log)} if traps else {}
         process = self.installation.start(f"{role}-{self._started}", command, **armed)
         self.until(
             lambda: self._is_ready(process) or not process.running() or self.noted(), f"{role} is ready", START_S
         )
+        if not traps and not process.running():
+            raise Overdue(f"{role} ended at its start: {process.log.read_text(errors='replace')[-500:]}")
         self.readies.append(time.time())
         self.processes[role] = process
         return process
@@ -119,9 +145,14 @@ class Site:
         """Take what has acted as seen."""
         self._noted += len(self.noted())
 
-    def strike(self, fault: Fault, role: str, at: float | None = None) -> None:
-        """Note that a fault took place."""
-        self.strikes.append(Strike(fault, time.time() if at is None else at, role))
+    def strike(self, fault: Fault, at: float | None = None, *, may_repeat: int = IN_FLIGHT) -> None:
+        """Note that a fault took place, now or at `at`."""
+        self.strikes.append(Strike(fault, time.time() if at is None else at, may_repeat))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        with contextlib.suppress(Overdue):
+            self.until(lambda: False, "time passes", seconds)
 
     def end(self, role: str, *, cleanly: bool = False) -> None:
         """End a process of ours that may be running: by SIGTERM, or where it may be stopped or hang by SIGKILL."""
@@ -138,8 +169,19 @@ class Site:
             self.drops.file(f"{self.segment.name}-{fault.number}-{len(self.drops.files)}.csv", self.rows())
 
     def rows(self) -> int:
-        """Return a number of rows, of up to four pages."""
-        return self.chance.randint(17, 30)
+        """Return a number of rows: of three or four pages, or where batches have to last of many."""
+        return self.chance.randint(160, 280) if self.slow else self.chance.randint(17, 30)
+
+    def in_mid_batch(self, fault: Fault) -> str:
+        """Return the name of a file whose batch is being worked: one that is open, or a new one."""
+        while True:
+            if not self.drops.open_files():
+                self.feed(fault)
+            enough = self.calls()["total"] + 2 * IN_FLIGHT
+            with contextlib.suppress(Overdue):
+                self.until(lambda least=enough: self.calls()["total"] > least, "calls are made", 5.0)
+            if found := self.drops.open_files():
+                return found[0]
 
     def settle(self) -> None:
         """Let everything end under a worker and a daemon that nothing happens to, and then one file more.
@@ -147,7 +189,7 @@ class Site:
         Raises:
             Overdue: something has not ended.
         """
-        for role in ("worker", "daemon"):
+        for role in ("service",) if self.segment.variant == "service" else ("worker", "daemon"):
             if role not in self.processes or not self.processes[role].running():
                 self.start(role)
         self.until(self.drops.at_rest, "every batch has ended")
@@ -162,3 +204,4 @@ class Site:
     def close(self) -> None:
         """Kill what still runs."""
         self.installation.close()
+        self._proxies.close()

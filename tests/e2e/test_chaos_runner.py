@@ -62,6 +62,7 @@ def test_what_breaks_a_rule_is_a_finding_and_its_site_is_kept(
 def test_a_seed_is_one_plan_of_a_thousand_faults_with_segments_of_different_names() -> None:
     segments = plan(SEED)
     assert segments == plan(SEED) != plan(SEED + 1)
+    assert sum(len(each.faults) for each in segments) >= 1_000
     assert len({each.name for each in segments}) == len(segments)
     assert {each.kind for each in segments} == catalogue.KINDS.keys()
 

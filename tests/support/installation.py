@@ -303,10 +303,17 @@ class Installation:
         self._kill_left_server()
 
     def _kill_left_server(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if pid := self.server_pid():
+                os.kill(pid, signal.SIGKILL)
+
+    def server_pid(self) -> int | None:
+        """Return the process of the embedded server, whoever's child it is by now; None where none runs."""
         with contextlib.suppress(OSError, ValueError, KeyError):
             pid = int(json.loads((self.state_dir / "server.json").read_text())["pid"])
             if str(self.state_dir).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGKILL)
+                return pid
+        return None
 
 
 def users(rows: int, **columns: str) -> str:

@@ -1,4 +1,4 @@
-"""A TCP proxy between batchd and its Temporal server that can cut, stall and swallow replies."""
+"""A TCP proxy between batchd and its Temporal server, or an API, that can cut, stall and swallow replies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class TcpProxy:
         self._target = (host, int(port))
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._replies = True
-        self._open = True
+        self._clients: set[asyncio.StreamWriter] = set()
+        self._replies = self._open = self._flows = True
         self.address = ""
 
     def cut(self) -> None:
@@ -26,9 +26,18 @@ class TcpProxy:
         self._loop.call_soon_threadsafe(self._close_all)
 
     def mend(self) -> None:
-        """Forward everything again."""
-        self._open = True
-        self._replies = True
+        """Forward everything again; a connection that has lost a reply cannot go on, and is closed."""
+        if not self._replies:
+            self._loop.call_soon_threadsafe(self._close_all)
+        self._open = self._replies = self._flows = True
+
+    def stall(self) -> None:
+        """Keep every connection open and forward nothing, until `mend`."""
+        self._flows = False
+
+    def half_close(self) -> None:
+        """End the direction of the replies of every connection there is; requests go on."""
+        self._loop.call_soon_threadsafe(self._end_replies)
 
     def swallow_replies(self) -> None:
         """Let requests through and drop what the server answers, until `mend`."""
@@ -53,6 +62,7 @@ class TcpProxy:
             writer.close()
             return
         self._writers |= {writer, up_writer}
+        self._clients.add(writer)
         await asyncio.gather(
             self._forward(reader, up_writer, replies=False), self._forward(up_reader, writer, replies=True)
         )
@@ -60,17 +70,26 @@ class TcpProxy:
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, replies: bool) -> None:
         with contextlib.suppress(OSError):
             while chunk := await reader.read(65_536):
+                while not self._flows:
+                    await asyncio.sleep(0.02)
                 if replies and not self._replies:
                     continue
                 writer.write(chunk)
                 await writer.drain()
         writer.close()
         self._writers.discard(writer)
+        self._clients.discard(writer)
+
+    def _end_replies(self) -> None:
+        for writer in self._clients:
+            with contextlib.suppress(OSError, RuntimeError):
+                writer.write_eof()
 
     def _close_all(self) -> None:
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()
+        self._clients.clear()
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import time
 from installation import Process
 
 from chaos.fault import Fault
-from chaos.site import Overdue, Site
+from chaos.site import IN_FLIGHT, Overdue, Site
 
 ACT_S = 25.0
 """How long a trap may take to act, with files coming in; one that is not passed by then counts as not injected."""
@@ -62,7 +62,7 @@ def stops(site: Site) -> None:
             _strike_noted(site, [fault], role)
             if role == "worker":
                 site.start("worker")
-            _wait(site, STOPPED_S)
+            site.wait(STOPPED_S)
             zombie.send(signal.SIGCONT)
             site.until(site.drops.at_rest, f"all has ended beside the zombie of {fault.line}")
         if site.processes[role] is not zombie:
@@ -127,10 +127,5 @@ def _strike_noted(site: Site, faults: list[Fault], role: str) -> None:
     by_trap = {each.line.split()[1]: each for each in faults}
     for at, trap in site.noted():
         if trap in by_trap:
-            site.strike(by_trap[trap], role, at)
+            site.strike(by_trap[trap], at, may_repeat=IN_FLIGHT if role == "worker" else 0)
     site.forget_noted()
-
-
-def _wait(site: Site, seconds: float) -> None:
-    with contextlib.suppress(Overdue):
-        site.until(lambda: False, "time passes", seconds)
