@@ -20,7 +20,7 @@ from chaos.table import page
 ROOT = Path(__file__).resolve().parents[2]
 CHAOS = ROOT / ".chaos"
 PAGE = ROOT / "docs" / "reliability.md"
-LANES = 3
+LANES = 4
 
 
 def main() -> int:

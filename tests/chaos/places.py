@@ -87,7 +87,7 @@ DAEMON: Mapping[str, int] = {
 ELSEWHERE: Mapping[str, str] = {
     "control.write.before": "passed by a pause: the kind `pause`",
     "control.written": "passed by a pause: the kind `pause`",
-    "part.sync.before": "passed once a second of a page that takes longer: the variant `slow`",
+    "part.sync.before": "passed while a page takes longer than a heartbeat: the variant `long-pages`",
 }
 
 OF_CONTENT = frozenset({"identity.link.before", "claim.marker_moved"})

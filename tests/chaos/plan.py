@@ -31,7 +31,7 @@ PART_SIZE = 6
 
 
 def plan(seed: int) -> list[Segment]:
-    """Return all segments of a seed, those that take long first."""
+    """Return all segments of a seed."""
     return list(_segments(seed, {}))
 
 
@@ -94,6 +94,8 @@ def _moments(chance: random.Random) -> Iterator[tuple[str, str, Iterable[str]]]:
     limits = [f"fsize {size}" for size in (0, 600, 5_000)] + [f"nofile {more}" for more in (0, 1, 2)]
     yield "limit", "cursor", [f"{each} {chance.uniform(0.5, 2):.1f}" for each in limits for _ in range(3)]
     yield "reload", "cursor", [f"reload {each}" for each in CHANGES for _ in range(4)]
+    yield "worker-kill", "long-pages", [f"worker part.sync.before:{nth}:kill" for nth in (1, 2, 3)]
+    yield "worker-call", "long-pages", [f"worker part.sync.before:{nth}:error:EIO" for nth in (1, 3)]
 
 
 def _calls(role: str, places: Mapping[str, tuple[str, ...]], passes_aimed_at: tuple[int, ...]) -> Iterator[str]:

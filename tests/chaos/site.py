@@ -41,6 +41,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "proxied": {"BATCH_IN_MEMORY_MAX_BYTES": "0", "BATCH_API_TIMEOUT_S": "2"},
     "impatient": {"BATCH_IN_MEMORY_MAX_BYTES": "0", "BATCH_API_TIMEOUT_S": "1"},
     "service": {"BATCH_IN_MEMORY_MAX_BYTES": "0", "BATCH_WORKERS": "2"},
+    "long-pages": {"BATCH_IN_MEMORY_MAX_BYTES": "0", "BATCH_PAGE_ROWS": "100"},
     "content": {"BATCH_IDENTITY": "content", "BATCH_READY_MARKER": "{name}.done"},
 }
 PAD = {"large": 150_000}
@@ -62,12 +63,12 @@ class Site:
         self, root: Path, segment: Segment, temporal: str, stop: threading.Event, *, slow: bool = False
     ) -> None:
         self.segment = segment
-        self.slow = slow
+        self.slow = slow or segment.variant == "long-pages"
         self.chance = random.Random(f"{segment.seed} {segment.name}")
         self.strikes: list[Strike] = []
         self.readies: list[float] = []
         self.processes: dict[str, Process] = {}
-        self.installation = Installation(root, **SETTINGS, **VARIANTS[segment.variant])
+        self.installation = Installation(root, **{**SETTINGS, **VARIANTS[segment.variant]})
         self.temporal = temporal
         self.proxies: dict[str, TcpProxy] = {}
         self._proxies = contextlib.ExitStack()

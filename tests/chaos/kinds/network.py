@@ -5,7 +5,8 @@ from __future__ import annotations
 from chaos.site import IN_FLIGHT, Site
 
 FAULTS = ("cut", "stall", "half_close", "swallow_replies")
-ATTEMPTS = 3
+MOST_REPEATS = {"temporal": IN_FLIGHT, "api": 4 * IN_FLIGHT}
+"""A call that got no answer is made again: those in flight, and those that run into the fault while it lasts."""
 
 
 def network_faults(site: Site) -> None:
@@ -14,10 +15,8 @@ def network_faults(site: Site) -> None:
         site.start(role)
     for fault in site.segment.faults:
         between, what, seconds = fault.line.split()
-        name = site.in_mid_batch(fault)
-        rows = site.drops.files[name].rows
-        # A call that got no answer is tried again, as often as the settings say: that is no repeat for a kill.
-        site.strike(fault, may_repeat=IN_FLIGHT if between == "temporal" else (ATTEMPTS - 1) * rows)
+        site.in_mid_batch(fault)
+        site.strike(fault, may_repeat=MOST_REPEATS[between])
         getattr(site.proxies[between], what)()
         site.wait(float(seconds))
         site.proxies[between].mend()
