@@ -3,7 +3,8 @@
 A table goes to the terminal and to docs/performance.md, charts to docs/img/.
 
     make bench                    everything, about half an hour on two cores
-    make bench ONLY=throughput    one part: throughput, small, crowd, hostile, kindness, scale, latency, feeds, reading
+    make bench ONLY=throughput    one part: throughput, small, crowd, hostile, kindness, scale, latency, feeds, shares,
+                                  reading
 
 Each module also runs alone, with the tests' installation at hand: PYTHONPATH=tests/support python benchmarks/scale.py
 """
@@ -24,6 +25,7 @@ from kindness import bad_day, knee
 from latency import drop_to_start, killed_worker, original, scan_cost, start_and_stop
 from reading import reading
 from scale import scale
+from shared_limits import shared_limit, two_apis
 from small_files import small_files
 from throughput import throughput
 
@@ -129,6 +131,23 @@ def measure_feeds() -> list[Row]:
     ]
 
 
+def measure_shares() -> list[Row]:
+    """What several processes make of one limit, and what the outage of one API costs another."""
+    shared, beside = shared_limit(), two_apis()
+    return [
+        (
+            "rows/s of a batch in one of 3 processes, against one process alone",
+            ">= 0.9",
+            f"{shared['ratio']} ({shared['shared']:,} against {shared['alone']:,} rows/s)",
+        ),
+        (
+            "rows/s of a feed while the API of another is down, against idle",
+            ">= 0.9",
+            f"{beside['ratio']} ({beside['down']:,} against {beside['idle']:,} rows/s)",
+        ),
+    ]
+
+
 def measure_reading() -> list[Row]:
     """Reading alone, beside Python's own csv.reader."""
     rows: list[Row] = []
@@ -150,6 +169,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "scale": measure_scale,
     "latency": measure_latency,
     "feeds": measure_feeds,
+    "shares": measure_shares,
     "reading": measure_reading,
 }
 

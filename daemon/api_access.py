@@ -27,8 +27,8 @@ from workflows.errors import SettingsError
 logger = logging.getLogger(__name__)
 
 
-def api_options(settings: Settings, processes: int = 1) -> ApiOptions:
-    """Return what one of `processes` workers calls the API of the `BATCH_*` variables with.
+def api_options(settings: Settings) -> ApiOptions:
+    """Return what the API of the `BATCH_*` variables is called with.
 
     Raises:
         SettingsError: the token cannot be used.
@@ -45,24 +45,24 @@ def api_options(settings: Settings, processes: int = 1) -> ApiOptions:
         max_body_bytes=settings.api_max_body_bytes,
         outage=settings.api_outage,
         user_agent=f"batchd/{version('batchd')}",
-        processes=processes,
     )
 
 
-def api_access(
-    name: str, section: ApiSection, *, processes: int = 1, environ: Mapping[str, str] = os.environ
-) -> ApiAccess:
-    """Return what one of `processes` workers calls the API `name` with. No secret is read but that of a proxy.
+def api_access(name: str, section: ApiSection, *, environ: Mapping[str, str] = os.environ) -> ApiAccess:
+    """Return what the API `name` is called with. No secret is read but that of a proxy.
 
     Raises:
         SettingsError: a file of its certificates or its proxy cannot be used.
     """
-    options = described_options(name, section, processes=processes, environ=environ)
+    options = described_options(name, section, environ=environ)
     return ApiAccess(options, lambda: _variables(section, environ), _credentials(section, options, environ))
 
 
 def quota_of(name: str, section: ApiSection, state_dir: Path, processes: int) -> Quota | None:
-    """Return the quota of the API `name`: its rates for more than a second, counted in the state folder."""
+    """Return the quota of the API `name`: its rates for more than a second, counted in the state folder.
+
+    So many `processes` share it.
+    """
     windows = tuple(Window(int(each.calls), int(each.per_s)) for each in section.rate if each.per_s > 1)
     if not windows:
         return None
@@ -74,9 +74,7 @@ def quota_of(name: str, section: ApiSection, state_dir: Path, processes: int) ->
     return Quota(QuotaFile(state_dir / "quota", name, windows, warn_unlocked), processes=processes)
 
 
-def described_options(
-    name: str, section: ApiSection, *, processes: int = 1, environ: Mapping[str, str] = os.environ
-) -> ApiOptions:
+def described_options(name: str, section: ApiSection, *, environ: Mapping[str, str] = os.environ) -> ApiOptions:
     """Return the options of a described API: its limits, its certificates, its proxy."""
     tls = section.tls
     return ApiOptions(
@@ -88,7 +86,6 @@ def described_options(
         max_body_bytes=section.max_body_bytes,
         outage=section.outage,
         user_agent=f"batchd/{version('batchd')}",
-        processes=processes,
         max_wait_s=section.max_wait,
         ca_file=str(tls.ca or "") if tls else "",
         cert_file=str(tls.cert or "") if tls else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import os
 import sys
@@ -23,7 +24,9 @@ from daemon.metrics.service_metrics import ServiceMetrics
 from daemon.notify import notify
 from daemon.processes.messages import Configure, read_message
 from daemon.processes.parent import Parent
+from daemon.processes.signs_of_life import give_signs_of_life
 from daemon.service import Service, watch, work_all
+from daemon.shares.other_processes import OtherProcesses
 from daemon.signals import Signals
 from daemon.worker import work
 from workflows.errors import SettingsError, TemporalUnreachable
@@ -87,13 +90,19 @@ def _given(parent: Parent) -> Configuration:
 async def _until_stopped(parsed: argparse.Namespace, configuration: Configuration, parent: Parent) -> None:
     signals = Signals()
     worker = ConfiguredWorker(parent)
+    serve = _service(parsed, configuration, parent, worker)
     if parsed.exit_with_parent:
         parent.listen(signals.stop.set)
-    await _service(parsed, configuration, worker, parent)(signals)
+    signs = asyncio.create_task(give_signs_of_life(parent)) if parsed.command == "work" and parsed.process_of else None
+    try:
+        await serve(signals)
+    finally:
+        if signs is not None:
+            signs.cancel()
 
 
 def _service(
-    parsed: argparse.Namespace, configuration: Configuration, worker: ConfiguredWorker, parent: Parent
+    parsed: argparse.Namespace, configuration: Configuration, parent: Parent, worker: ConfiguredWorker
 ) -> Callable[[Signals], Awaitable[None]]:
     if parsed.command == "run":
         return Service(configuration, with_mock_api=parsed.with_mock_api).serve
@@ -101,11 +110,12 @@ def _service(
         return lambda signals: _half(configuration, partial(watch, configuration, signals))
     if parsed.process_of:
         number, processes = parsed.process_of
+        beside = OtherProcesses(parent, processes) if processes > 1 else None
         return lambda signals: work(
             configuration,
             signals.stop,
             number=number,
-            processes=processes,
+            beside=beside,
             on_ready=worker.ready,
             on_measured=parent.send,
         )

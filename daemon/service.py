@@ -32,7 +32,9 @@ from daemon.processes.child import Child, own_environment, plain_environment
 from daemon.processes.configured_children import ConfiguredChildren
 from daemon.processes.messages import Configure
 from daemon.processes.restarts import Supervisor
+from daemon.processes.signs_of_life import SilentChildren
 from daemon.reloader import Reloader, reloads
+from daemon.shares.service_shares import Shares
 from daemon.signals import Signals
 from daemon.temporal.connection import connect
 from daemon.temporal.embedded_server import EmbeddedServer
@@ -62,6 +64,7 @@ class Service:
         self._configured = ConfiguredChildren(self._workers)
         self._metrics = ServiceMetrics(Receipts(settings.state_dir.absolute()), lambda: self._feeds)
         self._metrics.follow(self._workers)
+        self._shares = Shares(self._workers)
         self._supervisor = Supervisor()
         self._probe: ServerProbe | None = None
         self._ready = False
@@ -98,6 +101,8 @@ class Service:
         client = await connect(self._settings, timeout_s=self._settings.start_timeout_s)
         self._probe = ServerProbe(client)
         self._supervisor.keep("probe", self._probe.run)
+        self._supervisor.keep("shares", self._shares.keep)
+        self._supervisor.keep("signs of life", SilentChildren(self._workers).watch)
         for worker in self._workers:
             self._supervisor.keep(worker.name, worker.keep_running)
         await _until_ready(self._children(), self._settings)
@@ -171,6 +176,8 @@ async def work_all(
     workers, supervisor = _workers(reloader), Supervisor()
     configured = ConfiguredChildren(workers)
     metrics.follow(workers)
+    supervisor.keep("shares", Shares(workers).keep)
+    supervisor.keep("signs of life", SilentChildren(workers).watch)
     try:
         for worker in workers:
             supervisor.keep(worker.name, worker.keep_running)

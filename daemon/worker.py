@@ -1,6 +1,6 @@
 """One worker process: polls the task queue, runs workflows and activities, stops cleanly.
 
-The limits on the API are for the whole service, so each of `processes` workers takes its share.
+The limits on an API are for the whole service: beside others of it, a worker has a share in them (`daemon.shares`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.adapter import BatchActivities
-from activities.api.client import EnrichmentClient
+from activities.api.calls.described_calls import ApiAccess
+from activities.api.client import ApiOptions, EnrichmentClient
 from activities.api.clients import UNNAMED, ApiClients, ConfiguredApi
+from activities.api.quota.quota import Quota
 from activities.api.transport.replies import public_address
 from activities.feed_folders import FeedFolders, Folders
 from activities.registry.receipts import Receipts
@@ -29,6 +31,7 @@ from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
 from daemon.metrics.measured import Measured, Measuring, measurements
 from daemon.metrics.sdk import sdk_metrics
+from daemon.shares.other_processes import OtherProcesses
 from daemon.step_log import StepLog
 from daemon.temporal.connection import connect
 from workflows.batch_workflows import (
@@ -64,11 +67,11 @@ async def work(
     stop: asyncio.Event,
     *,
     number: int = 1,
-    processes: int = 1,
+    beside: OtherProcesses | None = None,
     on_ready: Callable[[Apply], None] = lambda _: None,
     on_measured: Callable[[Measured], None] = lambda _: None,
 ) -> None:
-    """Work the task queue until `stop` is set, as the `number`th of `processes`.
+    """Work the task queue until `stop` is set, as the `number`th process of the service; `beside` are the others.
 
     What is in flight then may finish or is handed back.
     `on_ready` is called once, with what makes another configuration take hold; `on_measured` once a second, with what
@@ -79,11 +82,11 @@ async def work(
         TemporalUnreachable: no server answered within the start timeout.
     """
     settings = configuration.service
-    apis = api_clients(configuration, processes)
+    apis = api_clients(configuration, beside)
     folders = FeedFolders(feed_folders(configuration), Receipts(settings.state_dir.absolute()))
 
     async def apply(new: Configuration) -> None:
-        made = await asyncio.to_thread(configured_apis, new, processes)
+        made = await asyncio.to_thread(configured_apis, new, beside.count if beside else 1)
         folders.apply(feed_folders(new))
         await apis.apply(made)
 
@@ -134,16 +137,27 @@ def build_workers(settings: Settings, client: Client, activities: BatchActivitie
     return short, long
 
 
-def api_clients(configuration: Configuration, processes: int = 1) -> ApiClients:
-    """Return the clients of one of `processes` workers.
+def api_clients(configuration: Configuration, beside: OtherProcesses | None = None) -> ApiClients:
+    """Return the clients of a worker; `beside` are the other processes of the service.
 
     Raises:
         SettingsError: a certificate or the token of an API cannot be used.
     """
     if configuration.file is None:
-        return ApiClients({UNNAMED: EnrichmentClient(api_options(configuration.service, processes))})
-    made = configured_apis(configuration, processes)
-    return ApiClients({name: EnrichmentClient(each.access, quota=each.quota) for name, each in made.items()})
+        return ApiClients({UNNAMED: _client(UNNAMED, api_options(configuration.service), None, beside)})
+
+    def new_client(name: str, api: ConfiguredApi) -> EnrichmentClient:
+        return _client(name, api.access, api.quota, beside)
+
+    made = configured_apis(configuration, beside.count if beside else 1)
+    return ApiClients({name: new_client(name, api) for name, api in made.items()}, new_client)
+
+
+def _client(
+    name: str, api: ApiOptions | ApiAccess, quota: Quota | None, beside: OtherProcesses | None
+) -> EnrichmentClient:
+    shares, others = (beside.shares(name), beside.others(name)) if beside else (None, None)
+    return EnrichmentClient(api, quota=quota, shares=shares, others=others)
 
 
 def configured_apis(configuration: Configuration, processes: int = 1) -> dict[str, ConfiguredApi]:
@@ -154,9 +168,7 @@ def configured_apis(configuration: Configuration, processes: int = 1) -> dict[st
     """
     state_dir = configuration.service.state_dir.absolute()
     return {
-        name: ConfiguredApi(
-            api_access(name, section, processes=processes), quota_of(name, section, state_dir, processes)
-        )
+        name: ConfiguredApi(api_access(name, section), quota_of(name, section, state_dir, processes))
         for name, section in configuration.apis.items()
     }
 

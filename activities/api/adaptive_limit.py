@@ -56,9 +56,10 @@ class _Window:
 class AdaptiveLimit:
     """The number of calls at once, between 1 and `most`. Fed with the outcome of every call."""
 
-    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+    def __init__(self, most: int, clock: Callable[[], float], *, shortest_window_s: float = SHORTEST_WINDOW_S) -> None:
         self._most = most
         self._clock = clock
+        self._shortest_window_s = shortest_window_s
         self.restart()
 
     def restart(self) -> None:
@@ -96,9 +97,32 @@ class AdaptiveLimit:
         window.latency_s += latency_s
         self._count_call()
         if window.answered >= self._window_calls():
-            now = self._clock()
-            if self._phase == "settle" or now - window.began_at >= SHORTEST_WINDOW_S:
-                self._close(now)
+            self._end_window()
+
+    def several_succeeded(self, calls: int, latency_s: float, *, saturated: int) -> None:
+        """Feed `calls` that were answered in `latency_s` seconds in sum, of which so many were `saturated`.
+
+        What comes in so is not torn: a window ends with all of it.
+        """
+        window = self._window
+        window.answered += calls
+        window.saturated += saturated
+        window.latency_s += latency_s
+        for _ in range(calls):
+            self._count_call()
+        if window.answered >= self._window_calls():
+            self._end_window()
+
+    def wants_more(self) -> None:
+        """Do nothing: the search sees by itself that calls wait."""
+
+    def close(self) -> None:
+        """Do nothing: nobody else has what is left."""
+
+    def _end_window(self) -> None:
+        now = self._clock()
+        if self._phase == "settle" or now - self._window.began_at >= self._shortest_window_s:
+            self._close(now)
 
     def rejected(self, took_s: float = 0.0) -> None:
         """Feed a call that the API turned away for having too much to do, after `took_s` seconds.

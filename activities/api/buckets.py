@@ -21,20 +21,32 @@ class Bucket(Protocol):
 
 
 class TokenBucket:
-    """Lets `rate` calls a second through, with a burst of a tenth of a second."""
+    """Lets `rate` calls a second through, with a burst of a tenth of a second. `saved` calls may go at once."""
 
-    def __init__(self, rate: float, clock: Callable[[], float]) -> None:
+    def __init__(self, rate: float, clock: Callable[[], float], *, saved: float = 1.0) -> None:
         self._rate = rate
         self._clock = clock
-        self._tokens = 1.0
+        self._tokens = saved
         self._filled_at = clock()
 
     def wait_s(self) -> float:
         """Return the seconds until the next call may go; 0 where it may now."""
+        self._fill()
+        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._rate
+
+    def change_rate(self, rate: float) -> None:
+        """Let `rate` calls a second through from now on. What was saved up stays, within the burst of that rate."""
+        self._fill()
+        self._rate = rate
+        self._fill()
+
+    def close(self) -> None:
+        """Do nothing: nobody else waits for what is left."""
+
+    def _fill(self) -> None:
         now = self._clock()
         self._tokens = min(max(1.0, self._rate / 10), self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
-        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self._rate
 
     def take(self) -> None:
         """Use up one call."""

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
-from activities.api.adaptive_limit import AdaptiveLimit
-from activities.api.buckets import Bucket, TokenBucket
+from activities.api.buckets import Bucket
 from activities.api.options import LONGEST_HELD_S
+from activities.api.shares import Alone, CallLimit, NoOthers, Others, RateLimit, Shares
 
 
 class Caller(Protocol):
@@ -62,18 +62,55 @@ class _Batch:
         self.in_flight = 0
         self.users = 0
         self.caps = NO_CAPS
-        self.bucket: TokenBucket | None = None
+        self.limit: CallLimit | None = None
+        self.bucket: RateLimit | None = None
+
+    def cap(self, name: str, caps: Caps, shares: Shares, on_more: Callable[[], None]) -> None:
+        """Hold the batch to `caps` from its next call on."""
+        self.caps = NO_CAPS if caps == NO_CAPS else caps
+        if self.limit is not None and caps.concurrency:
+            self.limit.change_most(caps.concurrency)
+        else:
+            self._drop(self.limit)
+            most = caps.concurrency
+            self.limit = shares.calls_of(name, most, lambda: self.in_flight, on_more) if most else None
+        if self.bucket is not None and caps.rate:
+            self.bucket.change_rate(caps.rate)
+        else:
+            self._drop(self.bucket)
+            self.bucket = shares.rate_of(name, caps.rate, on_more) if caps.rate else None
+
+    def uncap(self) -> None:
+        """Give back what the batch could do."""
+        self._drop(self.limit)
+        self._drop(self.bucket)
+
+    @staticmethod
+    def _drop(limit: CallLimit | RateLimit | None) -> None:
+        if limit is not None:
+            limit.close()
 
 
 class CallScheduler:
     """Admits calls: a batch comes, its callers queue up and begin calls, each of which leaves, the batch goes."""
 
-    def __init__(self, most: int, rate: float, clock: Callable[[], float]) -> None:
-        self.limit = AdaptiveLimit(most, clock)
+    def __init__(
+        self,
+        most: int,
+        rate: float,
+        clock: Callable[[], float],
+        *,
+        shares: Shares | None = None,
+        others: Others | None = None,
+    ) -> None:
+        self._shares = shares or Alone(clock)
+        self._others = others or NoOthers()
         self.in_flight = 0
+        self.limit = self._shares.calls(most, lambda: self.in_flight, self.serve)
         self._clock = clock
-        self._buckets: list[Bucket] = [TokenBucket(rate, clock)] if rate else []
+        self._rate = self._shares.rate(rate, self.serve) if rate else None
         self._quota: Bucket | None = None
+        self._buckets: list[Bucket] = [self._rate] if self._rate else []
         self._on_used_up: Callable[[float], None] = lambda _: None
         self._batches: dict[str, _Batch] = {}
         self._turns: OrderedDict[str, OrderedDict[str, _Batch]] = OrderedDict()
@@ -92,7 +129,13 @@ class CallScheduler:
     def change_limits(self, most: int, rate: float, quota: tuple[Bucket, Callable[[float], None]] | None) -> None:
         """Admit calls by other limits from now on. `quota`: as for `limit_by`, None for none."""
         self.limit.change_most(most)
-        self._buckets = [TokenBucket(rate, self._clock)] if rate else []
+        if self._rate is not None and rate:
+            self._rate.change_rate(rate)
+        else:
+            if self._rate is not None:
+                self._rate.close()
+            self._rate = self._shares.rate(rate, self.serve) if rate else None
+        self._buckets = [self._rate] if self._rate else []
         self._quota = None
         if quota is not None:
             self.limit_by(*quota)
@@ -109,8 +152,7 @@ class CallScheduler:
             batch = self._batches[name] = _Batch(feed, never_held=name == PROBES)
         batch.users += 1
         if batch.caps != caps:
-            batch.caps = NO_CAPS if caps == NO_CAPS else caps
-            batch.bucket = TokenBucket(caps.rate, self._clock) if caps.rate else None
+            batch.cap(name, caps, self._shares, self.serve)
 
     def go(self, name: str) -> None:
         """Note that a page of a batch is done; the last one takes the caps along."""
@@ -137,23 +179,37 @@ class CallScheduler:
         self._forget(name)
 
     def hold(self, seconds: float) -> None:
-        """Admit nobody but questions for a while: the API asked for it."""
+        """Admit nobody but questions for a while, here and in the other processes: the API asked for it."""
+        self.told_to_hold(seconds)
+        self._others.hold(seconds)
+
+    def told_to_hold(self, seconds: float) -> None:
+        """Admit nobody but questions for a while."""
         self._held_until = max(self._held_until, self._clock() + seconds)
 
     def release(self) -> None:
-        """Admit calls again: the API answers before the time it had asked for."""
+        """Admit calls again, here and in the other processes: the API answers before the time it had asked for."""
+        self.told_to_release()
+        self._others.release()
+
+    def told_to_release(self) -> None:
+        """Admit calls again."""
         self._held_until = 0.0
         self._serve()
 
     def close(self) -> None:
-        """Stop the timer."""
+        """Stop the timer, and give back what could be called."""
         if self._timer is not None:
             self._timer.cancel()
+        self.limit.close()
+        if self._rate is not None:
+            self._rate.close()
 
     def _forget(self, name: str) -> None:
         batch = self._batches[name]
         if not batch.users and not batch.in_flight:
             del self._batches[name]
+            batch.uncap()
             turns = self._turns.get(batch.feed)
             if turns is not None and turns.pop(name, batch) is batch and not turns:
                 del self._turns[batch.feed]
@@ -167,6 +223,8 @@ class CallScheduler:
             soonest_s = self._serve_in_turn()
         finally:
             self._serving = False
+        if self._turns and self.in_flight >= self.limit.value:
+            self.limit.wants_more()
         if soonest_s is None:
             return
         self._serve_in(soonest_s)
@@ -225,7 +283,8 @@ class CallScheduler:
         """Return 0 where a call of `batch` may go now, the seconds to wait, or None: wait until a call ends."""
         if batch.caps is NO_CAPS and not self._buckets and not self._held_until:
             return 0.0
-        if batch.caps.concurrency is not None and batch.in_flight >= batch.caps.concurrency:
+        if batch.limit is not None and batch.in_flight >= batch.limit.value:
+            batch.limit.wants_more()
             return None
         delay_s = max(0.0, self._held_until - self._clock()) if self._held_until else 0.0
         if delay_s == 0.0:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from random import Random
 
 from activities.api.options import LONGEST_HELD_S
+from activities.api.shares import NoOthers, Others
 from workflows.ids import printable
 
 FAILURES_IN_A_ROW = 20
@@ -36,7 +37,15 @@ class CircuitBreaker:
     `longest_asked_s` is what the API may put a probe off by.
     """
 
-    def __init__(self, clock: Callable[[], float], random: Random, *, longest_asked_s: float = LONGEST_HELD_S) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        random: Random,
+        *,
+        longest_asked_s: float = LONGEST_HELD_S,
+        others: Others | None = None,
+    ) -> None:
+        self._others = others or NoOthers()
         self._clock = clock
         self._random = random
         self.longest_asked_s = longest_asked_s
@@ -94,16 +103,35 @@ class CircuitBreaker:
         if self.is_open:
             down_s = round(self._clock() - self._down_at, 1)
             logger.info("api.up", extra={"fields": {"down_s": down_s}})
+            self._others.up()
+        self.told_up()
+
+    def told_down(self, detail: str, wait_s: float) -> None:
+        """Take the API to be down, as another process found it; the next probe comes in `wait_s` at the soonest."""
+        now = self._clock()
+        if not self.is_open:
+            self._down_at = now
+        self._opened_at = now
+        self._probing = False
+        self.detail = detail
+        self._probe_at = now + wait_s
+
+    def told_up(self) -> None:
+        """Take the API to be up, as another process found it."""
         self._probe_at = None
         self._probing = False
         self._backoff_s = FIRST_PROBE_S
         self._forget_failures()
 
     def take_probe(self) -> bool:
-        """Take the right to make the one call that asks whether the API is back."""
+        """Take the right to make the one call of this process that asks whether the API is back."""
         due = self._probe_at is not None and not self._probing and self._clock() >= self._probe_at
         self._probing = self._probing or due
         return due
+
+    def probe_not_allowed(self) -> None:
+        """Give the right to probe back: another process asks, or has asked just now."""
+        self._probing = False
 
     def probe_failed(self, detail: str, *, asked_s: float = 0.0) -> None:
         """Note that the API is down, still or as was found out just now; the next probe comes later."""
@@ -115,6 +143,7 @@ class CircuitBreaker:
     def probe_given_up(self) -> None:
         """Give the right to probe back, unused."""
         self._probing = False
+        self._others.probe_given_up()
 
     def retry_after_s(self) -> float:
         """Return how long to wait before asking again."""
@@ -124,7 +153,9 @@ class CircuitBreaker:
     def _probe_later(self, detail: str, asked_s: float) -> None:
         self.detail = detail
         wait_s = self._backoff_s * self._random.uniform(1 - JITTER, 1)
-        self._probe_at = self._clock() + max(wait_s, min(asked_s, self.longest_asked_s))
+        wait_s = max(wait_s, min(asked_s, self.longest_asked_s))
+        self._probe_at = self._clock() + wait_s
+        self._others.down(detail, wait_s)
 
     def _remember(self, *, failed: bool) -> None:
         self._failures += failed - (self._recent[0] if len(self._recent) == REMEMBERED_CALLS else 0)

@@ -18,15 +18,16 @@ from typing import Self
 from activities.api.call_scheduler import NO_CAPS, Caps
 from activities.api.calls.described_calls import ApiAccess, DescribedCalls
 from activities.api.calls.posted_rows import PostedRows
-from activities.api.checks.outage_check import Suspicion
+from activities.api.checks.outage_check import ProbeCall, Suspicion
 from activities.api.checks.slow_downs import SlowDowns
 from activities.api.credentials.auth import Credentials
 from activities.api.options import LONGEST_HELD_S, ApiOptions
 from activities.api.page_run import PageCalls, PageWork
 from activities.api.quota.quota import Quota
-from activities.api.replies import CERTIFICATE, STALE, Meaning, Reply
-from activities.api.rows import DONE, CallRow, PageOutcome, PageRows, RowCalls, RowOutcome, outcome_of, reply_to
-from activities.api.session import Session, equal_share
+from activities.api.replies import CERTIFICATE, Meaning, Reply
+from activities.api.rows import DONE, CallRow, PageOutcome, PageRows, RowCalls, RowOutcome, outcome_of
+from activities.api.session import Session
+from activities.api.shares import Others, Shares
 from workflows.api_spec import ApiSpec
 from workflows.errors import SettingsError
 
@@ -41,14 +42,26 @@ class EnrichmentClient:
         api: ApiOptions | ApiAccess,
         *,
         quota: Quota | None = None,
+        shares: Shares | None = None,
+        others: Others | None = None,
         random: Random | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Take what `api` is called with: the options alone, where rows are posted to it as they are."""
+        """Take what `api` is called with: the options alone, where rows are posted to it as they are.
+
+        `shares` and `others` connect it with the other processes that call the same API; without, it is alone.
+        """
         options = api if isinstance(api, ApiOptions) else api.options
         self._access = None if isinstance(api, ApiOptions) else api
         posted = PostedRows(options) if self._access is None else None
-        self.session = Session(options, random=random or Random(), clock=clock, posted_rows=posted)  # noqa: S311 - jitter
+        self.session = Session(
+            options,
+            random=random or Random(),  # noqa: S311 - jitter
+            clock=clock,
+            posted_rows=posted,
+            shares=shares,
+            others=others,
+        )
         self._described: list[DescribedCalls] = []
         self._old_credentials: list[Credentials] = []
         self._quota = quota
@@ -99,7 +112,7 @@ class EnrichmentClient:
         if old is None or quota is None or old.windows != quota.windows:
             self._quota = quota
         limit = None if self._quota is None else (self._quota, self._quota_used_up)
-        self.session.scheduler.change_limits(self.session.concurrency, self.session.rate, limit)
+        self.session.scheduler.change_limits(access.options.concurrency, access.options.rate, limit)
         for page in self._pages:
             page.queue_up()
         if self._quota is not None:
@@ -162,7 +175,7 @@ class EnrichmentClient:
                 left = chain([first], left)
             else:
                 keep(outcome_of(first, (reply.status,), reply))
-        self.session.scheduler.come(batch_id, self._own_share(caps), rows.feed)
+        self.session.scheduler.come(batch_id, caps, rows.feed)
         page = PageCalls(self.session, self.slow_downs, batch_id, PageWork(left, calls, keep, lost))
         self._pages.add(page)
         try:
@@ -176,7 +189,7 @@ class EnrichmentClient:
 
         A reply that asks for another try means: the API is up, but not for this row.
         """
-        if self.session.circuit.is_open and not self.session.circuit.take_probe():
+        if self.session.circuit.is_open and not await self._takes_probe():
             return None
         try:
             if not await self._may_ask():
@@ -202,8 +215,22 @@ class EnrichmentClient:
             self.session.answered_row = row
         return reply
 
+    async def _takes_probe(self) -> bool:
+        """Take the right to ask, of this process and of the others; False where it is not time, or another one asks."""
+        circuit = self.session.circuit
+        if not circuit.take_probe():
+            return False
+        try:
+            may = await self.session.others.may_probe()
+        except asyncio.CancelledError:
+            circuit.probe_given_up()
+            raise
+        if not may:
+            circuit.probe_not_allowed()
+        return may
+
     async def _may_ask(self) -> bool:
-        """Use up one call of the quota for a probe; False where there is none left for a long while."""
+        """Wait until the quota allows a probe; return False where it does not for a long while."""
         if self._quota is None:
             return True
         while wait_s := self._quota.wait_s():
@@ -211,7 +238,6 @@ class EnrichmentClient:
                 self.session.circuit.probe_failed(self._quota.why, asked_s=wait_s)
                 return False
             await asyncio.sleep(wait_s)
-        self._quota.take()
         return True
 
     def _suspect(self, reply: Reply, called: object) -> None:
@@ -225,20 +251,7 @@ class EnrichmentClient:
             self._stop_pages()
 
     async def _asked(self, row: CallRow) -> Reply:
-        calls = self.session.calls_of(row)
-        reply = await reply_to(row, calls)
-        self.session.tally.count(reply)
-        if reply.status == STALE:  # most likely the server closed the connection while it was idle
-            reply = await reply_to(row, calls, anew=True)
-            self.session.tally.count(reply)
-        return reply
-
-    def _own_share(self, caps: Caps) -> Caps:
-        processes = self.session.options.processes
-        return Caps(
-            concurrency=caps.concurrency and equal_share(caps.concurrency, processes),
-            rate=caps.rate and caps.rate / processes,
-        )
+        return await ProbeCall(self.session, row, learns=False).reply()
 
     def _stop_pages(self) -> None:
         """Let no page begin a call: the API has asked for a long rest."""

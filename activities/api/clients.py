@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -30,11 +30,23 @@ class ConfiguredApi(NamedTuple):
     quota: Quota | None
 
 
+NewClient = Callable[[str, ConfiguredApi], EnrichmentClient]
+
+
+def new_client_of(api: ConfiguredApi) -> EnrichmentClient:
+    """Return a client of an API that no other process of the service calls."""
+    return EnrichmentClient(api.access, quota=api.quota)
+
+
 class ApiClients:
     """Clients by the name of their API. An async context manager that closes them all."""
 
-    def __init__(self, clients: Mapping[str, EnrichmentClient]) -> None:
+    def __init__(
+        self, clients: Mapping[str, EnrichmentClient], new_client: NewClient = lambda _, api: new_client_of(api)
+    ) -> None:
+        """Begin with `clients`; `new_client` makes one for an API that comes later, by its name."""
         self._clients = dict(clients)
+        self._new_client = new_client
         self._users = Counter[EnrichmentClient]()
         self._gone: dict[EnrichmentClient, str] = {}
         """Clients whose API went and that pages still use, with its name."""
@@ -79,11 +91,11 @@ class ApiClients:
         for name in self._clients.keys() - apis.keys():
             self._gone[self._clients.pop(name)] = name
         self._close_gone()
-        for name, (access, quota) in apis.items():
+        for name, api in apis.items():
             if name in self._clients:
-                await self._clients[name].adopt(access, quota)
+                await self._clients[name].adopt(*api)
             else:
-                self._clients[name] = EnrichmentClient(access, quota=quota)
+                self._clients[name] = self._new_client(name, api)
 
     def _close_gone(self) -> None:
         for client in [each for each in self._gone if not self._users[each]]:

@@ -32,8 +32,8 @@ class ApiOptions:
     """What the client may do.
 
     `rate` is in calls a second, 0 for no limit; `outage` is what rows do while the API is down: `wait` or `fallback`.
-    `concurrency` and `rate` are for the whole service, whose `processes` each take an equal share. `max_wait_s`
-    is the longest Retry-After that is honoured.
+    `concurrency` and `rate` are for the whole service, over all its processes. `max_wait_s` is the longest Retry-After
+    that is honoured.
 
     `headers` go with every call, and stand in for those of the same name that would. `ca_file` is trusted instead of
     the authorities that the system trusts; `cert_file`, with the key in it or in `key_file`, is shown to an API that
@@ -52,7 +52,6 @@ class ApiOptions:
     max_body_bytes: int = 1_048_576
     outage: str = "wait"
     user_agent: str = "batchd"
-    processes: int = 1
     max_wait_s: float = LONGEST_HELD_S
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     ca_file: str = ""

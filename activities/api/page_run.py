@@ -65,7 +65,7 @@ class PageCalls:
 
     @property
     def _most_under_way(self) -> int:
-        return self._session.concurrency * (self._bulk_size or 1)
+        return self._session.options.concurrency * (self._bulk_size or 1)
 
     async def run(self) -> PageOutcome:
         """Run until every row has its answer, or the page is stopped and its last call has ended.

@@ -19,6 +19,7 @@ from activities.api.options import ApiOptions
 from activities.api.replies import UNSENT, Meaning, Reply
 from activities.api.retries import RetryBudget
 from activities.api.rows import CallRow, PageOutcome, RowCalls
+from activities.api.shares import NoOthers, Others, Shares
 from activities.api.transport.headers import origin_of
 
 CONCLUSIVE_ROWS = 10
@@ -39,14 +40,22 @@ class Session:
     """
 
     def __init__(
-        self, options: ApiOptions, *, random: Random, clock: Callable[[], float], posted_rows: PostedRows | None
+        self,
+        options: ApiOptions,
+        *,
+        random: Random,
+        clock: Callable[[], float],
+        posted_rows: PostedRows | None,
+        shares: Shares | None = None,
+        others: Others | None = None,
     ) -> None:
         self._random = random
         self.options = options
         self.clock = clock
-        self.concurrency = equal_share(options.concurrency, options.processes)
-        self.scheduler = CallScheduler(self.concurrency, self.rate, clock)
-        self.circuit = CircuitBreaker(clock, random, longest_asked_s=options.max_wait_s)
+        self.others = others or NoOthers()
+        self.scheduler = CallScheduler(options.concurrency, options.rate, clock, shares=shares, others=self.others)
+        self.circuit = CircuitBreaker(clock, random, longest_asked_s=options.max_wait_s, others=self.others)
+        self.others.join(self.circuit, self.scheduler)
         self.budget = RetryBudget()
         self.tally = CallTally()
         self.posted_rows = posted_rows
@@ -58,11 +67,6 @@ class Session:
         """Called for each failed reply, in this order."""
         self._sequence = count()
 
-    @property
-    def rate(self) -> float:
-        """Most calls a second of this process; 0 for no limit."""
-        return self.options.rate / self.options.processes
-
     def adopt(self, options: ApiOptions) -> None:
         """Work by other options from now on.
 
@@ -70,7 +74,6 @@ class Session:
         """
         moved = origin_of(options.url) != origin_of(self.options.url)
         self.options = options
-        self.concurrency = equal_share(options.concurrency, options.processes)
         self.circuit.longest_asked_s = options.max_wait_s
         if moved:
             self.remember_answered(None)
@@ -166,8 +169,3 @@ class RefusalStreak:
         self._pauses[batch_id] += 1
         self._since_pause[batch_id] = 0
         self._answers_well = False
-
-
-def equal_share(concurrency: int, processes: int) -> int:
-    """Return what one process takes of a limit; no batch has more pages in flight than calls, so the least is one."""
-    return max(1, concurrency // processes)

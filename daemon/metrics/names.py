@@ -25,7 +25,11 @@ METRICS = {
     "batchd_api_retries_total": Named("counter", ("api",), "Calls for a row that had been called before."),
     "batchd_api_latency_seconds": Named("histogram", (), "How long the calls took that were answered."),
     "batchd_api_in_flight": Named("gauge", ("api",), "Calls in flight."),
-    "batchd_api_limit": Named("gauge", ("api",), "Calls that may be in flight at present."),
+    "batchd_api_limit": Named(
+        "gauge",
+        ("api",),
+        "Calls that may be in flight at present; several workers are granted none while they have none.",
+    ),
     "batchd_api_outage": Named("gauge", ("api",), "1 where a worker takes the API to be down, so that batches wait."),
     "batchd_files": Named("gauge", ("feed", "state"), "Files of the inbox whose batch has not ended, by state."),
     "batchd_oldest_waiting_file_seconds": Named(

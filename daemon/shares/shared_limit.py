@@ -2,9 +2,8 @@
 
 A grant that lowers takes time: calls that are in flight end when they end. So a process counts with the most that
 it may still have in flight, until it confirms the lower grant; only what is then free is granted to another.
-Messages of one process must come in the order in which they were sent, as a pipe brings them. Nothing asks for shares
-yet: a process still takes an Nth of a limit (`activities.api.session.equal_share`). Before they do, processes must take
-turns: of a limit smaller than their number one can get nothing for as long as the others want more.
+Messages of one process must come in the order in which they were sent, as a pipe brings them. Of a limit that cannot be
+split evenly, above all one smaller than the number of processes, they take turns.
 """
 
 from __future__ import annotations
@@ -49,7 +48,18 @@ class SharedLimit:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._turn = 0
         self._shares: dict[int, _Share] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody wants a share or may have one in force."""
+        return not any(share.wanted or share.most for share in self._shares.values())
+
+    @property
+    def holds(self) -> bool:
+        """Whether no process may still have more in flight than it was granted last."""
+        return all(share.most == share.granted for share in self._shares.values())
 
     def begin(self, start: int) -> None:
         """Know a process that was started; it has a share of 0 until it asks for more."""
@@ -63,7 +73,8 @@ class SharedLimit:
 
     def confirm(self, start: int, number: int) -> list[Grant]:
         """Free what a process no longer has in flight: it is within the grant of this number."""
-        if share := self._shares.get(start):
+        share = self._shares.get(start)
+        if share is not None and number <= share.number:
             share.in_force = {n: calls for n, calls in share.in_force.items() if n >= number}
         return self._grants()
 
@@ -77,9 +88,20 @@ class SharedLimit:
         self._limit = limit
         return self._grants()
 
+    def next_turn(self) -> list[Grant]:
+        """Let another one have what cannot be split evenly, once all have what they got in the turn before."""
+        parts = self._parts()
+        if all(share.most == parts[start] for start, share in self._shares.items()):
+            self._turn += 1
+        return self._grants()
+
+    def _parts(self) -> dict[int, int]:
+        wanted = {start: share.wanted for start, share in self._shares.items()}
+        return split_fairly(self._limit, wanted, turn=self._turn)
+
     def _grants(self) -> list[Grant]:
         """Return a grant for each process whose part has changed, raised by no more than is free."""
-        parts = split_fairly(self._limit, {start: share.wanted for start, share in self._shares.items()})
+        parts = self._parts()
         free = max(0, self._limit - sum(share.most for share in self._shares.values()))
         grants = []
         for start, share in self._shares.items():

@@ -89,13 +89,17 @@ async def answers_again(session: Session, detail: str) -> bool:
 
 
 class ProbeCall:
-    """A single call, made when it is its turn at the scheduler, whose reply is awaited."""
+    """A single call, made when it is its turn at the scheduler, whose reply is awaited.
+
+    `learns`: the session takes from the reply what it says about the API; else that is left to who asked.
+    """
 
     sequence = 0
 
-    def __init__(self, session: Session, row: CallRow) -> None:
+    def __init__(self, session: Session, row: CallRow, *, learns: bool = True) -> None:
         self._session = session
         self._row = row
+        self._learns = learns
         self._asked = False
         self._was_stale = False
         self._reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -125,8 +129,11 @@ class ProbeCall:
 
     def _replied(self, saturated: bool, reply: Reply) -> None:
         try:
-            self._session.learn(reply, saturated=saturated)
-            if reply.status == STALE and not self._reply.cancelled():
+            if self._learns:
+                self._session.learn(reply, saturated=saturated)
+            else:
+                self._session.tally.count(reply)
+            if reply.status == STALE and not self._was_stale and not self._reply.cancelled():
                 self._asked, self._was_stale = False, True
                 self._session.scheduler.queue_up(PROBES, self)
             elif not self._reply.done():

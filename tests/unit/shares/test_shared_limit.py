@@ -60,6 +60,8 @@ def test_calls_of_all_processes_are_never_more_than_the_limit_in_any_order_of_me
             grants = limit.end(start)
             processes[1000 + step] = Process()
             limit.begin(1000 + step)
+        elif chance.random() < 0.05:
+            grants = limit.next_turn()
         elif processes[start].outbox and chance.random() < 0.4:
             grants = deliver(limit, processes, start)
         else:
@@ -110,5 +112,32 @@ def test_what_one_leaves_goes_to_those_who_want_more() -> None:
     assert split_fairly(10, {1: 1, 2: 20, 3: 20}) == {1: 1, 2: 5, 3: 4}
 
 
-def test_fewer_calls_than_processes_leave_one_with_none() -> None:
-    assert sorted(split_fairly(2, {1: 5, 2: 5, 3: 5}).values()) == [0, 1, 1]
+def test_of_fewer_calls_than_processes_each_has_one_in_some_turns_however_much_it_wants() -> None:
+    wanted = {1: 1, 2: 5, 3: 9}
+    assert [split_fairly(2, wanted, turn=turn) for turn in range(3)] == [
+        {1: 1, 2: 1, 3: 0},
+        {1: 0, 2: 1, 3: 1},
+        {1: 1, 2: 0, 3: 1},
+    ]
+
+
+def test_a_turn_ends_only_when_the_one_before_has_begun_everywhere() -> None:
+    limit = SharedLimit(1)
+    limit.begin(1)
+    limit.begin(2)
+    limit.demand(1, 5)
+    limit.demand(2, 5)
+    assert limit.next_turn() == [Grant(start=1, number=2, calls=0)]
+    assert limit.next_turn() == []
+    assert limit.confirm(1, 2) == [Grant(start=2, number=1, calls=1)]
+    assert limit.next_turn() == [Grant(start=2, number=2, calls=0)]
+
+
+def test_no_turn_is_taken_where_the_limit_is_enough_for_all() -> None:
+    limit = SharedLimit(4)
+    limit.begin(1)
+    limit.begin(2)
+    limit.demand(1, 2)
+    limit.demand(2, 2)
+    assert limit.next_turn() == []
+    assert limit.next_turn() == []
