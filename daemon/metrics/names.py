@@ -28,7 +28,7 @@ METRICS = {
     "batchd_api_limit": Named(
         "gauge",
         ("api",),
-        "Calls that may be in flight at present; several workers are granted none while they have none.",
+        "Calls that may be in flight at present; of several workers, that want some.",
     ),
     "batchd_api_outage": Named("gauge", ("api",), "1 where a worker takes the API to be down, so that batches wait."),
     "batchd_files": Named("gauge", ("feed", "state"), "Files of the inbox whose batch has not ended, by state."),
