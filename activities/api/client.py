@@ -201,7 +201,7 @@ class EnrichmentClient:
                 if not await self._may_ask():
                     return None
                 up = not (await self._asked(other)).is_failure
-        except asyncio.CancelledError:
+        except BaseException:
             self.session.circuit.probe_given_up()
             raise
         if not up:

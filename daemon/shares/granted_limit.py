@@ -26,7 +26,7 @@ class GrantedLimit:
     """How much of a limit this process may use: nothing before it asked for some.
 
     It wants all there is as long as something waits for more, and what it used lately otherwise. `in_use` says how much
-    it uses at the moment; `on_more` is called when it may use more.
+    it uses at the moment; `on_more` is called when it may use more, and at times while something waits for it.
     """
 
     _searched = False
@@ -93,9 +93,13 @@ class GrantedLimit:
             self._site.send(Within(limit=self.name, number=self._number))
 
     def review(self) -> None:
-        """Want no more than was used since the last review, where nothing waited for more. To be called at times."""
+        """Want no more than was used since the last review, where nothing waited for more. To be called at times.
+
+        Who waited is asked whether it still does: it says so again.
+        """
         if self._short:
             self._short = False
+            self._on_more()
         else:
             self._want(min(self._most, self._peak))
         self._peak = self._in_use()

@@ -10,7 +10,7 @@ from worker_pipes import Pipes
 
 from activities.api.shares import RateLimit, SearchedLimit
 from daemon.shares.service_limits import ServiceLimits
-from daemon.shares.worker_limits import WorkerLimits, WorkerShares
+from daemon.shares.worker_limits import LOOK_S, LOOKS_TO_REVIEW, WorkerLimits, WorkerShares
 
 
 class Worker:
@@ -54,6 +54,19 @@ async def test_another_gets_its_part_once_calls_above_the_lower_grant_have_ended
     assert (first.value, second.value) == (3, 0)
     site.workers[0].in_flight = 3
     await until(lambda: second.value == 3, "the second is granted what the first has left")
+
+
+async def test_who_waits_for_long_still_gets_its_part_once_it_is_free() -> None:
+    site = Site(2)
+    first = site.workers[0].calls(1)
+    second = site.workers[1].shares.calls(1, lambda: 0, lambda: second.value or second.wants_more())
+    first.wants_more()
+    site.workers[0].in_flight = 1
+    second.wants_more()
+    await asyncio.sleep(4 * LOOKS_TO_REVIEW * LOOK_S)
+    assert second.value == 0
+    site.workers[0].in_flight = 0
+    await until(lambda: second.value == 1, "the call of the other is over")
 
 
 async def test_the_least_that_a_worker_takes_the_limit_to_be_holds_while_a_reload_reaches_them() -> None:
