@@ -13,7 +13,7 @@ from collections.abc import Callable
 from random import Random
 
 from activities.api.options import LONGEST_HELD_S
-from activities.api.shares import NoOthers, Others
+from activities.api.others import NoOthers, Others
 from workflows.ids import printable
 
 FAILURES_IN_A_ROW = 20

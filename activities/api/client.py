@@ -15,19 +15,20 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from activities.api.call_scheduler import NO_CAPS, Caps
 from activities.api.calls.described_calls import ApiAccess, DescribedCalls
 from activities.api.calls.posted_rows import PostedRows
 from activities.api.checks.outage_check import ProbeCall, Suspicion
 from activities.api.checks.slow_downs import SlowDowns
 from activities.api.credentials.auth import Credentials
+from activities.api.limits.batch_turn import NO_CAPS, Caps
+from activities.api.limits.shares import Shares
 from activities.api.options import LONGEST_HELD_S, ApiOptions
+from activities.api.others import Others
 from activities.api.page_run import PageCalls, PageWork
 from activities.api.quota.quota import Quota
 from activities.api.replies import CERTIFICATE, Meaning, Reply
 from activities.api.rows import DONE, CallRow, PageOutcome, PageRows, RowCalls, RowOutcome, outcome_of
 from activities.api.session import Session
-from activities.api.shares import Others, Shares
 from workflows.api_spec import ApiSpec
 from workflows.errors import SettingsError
 

@@ -11,15 +11,16 @@ from collections.abc import Callable
 from itertools import count
 from random import Random
 
-from activities.api.call_scheduler import CallScheduler
 from activities.api.call_tally import CallTally
 from activities.api.calls.posted_rows import PostedRows
 from activities.api.circuit_breaker import CircuitBreaker
+from activities.api.limits.call_scheduler import CallScheduler
+from activities.api.limits.shares import Shares
 from activities.api.options import ApiOptions
+from activities.api.others import NoOthers, Others
 from activities.api.replies import UNSENT, Meaning, Reply
 from activities.api.retries import RetryBudget
 from activities.api.rows import CallRow, PageOutcome, RowCalls
-from activities.api.shares import NoOthers, Others, Shares
 from activities.api.transport.headers import origin_of
 
 CONCLUSIVE_ROWS = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import ceil
 
-from activities.api.buckets import TokenBucket
+from activities.api.limits.buckets import TokenBucket
 from daemon.shares.granted_limit import GrantedLimit, Site
 
 PARTS = 1_000

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import count
 
-from activities.api.adaptive_limit import AdaptiveLimit
+from activities.api.limits.adaptive_limit import AdaptiveLimit
 from daemon.processes.child import Child
 from daemon.shares.messages import Demand, Granted, Replies, Restart, Within
 from daemon.shares.shared_limit import Grant, SharedLimit

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import TypeVar
 
-from activities.api.shares import CallLimit, RateLimit, SearchedLimit
+from activities.api.limits.shares import CallLimit, RateLimit, SearchedLimit
 from daemon.processes.messages import Channel, Message
 from daemon.shares.granted_limit import GrantedLimit, GrantedSearch
 from daemon.shares.granted_rate import GrantedRate

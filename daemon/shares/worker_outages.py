@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from activities.api.shares import Circuit, Held
+from activities.api.others import Circuit, Held
 from daemon.processes.messages import Channel
 from daemon.shares.messages import ApiDown, ApiUp, Hold, Joins, Probe, ProbeGivenUp, WantsProbe
 

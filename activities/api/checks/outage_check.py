@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
 
-from activities.api.call_scheduler import PROBES
+from activities.api.limits.batch_turn import PROBES
 from activities.api.replies import BUSY, STALE, Reply
 from activities.api.rows import CallRow
 from activities.api.session import Session

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from activities.api.adaptive_limit import AdaptiveLimit
+from activities.api.limits.adaptive_limit import AdaptiveLimit
 
 Latency = Callable[[int, Random], float]
 

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from activities.api.call_scheduler import CallScheduler, Caps
+from activities.api.limits.batch_turn import Caps
+from activities.api.limits.call_scheduler import CallScheduler
 
 
 class Clock:

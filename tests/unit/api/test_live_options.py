@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from described_api import Answered, Asked, DescribedApi, described_api
 
-from activities.api.adaptive_limit import AdaptiveLimit
 from activities.api.calls.described_calls import ApiAccess
 from activities.api.client import ApiOptions, CallRow, EnrichmentClient, PageOutcome, PageRows, RowOutcome
 from activities.api.clients import ApiClients, ConfiguredApi
 from activities.api.credentials.auth import bearer
+from activities.api.limits.adaptive_limit import AdaptiveLimit
 from workflows.api_spec import ApiSpec
 from workflows.errors import SettingsError
 

@@ -8,7 +8,7 @@ import pytest
 from intake_site import until
 from worker_pipes import Pipes
 
-from activities.api.shares import RateLimit, SearchedLimit
+from activities.api.limits.shares import RateLimit, SearchedLimit
 from daemon.shares.service_limits import ServiceLimits
 from daemon.shares.worker_limits import LOOK_S, LOOKS_TO_REVIEW, WorkerLimits, WorkerShares
 

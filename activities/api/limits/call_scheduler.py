@@ -12,83 +12,13 @@ import asyncio
 import heapq
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
-from typing import Protocol
 
-from activities.api.buckets import Bucket
+from activities.api.limits.batch_turn import NO_CAPS, PROBES, BatchTurn, Caller, Caps
+from activities.api.limits.buckets import Bucket
+from activities.api.limits.shares import Alone, Shares
 from activities.api.options import LONGEST_HELD_S
-from activities.api.shares import Alone, CallLimit, NoOthers, Others, RateLimit, Shares
-
-
-class Caller(Protocol):
-    """Who waits for the scheduler to make calls."""
-
-    sequence: int
-    """Of the callers of one batch, the one with the lowest sequence goes first."""
-
-    def begin_call(self, *, saturated: bool) -> bool:
-        """Begin one call and return True, or return False and be out of the queue: there is nothing to call now.
-
-        Must not raise: it is called when the calls of others end.
-
-        Args:
-            saturated: with this call, as many are in flight as allowed.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """What one batch may do at most; None leaves the scheduler's own limits."""
-
-    concurrency: int | None = None
-    rate: float | None = None
-
-
-NO_CAPS = Caps()
-
-
-PROBES = ""
-"""Probes of the API wait as a batch of their own. No hold stops them: they show whether it is needed."""
-
-
-class _Batch:
-    """One batch at the scheduler: its callers that wait, its calls in flight, and what it may do at most."""
-
-    def __init__(self, feed: str, *, never_held: bool) -> None:
-        self.feed = feed
-        self.never_held = never_held
-        self.waiting: list[tuple[int, int, Caller]] = []
-        self.in_flight = 0
-        self.users = 0
-        self.caps = NO_CAPS
-        self.limit: CallLimit | None = None
-        self.bucket: RateLimit | None = None
-
-    def cap(self, name: str, caps: Caps, shares: Shares, on_more: Callable[[], None]) -> None:
-        """Hold the batch to `caps` from its next call on."""
-        self.caps = NO_CAPS if caps == NO_CAPS else caps
-        if self.limit is not None and caps.concurrency:
-            self.limit.change_most(caps.concurrency)
-        else:
-            self._drop(self.limit)
-            most = caps.concurrency
-            self.limit = shares.calls_of(name, most, lambda: self.in_flight, on_more) if most else None
-        if self.bucket is not None and caps.rate:
-            self.bucket.change_rate(caps.rate)
-        else:
-            self._drop(self.bucket)
-            self.bucket = shares.rate_of(name, caps.rate, on_more) if caps.rate else None
-
-    def uncap(self) -> None:
-        """Give back what the batch could do."""
-        self._drop(self.limit)
-        self._drop(self.bucket)
-
-    @staticmethod
-    def _drop(limit: CallLimit | RateLimit | None) -> None:
-        if limit is not None:
-            limit.close()
+from activities.api.others import NoOthers, Others
 
 
 class CallScheduler:
@@ -112,8 +42,8 @@ class CallScheduler:
         self._quota: Bucket | None = None
         self._buckets: list[Bucket] = [self._rate] if self._rate else []
         self._on_used_up: Callable[[float], None] = lambda _: None
-        self._batches: dict[str, _Batch] = {}
-        self._turns: OrderedDict[str, OrderedDict[str, _Batch]] = OrderedDict()
+        self._batches: dict[str, BatchTurn] = {}
+        self._turns: OrderedDict[str, OrderedDict[str, BatchTurn]] = OrderedDict()
         """By feed, the batches with callers that wait: feeds and batches whose turn it is stand first."""
         self._arrivals = count()
         self._held_until = 0.0
@@ -149,7 +79,7 @@ class CallScheduler:
         """Note that a page of a batch is here, with what the batch may do at most from its next call on."""
         batch = self._batches.get(name)
         if batch is None:
-            batch = self._batches[name] = _Batch(feed, never_held=name == PROBES)
+            batch = self._batches[name] = BatchTurn(feed, never_held=name == PROBES)
         batch.users += 1
         if batch.caps != caps:
             batch.cap(name, caps, self._shares, self.serve)
@@ -249,7 +179,7 @@ class CallScheduler:
                 del self._turns[feed]
         return soonest_s
 
-    def _serve_one_of(self, turns: OrderedDict[str, _Batch]) -> float | None:
+    def _serve_one_of(self, turns: OrderedDict[str, BatchTurn]) -> float | None:
         """Let the first batch of a feed that may begin a call; return 0, or else what `_delay_s` says at best."""
         soonest_s: float | None = None
         for _ in range(len(turns)):
@@ -266,7 +196,7 @@ class CallScheduler:
             soonest_s = _sooner(soonest_s, delay_s)
         return soonest_s
 
-    def _begin_call(self, batch: _Batch) -> None:
+    def _begin_call(self, batch: BatchTurn) -> None:
         turn = batch.waiting[0]
         if turn[2].begin_call(saturated=self.in_flight + 1 >= self.limit.value):
             self.in_flight += 1
@@ -279,7 +209,7 @@ class CallScheduler:
             batch.waiting.remove(turn)
             heapq.heapify(batch.waiting)
 
-    def _delay_s(self, batch: _Batch) -> float | None:
+    def _delay_s(self, batch: BatchTurn) -> float | None:
         """Return 0 where a call of `batch` may go now, the seconds to wait, or None: wait until a call ends."""
         if batch.caps is NO_CAPS and not self._buckets and not self._held_until:
             return 0.0

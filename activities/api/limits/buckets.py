@@ -1,7 +1,7 @@
 """How many calls go through in a time: what a bucket is, and the one for a rate of a second.
 
 A bucket is asked before a call and pays for it; it never sleeps. Who waits for it, and in which order, is the
-business of `call_scheduler`. The bucket for a quota of hours or days is in `quota/`.
+business of the scheduler. The bucket for a quota of hours or days is in `quota/`.
 """
 
 from __future__ import annotations
