@@ -26,7 +26,7 @@ LOW_SHARE = 0.05
 LOW_INODES = 10_000
 CLEANER_FOLDERS = (Path("/etc/tmpfiles.d"), Path("/run/tmpfiles.d"), Path("/usr/lib/tmpfiles.d"))
 CLEANED = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - the folders that cleaners clean
-ACCESS_PAGE = "docs/operations.md, 'Who can do what on this host'"
+ACCESS_PAGE = "docs/security.md, 'Who can do what on this host'"
 
 
 def host_checks(in_use: SettingsInUse, feeds: Sequence[str]) -> list[Finding]:

@@ -98,7 +98,7 @@ def test_doctor_says_who_else_on_this_host_can_steer_batches_and_read_the_state(
     assert checks["server access"]["level"] == "WARN"
     assert "any user of this host can see and steer every batch" in checks["server access"]["found"]
     heading = checks["server access"]["todo"].split("'")[1]
-    assert f"## {heading}\n" in (ROOT / "docs" / "operations.md").read_text()
+    assert f"## {heading}\n" in (ROOT / "docs" / "security.md").read_text()
 
     runner.state_dir.chmod(0o700)
     database.chmod(0o600)
