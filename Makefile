@@ -71,7 +71,7 @@ docs: $(STAMP)  ## write the generated pages anew
 	$(BIN)/python docs/manifest_schema.py > docs/manifest.schema.json
 
 site: $(STAMP)  ## the documentation as a site, in build/site; a broken link is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --config-file docs/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs.yml
 
 histories: $(STAMP)  ## record the histories of a new version for the replay tests; never over old ones
 	PYTHONPATH=tests/support $(BIN)/python tests/support/record_histories.py
