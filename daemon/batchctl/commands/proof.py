@@ -55,11 +55,11 @@ def run_verify(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Print every check; exit code 1 where the proof does not hold."""
     verdict = verify(result_folder(in_use, parsed.id), source=parsed.source)
     if parsed.json:
-        put_json(_document(verdict))
+        put_json(verdict_document(verdict))
     else:
         for check in verdict.checks:
             put(_format_check(check))
-        put(_summary(verdict))
+        put(summary(verdict))
     return DONE if verdict.ok else FAILED
 
 
@@ -88,7 +88,8 @@ def result_folder(in_use: SettingsInUse, name: str) -> Path:
     return session.output_dir(identity, session.receipts.read(identity))
 
 
-def _document(verdict: Verdict) -> dict[str, Any]:
+def verdict_document(verdict: Verdict) -> dict[str, Any]:
+    """Return what `verify --json` prints."""
     return {key: value for key, value in asdict(verdict).items() if key != "not_found" or value}
 
 
@@ -97,7 +98,8 @@ def _format_check(check: Check) -> str:
     return f"{mark:<5} {check.name}" + (f": {check.detail}" if check.detail else "")
 
 
-def _summary(verdict: Verdict) -> str:
+def summary(verdict: Verdict) -> str:
+    """Return the last line of `verify`."""
     if not verdict.ok:
         failed = len(verdict.failed())
         return f"NOT VERIFIED: {failed} of {len(verdict.checks)} checks failed in {verdict.directory}"

@@ -43,6 +43,7 @@ OPTIONS = {
     "export": "--csv --jsonl --output=FILE --formula-safe",
     "set": "--all --feed=FEED --api=API --reason=TEXT",
     "doctor": "--feed=FEED --json",
+    "chaos": "--rows=TEXT --seconds=TEXT --every=TEXT --seed=TEXT --keep --json",
     "config": "",
     "reload": "--json",
     "completion": "",
