@@ -132,6 +132,7 @@ class EmbeddedServer:
             except BaseException:
                 await child.stop(STOP_S)
                 raise
+            await child.stop(STOP_S)  # it has ended; now all it said has been read
             said = child.last_words()
             fields = {"attempt": attempt, "of": START_ATTEMPTS, "said": said}
             logger.warning("server.ended_at_once", extra={"fields": fields})
