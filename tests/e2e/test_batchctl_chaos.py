@@ -14,6 +14,11 @@ import pytest
 from installation import BIN, eventually
 from terminal_window import in_window
 
+from activities.registry.receipts import Receipts
+from daemon.batchctl.chaos.judgement import judge
+from daemon.batchctl.chaos.mock import SeenCalls
+from daemon.batchctl.chaos.site import Site
+
 SMALL = ("--rows", "120", "--seconds", "0.6", "--seed", "3")
 
 
@@ -76,6 +81,22 @@ def test_in_a_terminal_it_shows_each_kill_and_the_verdict_and_keeps_the_folder_i
     said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     assert "state     completed" in said
     assert processes_of(tmp_path) == []
+    check_that_damage_is_found(kept)
+
+
+def check_that_damage_is_found(kept: Path) -> None:
+    """Take a row away from a result, put another one there twice, and have it judged again."""
+    site = Site(root=kept, rows=120, server_port=1)
+    receipt, seen = Receipts(site.state_dir).find("users.csv"), SeenCalls(times={"users-1": 3}, failed=0)
+    assert receipt is not None
+    chunk = min(Path(receipt.output_dir).glob("chunk-*.json"))
+    rows = json.loads(chunk.read_text())
+    chunk.write_text(json.dumps([*rows[1:], rows[-1]]))
+    found = judge(site, receipt, seen, [])
+    assert (found.rows_out, found.lost, found.doubled) == (120, 1, 1)
+    assert (found.verdict.ok, found.calls.repeated_after_kills) == (False, 2)
+    assert any("1 records are lost, such as [1]" in each for each in found.findings)
+    assert any("2 calls were repeated, and 0 may be" in each for each in found.findings)
 
 
 @pytest.mark.parametrize(("ending", "struck"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
@@ -90,3 +111,12 @@ def test_interrupted_it_leaves_nothing(tmp_path: Path, ending: signal.Signals, s
         _, err = running.communicate(timeout=30)
     assert (running.returncode, err) == (130, "")
     assert left_in(tmp_path) == ([], [])
+
+
+def test_killed_itself_it_leaves_nothing_either(tmp_path: Path) -> None:
+    with chaos(tmp_path, "--seconds", "60", "--every", "0.1") as running:
+        assert running.stdout
+        eventually(lambda: "stop" in (running.stdout.readline() if running.stdout else ""), "something was struck")
+        running.kill()
+        running.wait()
+    eventually(lambda: left_in(tmp_path) == ([], []), "nothing is left")

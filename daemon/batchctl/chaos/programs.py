@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from daemon.batchctl.chaos.site import Site
+from daemon.batchctl.chaos.site import Site, mark_of
 from daemon.processes.listeners import command_of
 from daemon.temporal.server_record import running_server
 
@@ -56,9 +56,9 @@ class Program:
             self._running.wait(timeout_s)
 
 
-def pids_of(site: Site) -> Iterator[int]:
-    """Yield every process of the installation, children of children and the orphaned ones too."""
-    mark = os.fsencode(site.mark)
+def pids_of(root: Path) -> Iterator[int]:
+    """Yield every process of the installation in `root`, children of children and the orphaned ones too."""
+    mark = os.fsencode("=".join(mark_of(root)))
     for each in os.listdir("/proc"):  # noqa: PTH208 - a pseudo folder
         if each.isdigit():
             with contextlib.suppress(OSError):  # gone, or another user's
@@ -68,7 +68,7 @@ def pids_of(site: Site) -> Iterator[int]:
 
 def workers_of(site: Site) -> list[int]:
     """Return the worker processes of the installation."""
-    return [each for each in pids_of(site) if "--process-of" in command_of(each)]
+    return [each for each in pids_of(site.root) if "--process-of" in command_of(each)]
 
 
 def server_of(site: Site) -> list[int]:
@@ -83,9 +83,12 @@ def send(pid: int, what: signal.Signals) -> None:
         os.kill(pid, what)
 
 
-def end_all(site: Site, *own: Program | None) -> None:
-    """Kill every process of the installation and return when none is left; `own` are those this process started."""
-    while left := list(pids_of(site)):
+def end_all(root: Path, *own: Program | None) -> None:
+    """Kill every process of the installation in `root`, and return when none is left.
+
+    `own` are those that this process has started.
+    """
+    while left := list(pids_of(root)):
         for each in left:
             send(each, signal.SIGKILL)
         time.sleep(LOOK_S)

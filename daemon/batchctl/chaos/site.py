@@ -45,6 +45,14 @@ pages_in_flight = 4
 """
 
 
+def mark_of(root: Path) -> tuple[str, str]:
+    """Return the variable that every process of the installation in `root` has with this value, and no other process.
+
+    What our parent hands on to programs of others is not much; this is of it.
+    """
+    return "TMPDIR", str(root / "tmp")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Folders and settings of one installation, for one file of `rows` records."""
@@ -73,11 +81,6 @@ class Site:
         """Records of a page."""
         return min(max(self.rows // PAGES, SMALLEST_PAGE), LARGEST_PAGE)
 
-    @property
-    def mark(self) -> str:
-        """A line of the environment that every process of this installation has, and no other process."""
-        return f"TMPDIR={self.root / 'tmp'}"
-
     def prepare(self, api: str) -> None:
         """Make the folders, and the configuration for an API at the address `api`."""
         for folder in ("inbox", "out", "tmp"):
@@ -94,7 +97,7 @@ class Site:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return what a program of this installation is started with: nothing of what is set for other ones."""
-        name, _, value = self.mark.partition("=")
+        name, value = mark_of(self.root)
         own = {name: value, "BATCH_CONFIG": str(self.configuration), "XDG_CONFIG_HOME": str(self.root / "none")}
         return {**plain_environment(), **own, **more}
 

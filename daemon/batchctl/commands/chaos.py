@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import shutil
 import signal
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from daemon.batchctl.arguments import add_json, seconds
+from daemon.batchctl.chaos.cleaner import Cleaner
 from daemon.batchctl.chaos.display import chaos_display
 from daemon.batchctl.chaos.judgement import Judgement, judge
 from daemon.batchctl.chaos.ports import own_port
@@ -100,16 +100,16 @@ class _Folder:
 def _own_folder(*, keep: bool) -> Iterator[_Folder]:
     """Yield a new folder, which goes at the end; where something went wrong it stays, and is named."""
     folder = _Folder(Path(tempfile.mkdtemp(prefix="batchd-chaos-")).resolve(), keep=keep)
+    cleaner = Cleaner(folder.path)
     try:
         yield folder
     except Exception:
         folder.keep = True
         raise
     finally:
+        cleaner.end(keep=folder.keep)
         if folder.keep:
             say(f"kept {folder.path}; its batch: batchctl --config {folder.path}/batchd.toml status users.csv")
-        else:
-            shutil.rmtree(folder.path)
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def _told(site: Site, wishes: Wishes, *, quiet: bool) -> tuple[Judgement, float]
             ended, calls = story.run()
             took_s = story.took_s
         finally:
-            end_all(site, *story.programs())
+            end_all(site.root, *story.programs())
     return judge(site, ended, calls, story.strikes), took_s
 
 

@@ -112,6 +112,27 @@ def test_without_a_server_to_run_it_says_how_to_install_one(
     assert "a Temporal server of its own, which is not installed; install batchd with its extra" in answer.err
 
 
+def test_what_does_not_hold_is_exit_code_1_and_the_folder_stays_as_evidence(
+    runner: BatchctlRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("daemon.batchctl.commands.chaos.server_program", lambda: "temporal")
+    judged = [replace(WELL, rows_out=99, lost=1), replace(WELL, doubled=1), WELL]
+    monkeypatch.setattr("daemon.batchctl.commands.chaos._told", lambda *_, **__: (judged.pop(0), 60.0))
+
+    told = runner.run("chaos")
+    [kept] = tmp_path.glob("batchd-chaos-*")
+    assert (told.code, told.err.startswith(f"batchctl: kept {kept};")) == (1, True)
+    assert told.out.splitlines()[-1] == "FAILED: 100 rows went in, 99 came out: 1 lost, 0 doubled"
+
+    answer = runner.run("chaos", "--json")
+    assert (answer.code, answer.json()["ok"], answer.json()["doubled"]) == (1, False, 1)
+    assert Path(answer.json()["folder"]).is_dir()
+
+    passed = runner.run("chaos", "--json")
+    assert (passed.code, passed.json()["folder"], len(list(tmp_path.glob("batchd-chaos-*")))) == (0, None, 2)
+
+
 def test_a_configuration_of_somebody_else_is_no_matter_to_it(
     runner: BatchctlRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
