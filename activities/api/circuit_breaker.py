@@ -46,6 +46,8 @@ class CircuitBreaker:
         others: Others | None = None,
     ) -> None:
         self._others = others or NoOthers()
+        self.on_told_down: Callable[[], None] = lambda: None
+        """Called when another process found the API to be down: nobody here begins a call any more."""
         self._clock = clock
         self._random = random
         self.longest_asked_s = longest_asked_s
@@ -113,8 +115,10 @@ class CircuitBreaker:
             self._down_at = now
         self._opened_at = now
         self._probing = False
+        self._backoff_s = min(max(self._backoff_s, wait_s), LONGEST_PROBE_S)
         self.detail = detail
         self._probe_at = now + wait_s
+        self.on_told_down()
 
     def told_up(self) -> None:
         """Take the API to be up, as another process found it."""

@@ -73,6 +73,7 @@ class EnrichmentClient:
         self.slow_downs = SlowDowns(self.session, self._stop_pages)
         self.session.on_failure += [self._suspect, self.slow_downs.failed]
         self._pages: set[PageCalls] = set()
+        self.session.circuit.on_told_down = self._stop_pages
 
     @property
     def answered_row(self) -> CallRow | None:

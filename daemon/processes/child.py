@@ -106,7 +106,9 @@ class Child:
     def send(self, message: Message) -> None:
         """Send a message to the child without waiting; does nothing where it does not run."""
         if self._process is not None and self._process.stdin is not None and not self.ended:
-            self._process.stdin.write(encoded(message))
+            # A pipe whose reader has just died may be closed before the end of the process is known.
+            with contextlib.suppress(OSError, RuntimeError):
+                self._process.stdin.write(encoded(message))
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the child; does nothing where it does not run."""

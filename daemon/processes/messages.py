@@ -101,7 +101,10 @@ class Mailbox:
             logger.warning("message.unreadable", extra={"fields": {"error": shortened(str(error), 300)}})
             return True
         if handler is not None:
-            handler(message)
+            try:
+                handler(message)
+            except Exception:  # whatever it is, the messages that follow are read
+                logger.exception("message.not_handled", extra={"fields": {"kind": type(message).__name__}})
         return True
 
 

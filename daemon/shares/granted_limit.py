@@ -37,7 +37,7 @@ class GrantedLimit:
         self.name = name
         self.value = 0
         self._site = site
-        self._use = site.next_use()
+        self.use = site.next_use()
         self._most = most
         self._in_use = in_use
         self._on_more = on_more
@@ -74,8 +74,8 @@ class GrantedLimit:
         self._say(0)
 
     def granted(self, message: Granted) -> None:
-        """Use as much as was granted last, if it was granted for this use."""
-        if message.use != self._use or self.is_closed:
+        """Use as much as was granted last."""
+        if self.is_closed:
             return
         self._site.wake()
         more = message.calls > self.value
@@ -90,7 +90,7 @@ class GrantedLimit:
         self._peak = max(self._peak, in_use)
         if self._confirmed != self._number and in_use <= self.value:
             self._confirmed = self._number
-            self._site.send(Within(limit=self.name, number=self._number))
+            self._site.send(Within(limit=self.name, use=self.use, number=self._number))
 
     def review(self) -> None:
         """Want no more than was used since the last review, where nothing waited for more. To be called at times.
@@ -110,7 +110,7 @@ class GrantedLimit:
 
     def _say(self, wanted: int) -> None:
         self._wanted = wanted
-        self._site.send(Demand(limit=self.name, use=self._use, most=self._most, wanted=wanted, searched=self._searched))
+        self._site.send(Demand(limit=self.name, use=self.use, most=self._most, wanted=wanted, searched=self._searched))
 
 
 class GrantedSearch(GrantedLimit):

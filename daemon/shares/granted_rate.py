@@ -1,81 +1,89 @@
-"""In a worker: its part in a limit of calls a second."""
+"""In a worker: the calls that it may begin under a limit of calls a second, as the parent hands them out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil
 
-from activities.api.limits.buckets import TokenBucket
-from daemon.shares.granted_limit import GrantedLimit, Site
+from daemon.shares.granted_limit import Site
+from daemon.shares.messages import CallsBack, MayCall, WantsCalls
 
-PARTS = 1_000
-"""A rate is shared in thousandths, so that any number of processes can have some of any rate."""
+UNTIL_HANDED_OUT_S = 1.0
+"""What is said to a caller until calls are handed out; it is told when they are."""
 
-UNTIL_GRANTED_S = 1.0
-"""What a process says that has no part yet; it is told when it gets one."""
-
-NOTED_S = 0.2
-"""How often it is found out how many calls were made lately."""
+REVIEWS_KEPT = 10
+"""Calls that are not begun for so many reviews go back: a worker may wait for its turn in another limit meanwhile."""
 
 
 class GrantedRate:
-    """A token bucket that fills as fast as this process may call; what it saved up goes with its part."""
+    """Asks for calls while a caller waits for them; `on_more` is called when there are some."""
 
-    def __init__(
-        self, site: Site, name: str, rate: float, clock: Callable[[], float], on_more: Callable[[], None]
-    ) -> None:
+    def __init__(self, site: Site, name: str, rate: float, on_more: Callable[[], None]) -> None:
+        self.name = name
+        self.use = site.next_use()
+        self._site = site
         self._rate = rate
-        self._clock = clock
         self._on_more = on_more
-        self.limit = GrantedLimit(site, name, PARTS, self._parts_in_use, self._part_raised)
-        self._part = 0
-        self._bucket = TokenBucket(0.0, clock, saved=0.0)
-        self._taken = 0
-        self._noted_at = clock()
-        self._in_use = 0
+        self._calls = 0
+        self._asks = False
+        self._unused_reviews = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is left, and nothing asked for."""
+        return not (self._calls or self._asks)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is used no more."""
+        return not self._rate
 
     def wait_s(self) -> float:
         """Return the seconds until the next call may go; 0 where it may now."""
-        self._adjust()
-        wait_s = self._bucket.wait_s() if self._part else UNTIL_GRANTED_S
-        if wait_s:
-            self.limit.wants_more()
-        return wait_s
+        if self._calls:
+            return 0.0
+        if not self._asks and self._rate:
+            self._asks = True
+            self._site.wake()
+            self._site.send(WantsCalls(limit=self.name, use=self.use, rate=self._rate))
+        return UNTIL_HANDED_OUT_S
 
     def take(self) -> None:
         """Use up one call."""
-        self._bucket.take()
-        self._taken += 1
+        self._calls -= 1
+        self._unused_reviews = 0
 
     def change_rate(self, rate: float) -> None:
         """Share another rate from now on."""
         if rate != self._rate:
             self._rate = rate
-            self._bucket.change_rate(rate * self._part / PARTS)
+            self._asks = True
+            self._site.send(WantsCalls(limit=self.name, use=self.use, rate=rate))
 
     def close(self) -> None:
         """Use the limit no more."""
-        self.limit.close()
+        self._give_back()
+        self._rate = 0.0
+        self._asks = False
+        self._site.send(WantsCalls(limit=self.name, use=self.use, rate=0.0))
 
-    def _adjust(self) -> None:
-        """Fill by the part that was granted last."""
-        if self._part == self.limit.value:
+    def handed_out(self, message: MayCall) -> None:
+        """Begin so many calls more, if anybody wants to."""
+        self._asks = False
+        if self.is_closed:
+            self._site.send(CallsBack(limit=self.name, use=self.use, calls=message.calls))
             return
-        self._part = self.limit.value
-        if self._part:
-            self._bucket.change_rate(self._rate * self._part / PARTS)
-        else:
-            self._bucket = TokenBucket(0.0, self._clock, saved=0.0)
-
-    def _part_raised(self) -> None:
-        self._adjust()
+        self._calls += message.calls
+        self._unused_reviews = 0
+        self._site.wake()
         self._on_more()
 
-    def _parts_in_use(self) -> int:
-        """Return what the calls made lately need, and never more than the part: it holds at once."""
-        now = self._clock()
-        if now - self._noted_at >= NOTED_S:
-            calls_per_s = self._taken / (now - self._noted_at)
-            self._in_use = ceil(calls_per_s / self._rate * PARTS)
-            self._taken, self._noted_at = 0, now
-        return min(self._in_use, self.limit.value)
+    def review(self) -> None:
+        """Give back what nobody has wanted for a while. To be called at times."""
+        self._unused_reviews += 1
+        if self._unused_reviews > REVIEWS_KEPT:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self._calls:
+            self._site.send(CallsBack(limit=self.name, use=self.use, calls=self._calls))
+            self._calls = 0

@@ -38,6 +38,7 @@ class Within:
     """From a worker: it uses no more of a limit than the grant of this number allows."""
 
     limit: str
+    use: int
     number: int
 
 
@@ -62,6 +63,33 @@ class Restart:
     """From a worker: search for a limit from its lowest on."""
 
     limit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantsCalls:
+    """From a worker: it would begin calls under a limit of `rate` calls a second in all; 0: it uses it no more."""
+
+    limit: str
+    use: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MayCall:
+    """To a worker: it may begin so many calls under a limit of calls a second."""
+
+    limit: str
+    use: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsBack:
+    """From a worker: so many calls that it might begin it does not need."""
+
+    limit: str
+    use: int
+    calls: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,17 +22,20 @@ SHORTEST_WINDOW_S = 0.25
 
 
 class ServiceLimits:
-    """The limits that the processes of `children` share. A limit is known from the first demand for it on."""
+    """The limits that the processes of `children` share. A limit is known from the first demand for it on.
+
+    Who shares is a use of a limit: a process uses an API twice that goes and comes back while pages of it run.
+    """
 
     def __init__(self, children: Sequence[Child]) -> None:
-        self._starts = count()
-        self._start = {child.name: next(self._starts) for child in children}
-        """The number of the present start of each child."""
-        self._child = {self._start[child.name]: child for child in children}
+        self._numbers = count()
+        self._number: dict[tuple[str, int], int] = {}
+        """By child and its number of the use, a number that no use had before."""
+        self._user: dict[int, tuple[Child, int]] = {}
         self._limits: dict[str, _Limit] = {}
         for child in children:
-            child.on(Demand, partial(self._demand, child.name))
-            child.on(Within, partial(self._within, child.name))
+            child.on(Demand, partial(self._demand, child))
+            child.on(Within, partial(self._within, child))
             child.on(Replies, self._replies)
             child.on(Restart, self._restart)
             child.on_end.append(partial(self._ended, child))
@@ -44,16 +47,23 @@ class ServiceLimits:
             for name, limit in self._limits.items():
                 self._send(name, limit.shared.next_turn())
 
-    def _demand(self, child: str, message: Demand) -> None:
+    def _demand(self, child: Child, message: Demand) -> None:
         limit = self._limits.get(message.limit)
         if limit is None:
             limit = self._limits[message.limit] = _Limit(message.most, searched=message.searched)
-        self._send(message.limit, limit.demand(self._start[child], message))
+        key = child.name, message.use
+        if key not in self._number:
+            number = self._number[key] = next(self._numbers)
+            self._user[number] = child, message.use
+        self._send(message.limit, limit.demand(self._number[key], message.most, message.wanted))
+        if not message.most:
+            del self._user[self._number.pop(key)]
         self._forget(message.limit)
 
-    def _within(self, child: str, message: Within) -> None:
-        if limit := self._limits.get(message.limit):
-            self._send(message.limit, limit.confirm(self._start[child], message.number))
+    def _within(self, child: Child, message: Within) -> None:
+        limit, number = self._limits.get(message.limit), self._number.get((child.name, message.use))
+        if limit is not None and number is not None:
+            self._send(message.limit, limit.confirm(number, message.number))
             self._forget(message.limit)
 
     def _replies(self, message: Replies) -> None:
@@ -65,20 +75,19 @@ class ServiceLimits:
             self._send(message.limit, limit.restart())
 
     def _ended(self, child: Child) -> None:
-        ended = self._start[child.name]
-        del self._child[ended]
-        self._start[child.name] = start = next(self._starts)
-        self._child[start] = child
+        ended = [key for key in self._number if key[0] == child.name]
+        numbers = [self._number.pop(key) for key in ended]
         for name, limit in list(self._limits.items()):
-            self._send(name, limit.end(ended))
+            for number in numbers:
+                self._send(name, limit.end(number))
             self._forget(name)
+        for number in numbers:
+            del self._user[number]
 
     def _send(self, name: str, grants: Iterable[Grant]) -> None:
         for grant in grants:
-            granted = Granted(
-                limit=name, use=self._limits[name].use[grant.start], number=grant.number, calls=grant.calls
-            )
-            self._child[grant.start].send(granted)
+            child, use = self._user[grant.start]
+            child.send(Granted(limit=name, use=use, number=grant.number, calls=grant.calls))
 
     def _forget(self, name: str) -> None:
         """Drop a limit that nobody uses; what was found out about an API is kept while a worker knows the API."""
@@ -88,37 +97,37 @@ class ServiceLimits:
 
 
 class _Limit:
-    """One limit: what each start takes it to be at most, and what the search says where there is one."""
+    """One limit: what each use takes it to be at most, and what the search says where there is one."""
 
     def __init__(self, most: int, *, searched: bool) -> None:
         self.search = AdaptiveLimit(most, time.monotonic, shortest_window_s=SHORTEST_WINDOW_S) if searched else None
         self.shared = SharedLimit(most)
         self.most: dict[int, int] = {}
-        self.use: dict[int, int] = {}
         self._held_since = 0.0
         """Since when the last lower grants hold in all processes; infinite where they do not yet."""
 
-    def demand(self, start: int, demand: Demand) -> list[Grant]:
-        """Take note of what a start wants, or that it uses the limit no more."""
-        if not demand.most:
-            return self.end(start)
-        if start not in self.most:
-            self.shared.begin(start)
-        self.use[start] = demand.use
-        changed = self.most.get(start) != demand.most
-        self.most[start] = demand.most
-        return [*(self._changed() if changed else ()), *self.shared.demand(start, demand.wanted)]
+    def demand(self, use: int, most: int, wanted: int) -> list[Grant]:
+        """Take note of what a use wants, or that it is over where `most` is 0."""
+        if not most:
+            return self.end(use)
+        if use not in self.most:
+            self.shared.begin(use)
+        changed = self.most.get(use) != most
+        self.most[use] = most
+        return [*(self._changed() if changed else ()), *self.shared.demand(use, wanted)]
 
-    def end(self, start: int) -> list[Grant]:
-        """Forget a start that has ended, or uses the limit no more."""
-        if self.most.pop(start, None) is None:
+    def end(self, use: int) -> list[Grant]:
+        """Forget a use that is over."""
+        if self.most.pop(use, None) is None:
             return []
-        grants = self.shared.end(start)
-        return [*grants, *self._changed()] if self.most else grants
+        grants = self.shared.end(use)
+        grants = [*grants, *self._changed()] if self.most else grants
+        self._note_whether_it_holds()
+        return grants
 
-    def confirm(self, start: int, number: int) -> list[Grant]:
-        """Take note that a start is within a grant."""
-        grants = self.shared.confirm(start, number)
+    def confirm(self, use: int, number: int) -> list[Grant]:
+        """Take note that a use is within a grant."""
+        grants = self.shared.confirm(use, number)
         self._note_whether_it_holds()
         return grants
 
@@ -142,7 +151,7 @@ class _Limit:
         return self._moved()
 
     def _changed(self) -> list[Grant]:
-        """Act on another least of what the starts take the limit to be."""
+        """Act on another least of what the uses take the limit to be."""
         most = min(self.most.values())
         if self.search is None:
             return self.shared.change_limit(most)
@@ -150,13 +159,12 @@ class _Limit:
         return self._moved()
 
     def _moved(self) -> list[Grant]:
+        """Grant by what the search says; where that is less, rejections say nothing until it holds everywhere."""
         grants = self.shared.change_limit(self.search.value) if self.search is not None else []
-        if grants:
-            self._note_whether_it_holds()
+        if grants and not self.shared.holds:
+            self._held_since = math.inf
         return grants
 
     def _note_whether_it_holds(self) -> None:
-        if not self.shared.holds:
-            self._held_since = math.inf
-        elif self._held_since == math.inf:
+        if self._held_since == math.inf and self.shared.holds:
             self._held_since = time.monotonic()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from daemon.processes.child import Child
 from daemon.shares.service_limits import ServiceLimits
 from daemon.shares.service_outages import ServiceOutages
+from daemon.shares.service_rates import ServiceRates
 
 
 class Shares:
@@ -14,6 +15,7 @@ class Shares:
 
     def __init__(self, workers: Sequence[Child]) -> None:
         self._limits = ServiceLimits(workers)
+        self._rates = ServiceRates(workers)
         self._outages = ServiceOutages(workers)
 
     async def keep(self) -> None:

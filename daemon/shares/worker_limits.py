@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from itertools import count
 from typing import TypeVar
@@ -12,7 +11,7 @@ from activities.api.limits.shares import CallLimit, RateLimit, SearchedLimit
 from daemon.processes.messages import Channel, Message
 from daemon.shares.granted_limit import GrantedLimit, GrantedSearch
 from daemon.shares.granted_rate import GrantedRate
-from daemon.shares.messages import Granted
+from daemon.shares.messages import Granted, MayCall
 
 LOOK_S = 0.01
 """How often it is looked whether a lowered grant holds by now; so much later the calls go to another process."""
@@ -20,7 +19,7 @@ LOOK_S = 0.01
 LOOKS_TO_REVIEW = 50
 """So many looks later a process that needs less says so."""
 
-L = TypeVar("L", bound=GrantedLimit)
+L = TypeVar("L", GrantedLimit, GrantedSearch, GrantedRate)
 
 
 class WorkerLimits:
@@ -28,19 +27,20 @@ class WorkerLimits:
 
     def __init__(self, channel: Channel) -> None:
         self.send: Callable[[Message], None] = channel.send
-        self._limits: dict[str, GrantedLimit] = {}
+        self._limits: dict[int, GrantedLimit | GrantedRate] = {}
         self._uses = count(1)
         self._looks = 0
         self._timer: asyncio.TimerHandle | None = None
         channel.on(Granted, self._granted)
+        channel.on(MayCall, self._handed_out)
 
-    def shares(self, api: str, clock: Callable[[], float] = time.monotonic) -> WorkerShares:
+    def shares(self, api: str) -> WorkerShares:
         """Return the part in the limits of an API, and of the batches that call it."""
-        return WorkerShares(self, api, clock)
+        return WorkerShares(self, api)
 
     def add(self, limit: L) -> L:
         """Look after a limit until it is closed; return it."""
-        self._limits[limit.name] = limit
+        self._limits[limit.use] = limit
         return limit
 
     def next_use(self) -> int:
@@ -53,17 +53,24 @@ class WorkerLimits:
             self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
 
     def _granted(self, message: Granted) -> None:
-        if limit := self._limits.get(message.limit):
+        limit = self._limits.get(message.use)
+        if isinstance(limit, GrantedLimit):
             limit.granted(message)
+
+    def _handed_out(self, message: MayCall) -> None:
+        limit = self._limits.get(message.use)
+        if isinstance(limit, GrantedRate):
+            limit.handed_out(message)
 
     def _look(self) -> None:
         self._timer = None
         self._looks += 1
         for limit in list(self._limits.values()):
             if limit.is_closed:
-                del self._limits[limit.name]
+                del self._limits[limit.use]
                 continue
-            limit.note_use()
+            if isinstance(limit, GrantedLimit):
+                limit.note_use()
             if self._looks % LOOKS_TO_REVIEW == 0:
                 limit.review()
         if not all(limit.is_idle for limit in self._limits.values()):
@@ -73,10 +80,9 @@ class WorkerLimits:
 class WorkerShares:
     """The part in the limits of one API, and of the batches that call it."""
 
-    def __init__(self, limits: WorkerLimits, api: str, clock: Callable[[], float]) -> None:
+    def __init__(self, limits: WorkerLimits, api: str) -> None:
         self._limits = limits
         self._api = api
-        self._clock = clock
 
     def calls(self, most: int, in_flight: Callable[[], int], on_more: Callable[[], None]) -> SearchedLimit:
         """Return the limit of calls in flight of the API."""
@@ -96,6 +102,4 @@ class WorkerShares:
         return self._granted_rate(f"rate of {self._api} for {batch}", rate, on_more)
 
     def _granted_rate(self, name: str, rate: float, on_more: Callable[[], None]) -> RateLimit:
-        granted = GrantedRate(self._limits, name, rate, self._clock, on_more)
-        self._limits.add(granted.limit)
-        return granted
+        return self._limits.add(GrantedRate(self._limits, name, rate, on_more))

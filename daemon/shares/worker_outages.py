@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from activities.api.options import LONGEST_HELD_S
 from activities.api.others import Circuit, Held
 from daemon.processes.messages import Channel
 from daemon.shares.messages import ApiDown, ApiUp, Hold, Joins, Probe, ProbeGivenUp, WantsProbe
@@ -65,6 +66,7 @@ class OtherWorkers:
 
     def hold(self, seconds: float) -> None:
         """Say that the API asked for a rest."""
+        seconds = min(seconds, LONGEST_HELD_S)  # a longer rest is an outage that was announced, and said as one
         until = time.monotonic() + seconds
         if until > self._held_until + NEWS_S:
             self._held_until = until
@@ -109,7 +111,7 @@ class OtherWorkers:
         """Bring to the client that the API asked for a rest, or that it is over."""
         if self._held is None:
             return
-        self._held_until = time.monotonic() + said.seconds
+        self._held_until = max(self._held_until, time.monotonic() + said.seconds) if said.seconds else 0.0
         if said.seconds:
             self._held.told_to_hold(said.seconds)
         else:

@@ -21,12 +21,12 @@ class Bucket(Protocol):
 
 
 class TokenBucket:
-    """Lets `rate` calls a second through, with a burst of a tenth of a second. `saved` calls may go at once."""
+    """Lets `rate` calls a second through, with a burst of a tenth of a second."""
 
-    def __init__(self, rate: float, clock: Callable[[], float], *, saved: float = 1.0) -> None:
+    def __init__(self, rate: float, clock: Callable[[], float]) -> None:
         self._rate = rate
         self._clock = clock
-        self._tokens = saved
+        self._tokens = 1.0
         self._filled_at = clock()
 
     def wait_s(self) -> float:
@@ -38,6 +38,11 @@ class TokenBucket:
         """Let `rate` calls a second through from now on. What was saved up stays, within the burst of that rate."""
         self._fill()
         self._rate = rate
+        self._fill()
+
+    def give_back(self, calls: int) -> None:
+        """Let others have calls that were taken and are not begun, within the burst."""
+        self._tokens += calls
         self._fill()
 
     def close(self) -> None:

@@ -8,24 +8,20 @@ import pytest
 from intake_site import until
 from worker_pipes import Pipes
 
-from activities.api.limits.shares import RateLimit, SearchedLimit
+from activities.api.limits.shares import SearchedLimit
 from daemon.shares.service_limits import ServiceLimits
-from daemon.shares.worker_limits import LOOK_S, LOOKS_TO_REVIEW, WorkerLimits, WorkerShares
+from daemon.shares.worker_limits import LOOK_S, LOOKS_TO_REVIEW, WorkerLimits
 
 
 class Worker:
     """A worker that calls one API, as many at once as it may."""
 
     def __init__(self, pipes: Pipes) -> None:
-        self.now = 0.0
         self.in_flight = 0
-        self.shares = WorkerShares(WorkerLimits(pipes.channel), "geo", lambda: self.now)
+        self.shares = WorkerLimits(pipes.channel).shares("geo")
 
     def calls(self, most: int) -> SearchedLimit:
         return self.shares.calls(most, lambda: self.in_flight, lambda: None)
-
-    def rate(self, rate: float) -> RateLimit:
-        return self.shares.rate(rate, lambda: None)
 
 
 class Site:
@@ -115,30 +111,22 @@ async def test_a_grant_for_a_limit_that_was_given_up_is_not_taken_for_that_of_th
     assert again.value == 3
 
 
-async def test_a_rate_goes_whole_to_the_only_worker_that_calls_and_in_halves_to_two() -> None:
+async def test_an_api_that_comes_back_while_a_page_of_it_runs_shares_the_limit_with_that_page() -> None:
     site = Site(2)
-    first, second = (worker.rate(10.0) for worker in site.workers)
-    assert first.wait_s() > 0
-    assert first.wait_s() == pytest.approx(0.1)
-    second.wait_s()
-    await until(lambda: second.wait_s() == pytest.approx(0.2), "the second has half of it")
-    assert first.wait_s() == pytest.approx(0.2)
-
-
-async def test_what_a_worker_saved_up_goes_with_its_part_of_the_rate() -> None:
-    site = Site(2)
-    first, second = (worker.rate(10.0) for worker in site.workers)
-    first.wait_s()
-    first.wait_s()
-    site.workers[0].now = 10.0
-    assert first.wait_s() == 0
-    await until(lambda: _part(first) == 0, "it calls no more and has no part")
-    assert first.wait_s() > 0
-    assert second.wait_s() > 0
-
-
-def _part(rate: RateLimit) -> int:
-    return int(rate.limit.value)  # type: ignore[attr-defined]
+    old, other = (worker.calls(8) for worker in site.workers)
+    old.wants_more()
+    other.wants_more()
+    site.workers[0].in_flight = old.value
+    shares = site.workers[0].shares
+    new = shares.calls(8, lambda: 0, lambda: None)
+    new.wants_more()
+    await until(lambda: new.value > 0, "the new use has a part beside the old one")
+    assert old.value + new.value + other.value <= 8
+    site.workers[0].in_flight = 0
+    old.close()
+    other.wants_more()
+    new.wants_more()
+    await until(lambda: new.value == other.value == 4, "what the old use had goes to both")
 
 
 @pytest.mark.parametrize("most", [1, 2])
