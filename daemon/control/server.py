@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import struct
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from daemon.control.sockets import listening_socket, remove
 READ_TIMEOUT_S = 5.0
 CREDENTIALS = struct.Struct("3i")
 """Process, user and group of who is at the other end (SO_PEERCRED, unix(7))."""
+
+WE_REMOVE_IT: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+"""Since 3.13 the loop looks for the socket at its address, which names a descriptor that is another file by then."""
 
 Answering = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -43,7 +47,7 @@ async def control_socket(state_dir: Path, answering: Answering) -> AsyncIterator
             await _answer(reader, writer, answering)
         writer.close()
 
-    server = await asyncio.start_unix_server(serve, sock=listener)
+    server = await asyncio.start_unix_server(serve, sock=listener, **WE_REMOVE_IT)
     try:
         yield
     finally:

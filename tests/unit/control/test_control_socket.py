@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from daemon.control import server
 from daemon.control.client import ask_all
 from daemon.control.server import control_socket, may_ask
 from daemon.control.sockets import connections, listening_socket
@@ -43,6 +45,24 @@ async def test_every_service_of_a_state_folder_answers_and_none_is_left_behind(t
     assert modes == {0o600}
     assert names_in(tmp_path) == []
     assert await asked(tmp_path, command="reload") == []
+
+
+async def test_it_is_reached_whatever_file_has_the_number_of_its_folder_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listening(state_dir: Path) -> tuple[socket.socket, str]:
+        listener, name = listening_socket(state_dir)
+        number = int(Path(listener.getsockname()).parent.name)
+        assert os.dup2(other.fileno(), number) == number
+        numbers.append(number)
+        return listener, name
+
+    numbers: list[int] = []
+    monkeypatch.setattr(server, "listening_socket", listening)
+    with (tmp_path / "file").open("w") as other:
+        async with control_socket(tmp_path, lambda request: named("service", request)):
+            assert await asked(tmp_path, command="reload")
+        os.close(numbers[0])
 
 
 async def test_the_path_of_the_state_folder_may_be_longer_than_an_address(tmp_path: Path) -> None:
