@@ -13,7 +13,7 @@ from collections.abc import Callable
 from random import Random
 
 from activities.api.options import LONGEST_HELD_S
-from activities.api.others import NoOthers, Others
+from activities.api.others import Others
 from workflows.ids import printable
 
 FAILURES_IN_A_ROW = 20
@@ -45,7 +45,7 @@ class CircuitBreaker:
         longest_asked_s: float = LONGEST_HELD_S,
         others: Others | None = None,
     ) -> None:
-        self._others = others or NoOthers()
+        self._others = others or Others()
         self.on_told_down: Callable[[], None] = lambda: None
         """Called when another process found the API to be down: nobody here begins a call any more."""
         self._clock = clock

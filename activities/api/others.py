@@ -25,8 +25,11 @@ class Held(Protocol):
         """Begin calls again."""
 
 
-class Others(Protocol):
-    """The other processes that call the same API. What is said here reaches the circuit and the scheduler of each."""
+class Others:
+    """The other processes that call the same API. What is said here reaches the circuit and the scheduler of each.
+
+    These are none, so nothing is to be done; `daemon.shares` has those of a service of several.
+    """
 
     def join(self, circuit: Circuit, held: Held) -> None:
         """Hear from now on what others say, and what holds at the moment."""
@@ -45,32 +48,7 @@ class Others(Protocol):
 
     async def may_probe(self) -> bool:
         """Take the right to make the one call that asks whether the API is back; `down` or `up` give it back."""
-
-    def probe_given_up(self) -> None:
-        """Give the right to probe back, unused."""
-
-
-class NoOthers:
-    """Others where there are none."""
-
-    def join(self, circuit: Circuit, held: Held) -> None:
-        """Do nothing."""
-
-    def down(self, detail: str, wait_s: float) -> None:
-        """Do nothing."""
-
-    def up(self) -> None:
-        """Do nothing."""
-
-    def hold(self, seconds: float) -> None:
-        """Do nothing."""
-
-    def release(self) -> None:
-        """Do nothing."""
-
-    async def may_probe(self) -> bool:
-        """Return True."""
         return True
 
     def probe_given_up(self) -> None:
-        """Do nothing."""
+        """Give the right to probe back, unused."""

@@ -17,7 +17,7 @@ from activities.api.circuit_breaker import CircuitBreaker
 from activities.api.limits.call_scheduler import CallScheduler
 from activities.api.limits.shares import Shares
 from activities.api.options import ApiOptions
-from activities.api.others import NoOthers, Others
+from activities.api.others import Others
 from activities.api.replies import UNSENT, Meaning, Reply
 from activities.api.retries import RetryBudget
 from activities.api.rows import CallRow, PageOutcome, RowCalls
@@ -53,7 +53,7 @@ class Session:
         self._random = random
         self.options = options
         self.clock = clock
-        self.others = others or NoOthers()
+        self.others = others or Others()
         self.scheduler = CallScheduler(options.concurrency, options.rate, clock, shares=shares, others=self.others)
         self.circuit = CircuitBreaker(clock, random, longest_asked_s=options.max_wait_s, others=self.others)
         self.others.join(self.circuit, self.scheduler)

@@ -1,1 +1,1 @@
-"""How worker processes can share what an API allows: who may have how many calls in flight."""
+"""What the worker processes of a service share of each API: its limits, and what is known of its being down."""

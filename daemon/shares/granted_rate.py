@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from daemon.shares.granted_limit import Site
-from daemon.shares.messages import CallsBack, MayCall, WantsCalls
+from daemon.shares.messages import CallsBack, MayCall, Uses, WantsCalls
 
 UNTIL_HANDED_OUT_S = 1.0
 """What is said to a caller until calls are handed out; it is told when they are."""
@@ -26,6 +26,7 @@ class GrantedRate:
         self._calls = 0
         self._asks = False
         self._unused_reviews = 0
+        site.send(Uses(limit=name, use=self.use, rate=rate))
 
     @property
     def is_idle(self) -> bool:
@@ -44,7 +45,7 @@ class GrantedRate:
         if not self._asks and self._rate:
             self._asks = True
             self._site.wake()
-            self._site.send(WantsCalls(limit=self.name, use=self.use, rate=self._rate))
+            self._site.send(WantsCalls(limit=self.name, use=self.use))
         return UNTIL_HANDED_OUT_S
 
     def take(self) -> None:
@@ -56,15 +57,14 @@ class GrantedRate:
         """Share another rate from now on."""
         if rate != self._rate:
             self._rate = rate
-            self._asks = True
-            self._site.send(WantsCalls(limit=self.name, use=self.use, rate=rate))
+            self._site.send(Uses(limit=self.name, use=self.use, rate=rate))
 
     def close(self) -> None:
         """Use the limit no more."""
         self._give_back()
         self._rate = 0.0
         self._asks = False
-        self._site.send(WantsCalls(limit=self.name, use=self.use, rate=0.0))
+        self._site.send(Uses(limit=self.name, use=self.use, rate=0.0))
 
     def handed_out(self, message: MayCall) -> None:
         """Begin so many calls more, if anybody wants to."""

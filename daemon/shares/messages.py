@@ -66,12 +66,20 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantsCalls:
-    """From a worker: it would begin calls under a limit of `rate` calls a second in all; 0: it uses it no more."""
+class Uses:
+    """From a worker: it uses a limit of `rate` calls a second in all from now on; 0: no more."""
 
     limit: str
     use: int
     rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantsCalls:
+    """From a worker: it would begin calls under a limit of calls a second that it uses."""
+
+    limit: str
+    use: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

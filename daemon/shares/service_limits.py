@@ -86,7 +86,7 @@ class ServiceLimits:
 
     def _send(self, name: str, grants: Iterable[Grant]) -> None:
         for grant in grants:
-            child, use = self._user[grant.start]
+            child, use = self._user[grant.use]
             child.send(Granted(limit=name, use=use, number=grant.number, calls=grant.calls))
 
     def _forget(self, name: str) -> None:

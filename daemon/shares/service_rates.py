@@ -10,7 +10,7 @@ from functools import partial
 
 from activities.api.limits.buckets import TokenBucket
 from daemon.processes.child import Child
-from daemon.shares.messages import CallsBack, MayCall, WantsCalls
+from daemon.shares.messages import CallsBack, MayCall, Uses, WantsCalls
 
 AT_ONCE_S = 0.1
 """A worker is handed what may begin in so long, or its part of it where others wait: fewer messages than calls."""
@@ -27,19 +27,23 @@ class ServiceRates:
         self._children = {child.name: child for child in children}
         self._rates: dict[str, _Rate] = {}
         for child in children:
+            child.on(Uses, partial(self._used, child.name))
             child.on(WantsCalls, partial(self._wanted, child.name))
             child.on(CallsBack, self._given_back)
             child.on_end.append(partial(self._ended, child.name))
 
-    def _wanted(self, child: str, message: WantsCalls) -> None:
-        user = child, message.use
-        rate = self._rates.get(message.limit)
+    def _used(self, child: str, message: Uses) -> None:
         if not message.rate:
-            self._leave(message.limit, [user])
+            self._leave(message.limit, [(child, message.use)])
             return
+        rate = self._rates.get(message.limit)
         if rate is None:
             rate = self._rates[message.limit] = _Rate(message.rate, self._clock, partial(self._send, message.limit))
-        rate.ask(user, message.rate)
+        rate.take_to_be((child, message.use), message.rate)
+
+    def _wanted(self, child: str, message: WantsCalls) -> None:
+        if rate := self._rates.get(message.limit):
+            rate.ask((child, message.use))
 
     def _given_back(self, message: CallsBack) -> None:
         if rate := self._rates.get(message.limit):
@@ -74,11 +78,14 @@ class _Rate:
         self._asking: deque[User] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    def ask(self, user: User, rate: float) -> None:
-        """Take note that a use waits for calls; the least of what the uses take the rate to be holds."""
-        if self.rates.get(user) != rate:
-            self.rates[user] = rate
-            self._bucket.change_rate(min(self.rates.values()))
+    def take_to_be(self, user: User, rate: float) -> None:
+        """Take note of what a use takes the rate to be; the least of all holds."""
+        self.rates[user] = rate
+        self._bucket.change_rate(min(self.rates.values()))
+        self._hand_out()
+
+    def ask(self, user: User) -> None:
+        """Take note that a use waits for calls."""
         if user not in self._asking:
             self._asking.append(user)
         self._hand_out()

@@ -15,16 +15,16 @@ from daemon.shares.fair_split import split_fairly
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What one start of a process may have in flight from now on; `number` counts the grants of that start."""
+    """What one use of the limit may have in flight from now on; `number` counts the grants of that use."""
 
-    start: int
+    use: int
     number: int
     calls: int
 
 
 @dataclass(slots=True)
 class _Share:
-    """The share of one start of a process: what it wants, and the grants that may still be in force there."""
+    """The share of one use: what it wants, and the grants that may still be in force there."""
 
     wanted: int = 0
     number: int = 0
@@ -40,9 +40,9 @@ class _Share:
 
 
 class SharedLimit:
-    """Grants each process its fair part; what may be in flight in all of them is in sum never raised above the limit.
+    """Grants each use of it a fair part; what may be in flight in all of them is in sum never raised above the limit.
 
-    A process is known by the number of its start, which is never used again: what a process sent before it ended
+    A use, by one process that runs, is known by a number that is never used again: what a process sent before it ended
     says nothing about the one that was started in its place. Each method returns the grants to send.
     """
 
@@ -61,26 +61,26 @@ class SharedLimit:
         """Whether no process may still have more in flight than it was granted last."""
         return all(share.most == share.granted for share in self._shares.values())
 
-    def begin(self, start: int) -> None:
+    def begin(self, use: int) -> None:
         """Know a process that was started; it has a share of 0 until it asks for more."""
-        self._shares[start] = _Share()
+        self._shares[use] = _Share()
 
-    def demand(self, start: int, wanted: int) -> list[Grant]:
+    def demand(self, use: int, wanted: int) -> list[Grant]:
         """Take note of how many calls a process wants in flight; one that has ended is not heard."""
-        if start in self._shares:
-            self._shares[start].wanted = wanted
+        if use in self._shares:
+            self._shares[use].wanted = wanted
         return self._grants()
 
-    def confirm(self, start: int, number: int) -> list[Grant]:
+    def confirm(self, use: int, number: int) -> list[Grant]:
         """Free what a process no longer has in flight: it is within the grant of this number."""
-        share = self._shares.get(start)
+        share = self._shares.get(use)
         if share is not None and number <= share.number:
             share.in_force = {n: calls for n, calls in share.in_force.items() if n >= number}
         return self._grants()
 
-    def end(self, start: int) -> list[Grant]:
+    def end(self, use: int) -> list[Grant]:
         """Free the share of a process that has ended."""
-        self._shares.pop(start, None)
+        self._shares.pop(use, None)
         return self._grants()
 
     def change_limit(self, limit: int) -> list[Grant]:
@@ -91,12 +91,12 @@ class SharedLimit:
     def next_turn(self) -> list[Grant]:
         """Let another one have what cannot be split evenly, once all have what they got in the turn before."""
         parts = self._parts()
-        if all(share.most == parts[start] for start, share in self._shares.items()):
+        if all(share.most == parts[use] for use, share in self._shares.items()):
             self._turn += 1
         return self._grants()
 
     def _parts(self) -> dict[int, int]:
-        wanted = {start: share.wanted for start, share in self._shares.items()}
+        wanted = {use: share.wanted for use, share in self._shares.items()}
         return split_fairly(self._limit, wanted, turn=self._turn)
 
     def _grants(self) -> list[Grant]:
@@ -104,13 +104,13 @@ class SharedLimit:
         parts = self._parts()
         free = max(0, self._limit - sum(share.most for share in self._shares.values()))
         grants = []
-        for start, share in self._shares.items():
+        for use, share in self._shares.items():
             before = share.most
-            calls = min(parts[start], before + free)
+            calls = min(parts[use], before + free)
             if calls == share.granted:
                 continue
             share.number += 1
             share.in_force[share.number] = calls
             free -= share.most - before
-            grants.append(Grant(start=start, number=share.number, calls=calls))
+            grants.append(Grant(use=use, number=share.number, calls=calls))
         return grants

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from activities.api.options import LONGEST_HELD_S
-from activities.api.others import Circuit, Held
+from activities.api.others import Circuit, Held, Others
 from daemon.processes.messages import Channel
 from daemon.shares.messages import ApiDown, ApiUp, Hold, Joins, Probe, ProbeGivenUp, WantsProbe
 
@@ -39,7 +39,7 @@ class WorkerOutages:
             tell(api)
 
 
-class OtherWorkers:
+class OtherWorkers(Others):
     """The other workers of the service that call the same API."""
 
     def __init__(self, channel: Channel, api: str) -> None:

@@ -18,7 +18,7 @@ from activities.api.limits.batch_turn import NO_CAPS, PROBES, BatchTurn, Caller,
 from activities.api.limits.buckets import Bucket
 from activities.api.limits.shares import Alone, Shares
 from activities.api.options import LONGEST_HELD_S
-from activities.api.others import NoOthers, Others
+from activities.api.others import Others
 
 
 class CallScheduler:
@@ -34,7 +34,7 @@ class CallScheduler:
         others: Others | None = None,
     ) -> None:
         self._shares = shares or Alone(clock)
-        self._others = others or NoOthers()
+        self._others = others or Others()
         self.in_flight = 0
         self.limit = self._shares.calls(most, lambda: self.in_flight, self.serve)
         self._clock = clock

@@ -124,6 +124,21 @@ async def test_an_outage_stays_known_where_the_address_stayed_and_is_forgotten_w
         assert not client.session.circuit.is_open
 
 
+async def test_a_page_begins_no_call_more_once_another_process_found_the_api_to_be_down(
+    held: tuple[HeldApi, DescribedApi],
+) -> None:
+    answering, api = held
+    async with EnrichmentClient(access(api.url)) as client:
+        kept: list[RowOutcome] = []
+        page = asyncio.create_task(enriched(client, api.url, range(1, 31), kept))
+        await until(lambda: answering.most == 2)
+        client.session.circuit.told_down("answers 503", 3_600.0)
+        answering.gate.set()
+        assert (await page).outcome == "api_down"
+        assert client.session.circuit.is_open, "calls from before prove nothing"
+    assert len(api.asked) == len(kept) == 2
+
+
 async def test_rows_become_fallbacks_at_once_where_an_outage_is_not_waited_for_any_more(
     held: tuple[HeldApi, DescribedApi],
 ) -> None:

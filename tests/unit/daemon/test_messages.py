@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 
 import pytest
+import uvloop
 from intake_site import until
 
 from daemon.processes.child import Child, own_environment
@@ -71,6 +72,38 @@ async def test_messages_go_to_a_child_and_back_beside_what_it_prints_also_after_
     finally:
         await child.stop(5)
         await keeping
+
+
+def test_a_message_that_is_not_handled_well_is_logged_and_those_behind_it_are_handled(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mailbox = Mailbox()
+    came: list[str] = []
+
+    def handle(item: Item) -> None:
+        came.append(item.name)
+        raise ValueError(item.name)
+
+    mailbox.on(Item, handle)
+    mailbox.take_block(encoded(Item("a")) + encoded(Item("b")))
+    assert came == ["a", "b"]
+    assert [each.message for each in caplog.records] == ["message.not_handled"] * 2
+
+
+def test_sending_to_a_child_whose_pipe_is_closed_already_does_nothing() -> None:
+    async def send() -> None:
+        child = Child("short", [sys.executable, "-c", "import time; time.sleep(60)"], env=own_environment())
+        await child.start()
+        assert child._process is not None
+        assert child._process.stdin is not None
+        child._process.stdin.close()
+        await child._process.stdin.wait_closed()
+        try:
+            child.send(Item("late"))
+        finally:
+            await child.stop(5)
+
+    uvloop.run(send())  # as in the service; the loop of asyncio itself never raises here
 
 
 def test_a_message_that_nobody_wants_or_that_cannot_be_read_is_dropped(caplog: pytest.LogCaptureFixture) -> None:

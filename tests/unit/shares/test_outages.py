@@ -6,6 +6,7 @@ import asyncio
 
 from worker_pipes import Pipes
 
+from activities.api.options import LONGEST_HELD_S
 from daemon.shares.service_outages import ServiceOutages
 from daemon.shares.worker_outages import OtherWorkers, WorkerOutages
 
@@ -90,6 +91,12 @@ async def test_what_others_ask_is_not_given_back_by_who_may_not() -> None:
     assert await site.others[0].may_probe()
     site.others[1].probe_given_up()
     assert not await site.others[2].may_probe()
+
+
+def test_a_rest_is_said_for_no_longer_than_it_takes_to_find_out_that_it_is_an_outage() -> None:
+    site = Site()
+    site.others[0].hold(3_600.0)
+    assert site.clients[1].heard == [("hold", LONGEST_HELD_S)]
 
 
 async def test_a_rest_that_an_api_asked_for_is_one_for_all_and_is_said_once_and_over_for_all() -> None:

@@ -94,6 +94,14 @@ async def test_another_rate_holds_from_the_next_call_on_and_the_least_where_work
     await until(lambda: site.call(1), "the higher rate holds once both take it to be that")
 
 
+async def test_a_rate_that_changes_while_nobody_calls_hands_out_nothing() -> None:
+    site = Site(2, 20.0)
+    site.rates[0].change_rate(40.0)
+    site.rates[1].change_rate(40.0)
+    await asyncio.sleep(0.1)
+    assert site.rates[0].is_idle  # type: ignore[attr-defined]
+
+
 async def test_who_has_ended_asks_no_more() -> None:
     site = Site(2, 20.0)
     for rate in site.rates:

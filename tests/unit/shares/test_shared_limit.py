@@ -67,7 +67,7 @@ def test_calls_of_all_processes_are_never_more_than_the_limit_in_any_order_of_me
         else:
             processes[start].act(chance)
         for grant in grants:
-            processes[grant.start].inbox.append(grant)
+            processes[grant.use].inbox.append(grant)
         assert sum(process.in_flight for process in processes.values()) <= most
 
 
@@ -75,7 +75,7 @@ def test_one_process_that_alone_wants_calls_gets_the_whole_limit() -> None:
     limit = SharedLimit(3)
     for start in range(3):
         limit.begin(start)
-    assert limit.demand(1, 10) == [Grant(start=1, number=1, calls=3)]
+    assert limit.demand(1, 10) == [Grant(use=1, number=1, calls=3)]
 
 
 def test_another_is_granted_nothing_before_the_first_confirms_that_it_has_less_in_flight() -> None:
@@ -83,9 +83,9 @@ def test_another_is_granted_nothing_before_the_first_confirms_that_it_has_less_i
     limit.begin(1)
     limit.begin(2)
     limit.demand(1, 4)
-    assert limit.demand(2, 4) == [Grant(start=1, number=2, calls=2)]
+    assert limit.demand(2, 4) == [Grant(use=1, number=2, calls=2)]
     assert limit.confirm(1, 1) == []
-    assert limit.confirm(1, 2) == [Grant(start=2, number=1, calls=2)]
+    assert limit.confirm(1, 2) == [Grant(use=2, number=1, calls=2)]
 
 
 def test_what_an_ended_process_had_goes_to_another_and_its_late_messages_say_nothing() -> None:
@@ -94,7 +94,7 @@ def test_what_an_ended_process_had_goes_to_another_and_its_late_messages_say_not
     limit.begin(2)
     limit.demand(1, 3)
     limit.demand(2, 3)
-    assert limit.end(1) == [Grant(start=2, number=1, calls=3)]
+    assert limit.end(1) == [Grant(use=2, number=1, calls=3)]
     assert limit.demand(1, 3) == []
     assert limit.confirm(1, 2) == []
 
@@ -127,10 +127,10 @@ def test_a_turn_ends_only_when_the_one_before_has_begun_everywhere() -> None:
     limit.begin(2)
     limit.demand(1, 5)
     limit.demand(2, 5)
-    assert limit.next_turn() == [Grant(start=1, number=2, calls=0)]
+    assert limit.next_turn() == [Grant(use=1, number=2, calls=0)]
     assert limit.next_turn() == []
-    assert limit.confirm(1, 2) == [Grant(start=2, number=1, calls=1)]
-    assert limit.next_turn() == [Grant(start=2, number=2, calls=0)]
+    assert limit.confirm(1, 2) == [Grant(use=2, number=1, calls=1)]
+    assert limit.next_turn() == [Grant(use=2, number=2, calls=0)]
 
 
 def test_no_turn_is_taken_where_the_limit_is_enough_for_all() -> None:
