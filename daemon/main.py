@@ -7,9 +7,10 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import uvloop
 
@@ -21,21 +22,24 @@ from daemon.configured_worker import ConfiguredWorker, configuration_given
 from daemon.health import health_endpoint
 from daemon.logs import set_up_logging
 from daemon.metrics.service_metrics import ServiceMetrics
-from daemon.notify import notify
+from daemon.notify import notify, starting, stopping
 from daemon.processes.messages import Configure, read_message
 from daemon.processes.parent import Parent
 from daemon.processes.signs_of_life import give_signs_of_life
 from daemon.service import Service, watch, work_all
 from daemon.shares.other_processes import OtherProcesses
 from daemon.signals import Signals
+from daemon.watchdog import Signs, signs_for_systemd
 from daemon.worker import work
-from workflows.errors import SettingsError, TemporalUnreachable
+from workflows.errors import SettingsError, TemporalUnreachable, shortened
 
 logger = logging.getLogger(__name__)
 
 EXIT_CRASH = 1
 EXIT_SETTINGS = 2
 EXIT_UNREACHABLE = 3
+LONGEST_STATUS = 300
+"""Characters of the reason that `systemctl status` shows beside the log."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -78,6 +82,7 @@ def _report_failure(parsed: argparse.Namespace, error: Exception, code: int) -> 
         sys.stdout.write(f"{error}\n")
     else:
         sys.stderr.write(f"batchd: {error}\n")
+        notify(f"STATUS={shortened(' '.join(str(error).split()), LONGEST_STATUS)}")
     return code
 
 
@@ -107,7 +112,7 @@ def _service(
     if parsed.command == "run":
         return Service(configuration, with_mock_api=parsed.with_mock_api).serve
     if parsed.command == "watch":
-        return lambda signals: _half(configuration, partial(watch, configuration, signals))
+        return lambda signals: _half(configuration, signals, partial(watch, configuration, signals))
     if parsed.process_of:
         number, processes = parsed.process_of
         beside = OtherProcesses(parent, processes) if processes > 1 else None
@@ -119,23 +124,34 @@ def _service(
             on_ready=worker.ready,
             on_measured=parent.send,
         )
-    return lambda signals: _half(configuration, partial(work_all, configuration, signals))
+    return lambda signals: _half(configuration, signals, partial(work_all, configuration, signals))
 
 
-async def _half(configuration: Configuration, serve: Callable[..., Awaitable[None]]) -> None:
+async def _half(
+    configuration: Configuration, signals: Signals, serve: Callable[..., Coroutine[Any, Any, None]]
+) -> None:
     """Serve one of the two halves, which say how they are at the same pages as the whole."""
     settings, feeds = configuration.service, configuration.settings_by_feed()
     metrics = ServiceMetrics(Receipts(settings.state_dir.absolute()), lambda: feeds)
-    is_ready = False
+    signs = Signs()
 
     def ready() -> None:
-        nonlocal is_ready
-        is_ready = True
+        signs.is_ready = True
         logger.info("daemon.ready")
-        notify("READY=1")
+        notify(f"READY=1\nSTATUS={signs.status()}")
 
-    async with health_endpoint(settings.health_address, lambda: is_ready and metrics.workers_are_ready, metrics.page):
-        await serve(metrics, on_ready=ready)
+    def is_ready() -> bool:
+        return signs.is_ready and metrics.workers_are_ready
+
+    starting(settings)
+    async with health_endpoint(settings.health_address, is_ready, metrics.page), signs_for_systemd(signs):
+        serving = asyncio.create_task(serve(metrics, signs, on_ready=ready))
+        stopped = asyncio.create_task(signals.stop.wait())
+        await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        signs.is_ready = False
+        stopping(settings)
+        await serving
 
 
 def build_parser() -> argparse.ArgumentParser:

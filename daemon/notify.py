@@ -6,6 +6,13 @@ import logging
 import os
 import socket
 
+from daemon.config.settings import Settings
+
+START_STEPS = 3
+"""The server, the connection to it and the workers may each take the start timeout."""
+OTHER_S = 30.0
+"""For what has no timeout of its own: the first scan; and at the stop, the server."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -21,3 +28,18 @@ def notify(state: str) -> None:
     except OSError as error:
         fields = {"state": state, "socket": address, "error": error.strerror or str(error)}
         logger.warning("notify.failed", extra={"fields": fields})
+
+
+def starting(settings: Settings) -> None:
+    """Let systemd wait as long as the settings let a start take, where the unit says less."""
+    notify(f"STATUS=starting\nEXTEND_TIMEOUT_USEC={_usec(START_STEPS * settings.start_timeout_s + OTHER_S)}")
+
+
+def stopping(settings: Settings) -> None:
+    """Say that the service stops, which may take as long as the settings say, where the unit says less."""
+    status = "stopping: calls in flight are finished"
+    notify(f"STOPPING=1\nSTATUS={status}\nEXTEND_TIMEOUT_USEC={_usec(settings.stop_timeout_s + OTHER_S)}")
+
+
+def _usec(seconds: float) -> int:
+    return int(seconds * 1_000_000)

@@ -66,6 +66,7 @@ class Reloader:
         check: Callable[[Configuration], list[Finding]] = lambda _: [],
     ) -> None:
         self.accepted = configuration
+        self.note = ""
         self._service = service
         self._apply = apply
         self._check = check
@@ -75,9 +76,14 @@ class Reloader:
         """Load the configuration anew and return what came of it, which the log says too."""
         async with self._lock:
             notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1_000}")
+            reloaded = None
             try:
-                return await self._reload()
+                reloaded = await self._reload()
+                return reloaded
             finally:
+                self.note = (
+                    "" if reloaded and reloaded.outcome == DONE else "the last reload did not take hold: see the log"
+                )
                 notify("READY=1")
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:

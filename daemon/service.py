@@ -27,7 +27,7 @@ from daemon.folders import prepare_folders, prepare_inbox
 from daemon.health import health_endpoint
 from daemon.intake.inboxes import Inboxes
 from daemon.metrics.service_metrics import ServiceMetrics
-from daemon.notify import notify
+from daemon.notify import notify, starting, stopping
 from daemon.processes.child import Child, own_environment, plain_environment
 from daemon.processes.configured_children import ConfiguredChildren
 from daemon.processes.messages import Configure
@@ -41,6 +41,7 @@ from daemon.temporal.embedded_server import EmbeddedServer
 from daemon.temporal.outside_server import outside_server
 from daemon.temporal.server_probe import ServerProbe
 from daemon.temporal.starter import TemporalStarter
+from daemon.watchdog import Signs, signs_for_systemd
 from daemon.worker import Apply, work
 from workflows.errors import SettingsError, TemporalUnreachable
 
@@ -66,8 +67,10 @@ class Service:
         self._metrics.follow(self._workers)
         self._shares = Shares(self._workers)
         self._supervisor = Supervisor()
-        self._probe: ServerProbe | None = None
-        self._ready = False
+        self._silent = SilentChildren(self._workers)
+        self._signs = signs = Signs()
+        signs.workers, signs.silent_children = self._workers, self._silent
+        signs.reloader, signs.runs_server = self._reloader, self._server is not None
 
     async def serve(self, signals: Signals) -> None:
         """Run until it is asked to stop.
@@ -77,15 +80,17 @@ class Service:
             TemporalUnreachable: no server answered within the start timeout.
         """
         started = time.monotonic()
-        async with health_endpoint(self._settings.health_address, self._is_ready, self._metrics.page):
+        starting(self._settings)
+        pages = health_endpoint(self._settings.health_address, self._is_ready, self._metrics.page)
+        async with pages, signs_for_systemd(self._signs):
             try:
                 client = await unless_stopped(signals.stop, self._start_up())
                 if client is not None:
                     async with reloads(self._reloader, signals.hangups):
                         await self._watch(client, signals.stop, started)
             finally:
-                self._ready = False
-                notify("STOPPING=1")
+                self._signs.is_ready = False
+                stopping(self._settings)
                 await self._shut_down()
         logger.info("daemon.stopped")
 
@@ -99,10 +104,10 @@ class Service:
             await self._server.start()
             self._supervisor.keep("server", self._server.keep_running)
         client = await connect(self._settings, timeout_s=self._settings.start_timeout_s)
-        self._probe = ServerProbe(client)
-        self._supervisor.keep("probe", self._probe.run)
+        self._signs.probe = ServerProbe(client)
+        self._supervisor.keep("probe", self._signs.probe.run)
         self._supervisor.keep("shares", self._shares.keep)
-        self._supervisor.keep("signs of life", SilentChildren(self._workers).watch)
+        self._supervisor.keep("signs of life", self._silent.watch)
         for worker in self._workers:
             self._supervisor.keep(worker.name, worker.keep_running)
         await _until_ready(self._children(), self._settings)
@@ -110,16 +115,17 @@ class Service:
 
     async def _watch(self, client: Client, stop: asyncio.Event, started: float) -> None:
         def ready() -> None:
-            self._ready = True
+            self._signs.is_ready = True
             took_s = round(time.monotonic() - started, 2)
             first = next(iter(self._feeds.values()))
             watched = {"inbox": str(first.inbox)} if len(self._feeds) == 1 else {"feeds": len(self._feeds)}
             fields = {**watched, "workers": len(self._workers), "took_s": took_s}
             logger.info("daemon.ready", extra={"fields": fields})
-            notify("READY=1")
+            notify(f"READY=1\nSTATUS={self._signs.status()}")
 
         self._inboxes = Inboxes(self._settings, partial(TemporalStarter, client))
         self._metrics.watch(self._inboxes)
+        self._signs.inboxes = self._inboxes
         await self._inboxes.run(self._feeds, stop, on_ready=ready)
 
     async def _apply(self, new: Configuration) -> None:
@@ -140,15 +146,20 @@ class Service:
     def _is_ready(self) -> bool:
         """Return whether the service is ready, and every process of it and the server are right now."""
         served = self._server is None or self._server.is_ready
-        answered = self._probe is not None and self._probe.answers
-        return self._ready and served and answered and all(child.is_ready for child in self._children())
+        answered = self._signs.probe is not None and self._signs.probe.answers
+        return self._signs.is_ready and served and answered and all(child.is_ready for child in self._children())
 
     def _children(self) -> list[Child]:
         return [*self._workers, *([self._mock] if self._mock else [])]
 
 
 async def watch(
-    configuration: Configuration, signals: Signals, metrics: ServiceMetrics, *, on_ready: Callable[[], None]
+    configuration: Configuration,
+    signals: Signals,
+    metrics: ServiceMetrics,
+    signs: Signs,
+    *,
+    on_ready: Callable[[], None],
 ) -> None:
     """Watch the inboxes and start batches until it is asked to stop."""
     settings = configuration.service
@@ -157,12 +168,18 @@ async def watch(
     inboxes = Inboxes(settings, partial(TemporalStarter, client))
     metrics.watch(inboxes)
     reloader = Reloader("watch", configuration, lambda new: inboxes.apply(new.settings_by_feed()), check_inboxes)
+    signs.inboxes, signs.reloader = inboxes, reloader
     async with reloads(reloader, signals.hangups):
         await inboxes.run(reloader.accepted.settings_by_feed(), signals.stop, on_ready=on_ready)
 
 
 async def work_all(
-    configuration: Configuration, signals: Signals, metrics: ServiceMetrics, *, on_ready: Callable[[], None]
+    configuration: Configuration,
+    signals: Signals,
+    metrics: ServiceMetrics,
+    signs: Signs,
+    *,
+    on_ready: Callable[[], None],
 ) -> None:
     """Work the task queue until it is asked to stop, in as many processes as the settings say."""
     settings = configuration.service
@@ -177,7 +194,9 @@ async def work_all(
     configured = ConfiguredChildren(workers)
     metrics.follow(workers)
     supervisor.keep("shares", Shares(workers).keep)
-    supervisor.keep("signs of life", SilentChildren(workers).watch)
+    signs.workers, signs.reloader = workers, reloader
+    signs.silent_children = SilentChildren(workers)
+    supervisor.keep("signs of life", signs.silent_children.watch)
     try:
         for worker in workers:
             supervisor.keep(worker.name, worker.keep_running)

@@ -83,6 +83,11 @@ class Inboxes:
         """What is counted here: starts, and ends of batches that have not ended by themselves."""
         return self._shared.tally
 
+    @property
+    def stand_still(self) -> bool:
+        """Whether the scans of all inboxes hang. While one of them moves, the others are left to hang."""
+        return bool(self._loops) and all(loop.stands_still for loop in self._loops.values())
+
     def now(self) -> list[InboxNow]:
         """Return how each inbox is that this process works. Those of a feed may be more than one after a change."""
         return [found for loop in self._tasks if (found := loop.now()) is not None]

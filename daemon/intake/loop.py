@@ -59,6 +59,7 @@ class InboxLoop:
         self._sign = SignOfLife(settings)
         self._sign_failed = False
         self._scan_begun_s: float | None = None
+        self._scan_ended_s = time.monotonic()
         self._seen: ScanReport | None = None
         self._seen_at_s = time.monotonic()
 
@@ -87,6 +88,11 @@ class InboxLoop:
         begun_s = self._scan_begun_s
         hangs = begun_s is not None and time.monotonic() - begun_s >= LONGEST_SCAN_S
         return self._takes_files and not self._standing_by and not hangs
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether no scan has come to an end for longer than one can take, with the rest after it."""
+        return time.monotonic() - self._scan_ended_s > LONGEST_SCAN_S + 2 * self.settings.rescan_s
 
     def now(self) -> InboxNow | None:
         """Return how the inbox is; None while another daemon works it."""
@@ -131,7 +137,7 @@ class InboxLoop:
             logger.exception("scan.failed")
             return ScanReport()
         finally:
-            self._scan_begun_s = None
+            self._scan_begun_s, self._scan_ended_s = None, time.monotonic()
 
     def _give_sign(self, giving: Callable[[], None]) -> None:
         try:

@@ -26,6 +26,7 @@ PLAIN = frozenset(
     | {"LD_LIBRARY_PATH", "GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG", "GOTRACEBACK"}
 )
 """What any program may need of our environment; none of it is a secret."""
+OF_SYSTEMD = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
 PLAIN_PREFIXES = ("LC_", "PYTHON")
 
 KEPT_LINES = 20
@@ -48,8 +49,8 @@ def plain_environment(*prefixes: str) -> dict[str, str]:
 
 
 def own_environment() -> dict[str, str]:
-    """Return what a program of ours gets: everything but the socket where only the parent speaks to systemd."""
-    return {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+    """Return what a program of ours gets: everything but what is between systemd and the parent alone."""
+    return {name: value for name, value in os.environ.items() if name not in OF_SYSTEMD}
 
 
 class Child:

@@ -19,6 +19,8 @@ from daemon.processes.messages import Channel
 SIGN_S = 2.0
 LOOK_S = 1.0
 PATIENCE_S = 30.0
+AWAY_S = 300.0
+"""A worker takes seconds to become ready, a minute on a host that is short of memory."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,15 +44,22 @@ class SilentChildren:
         self._children = children
         self._patience_s = patience_s
         self._silent_s = Counter[str]()
+        self._away_s = Counter[str]()
         for child in children:
             child.on(Alive, partial(self._heard, child.name))
             child.on_end.append(partial(self._begins_anew, child.name))
+
+    @property
+    def away(self) -> list[str]:
+        """The names of those that have not been ready for minutes, however often they were started."""
+        return [name for name, away_s in self._away_s.items() if away_s > AWAY_S]
 
     async def watch(self) -> None:
         """Look at them every second, until cancelled. Whoever keeps them running starts them again."""
         while True:
             await asyncio.sleep(LOOK_S)
             for child in self._children:
+                self._away_s[child.name] = 0 if child.is_ready else self._away_s[child.name] + 1
                 if child.is_ready:
                     self._silent_s[child.name] += 1
                     if self._silent_s[child.name] > self._patience_s / LOOK_S:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 
 from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
@@ -19,6 +20,12 @@ class ServerProbe:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.answers = True
+        self._answered_at_s = time.monotonic()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last answer."""
+        return time.monotonic() - self._answered_at_s
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -26,6 +33,7 @@ class ServerProbe:
             try:
                 await self._client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=PATIENCE)
                 self.answers = True
+                self._answered_at_s = time.monotonic()
             except RPCError:
                 self.answers = False
             await asyncio.sleep(EVERY_S)
