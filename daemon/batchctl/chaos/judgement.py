@@ -31,8 +31,13 @@ class Calls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Everything that is held against what was promised. `findings` are the checker's."""
+    """Everything that is held against what was promised.
 
+    `state` is how the batch ended, `reason` why, where it failed. `findings` are the checker's.
+    """
+
+    state: str
+    reason: str
     rows_in: int
     rows_out: int
     enriched: int
@@ -60,6 +65,8 @@ class Judgement:
         return [*self._problems()]
 
     def _problems(self) -> Iterator[str]:
+        if self.state != "completed":
+            yield f"the batch is {self.state}: {self.reason}"
         if self.lost or self.doubled or self.rows_out != self.rows_in:
             yield f"{self.rows_in:,} rows went in, {self.rows_out:,} came out: {self.lost} lost, {self.doubled} doubled"
         if self.calls.repeated_after_kills > self.calls.most_repeats:
@@ -85,6 +92,8 @@ def judge(site: Site, ended: Receipt, seen: SeenCalls, strikes: list[Strike]) ->
         state_dir=site.state_dir, calls=seen.times, most_repeats=after_failures + most_repeats, answer=region
     )
     return Judgement(
+        state=ended.state,
+        reason=ended.reason,
         rows_in=site.rows,
         rows_out=len(rows),
         enriched=len(rows) - fallback,

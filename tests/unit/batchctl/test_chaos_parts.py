@@ -22,6 +22,8 @@ from daemon.results.verdict import Check, Verdict
 
 STRIKE = Strike(how="kill -9", victim="worker", at_s=1.0, pids=(1,), rows_on_disk=5, recovered_s=2.0)
 WELL = Judgement(
+    state="completed",
+    reason="",
     rows_in=100,
     rows_out=100,
     enriched=99,
@@ -79,6 +81,7 @@ def test_rows_on_disk_are_those_of_chunks_and_of_pages_under_way(tmp_path: Path)
     ("judgement", "said"),
     [
         (WELL, None),
+        (replace(WELL, state="failed", reason="no room"), "the batch is failed: no room"),
         (replace(WELL, rows_out=99, lost=1), "100 rows went in, 99 came out: 1 lost, 0 doubled"),
         (replace(WELL, doubled=1), "100 rows went in, 100 came out: 0 lost, 1 doubled"),
         (replace(WELL, calls=replace(WELL.calls, repeated_after_kills=33)), "33 calls were repeated, and 32 may be"),
