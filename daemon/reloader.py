@@ -84,7 +84,7 @@ class Reloader:
                 self.note = (
                     "" if reloaded and reloaded.outcome == DONE else "the last reload did not take hold: see the log"
                 )
-                notify("READY=1")
+                notify(f"READY=1\nSTATUS={self.note}" if self.note else "READY=1")
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer a request that came over the control socket."""

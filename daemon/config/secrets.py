@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from daemon.config.grammar.languages import Expression
 from daemon.config.grammar.section import Section, tables_as
-from daemon.config.setting_values import NamedPath
+from daemon.config.setting_values import SecretPath
 from workflows.errors import SettingsError
 
 REFERENCE = '{ file = "/path" } or { env = "NAME" }'
@@ -27,7 +27,11 @@ class Secret(Section):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
-    file: NamedPath | None = Field(None, description="File that holds the secret, on one line.")
+    file: SecretPath | None = Field(
+        None,
+        description="File that holds the secret, on one line; `$CREDENTIALS_DIRECTORY/NAME` is a credential "
+        "of systemd.",
+    )
     env: str | None = Field(None, min_length=1, description="Name of the environment variable that holds the secret.")
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,6 +15,8 @@ from activities.source.encoding import known, readable
 from activities.source.field_format import MOST_DELIMITER_CHARS, can_separate
 
 HIGHEST_PORT = 65_535
+CREDENTIALS = "$CREDENTIALS_DIRECTORY"
+"""Where systemd has the secrets of a service: no file of settings can know it (systemd.exec(5), Credentials)."""
 _SHARE = re.compile(r"(?:100(?:\.0+)?|\d{1,2}(?:\.\d+)?)%|\d{1,12}")
 _USER_INFO = re.compile(r"[^/?#]*//[^/?#]*@")
 _VISIBLE = re.compile(r"[!-~]*")
@@ -80,6 +83,20 @@ def named_path(value: object) -> object:
     return value
 
 
+def secret_path(value: object) -> object:
+    """Return `named_path` of the file of a secret, which may be a credential."""
+    return named_path(credential(value) if isinstance(value, str) else value)
+
+
+def credential(path: str) -> str:
+    """Return the path of a secret, in the folder of credentials where it begins with `$CREDENTIALS_DIRECTORY`.
+
+    Without such a folder it stays as it is: whoever reads it says that there is no such file.
+    """
+    folder = os.environ.get(CREDENTIALS.removeprefix("$"))
+    return folder + path.removeprefix(CREDENTIALS) if folder and path.startswith(f"{CREDENTIALS}/") else path
+
+
 def token(value: str) -> str:
     """Return `value` where a header may hold it as a bearer token."""
     if _VISIBLE.fullmatch(value) is None:
@@ -127,4 +144,5 @@ HttpUrl = Annotated[str, AfterValidator(http_url)]
 Share = Annotated[str, AfterValidator(share)]
 Address = Annotated[str, AfterValidator(address)]
 NamedPath = Annotated[Path, BeforeValidator(named_path)]
+SecretPath = Annotated[Path, BeforeValidator(secret_path)]
 SecretToken = Annotated[SecretStr, AfterValidator(_secret_token)]

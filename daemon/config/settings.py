@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from activities.source.detection.doubt import Check
 from daemon.config.arguments import CONFIG_VARIABLE
-from daemon.config.setting_values import Address, HttpUrl, NamedPath, SecretToken, Share, checked_encoding
+from daemon.config.setting_values import Address, HttpUrl, NamedPath, SecretPath, SecretToken, Share, checked_encoding
 from workflows.api_spec import BatchTerms
 from workflows.errors import SettingsError
 from workflows.ids import IdentityPolicy
@@ -130,7 +130,11 @@ class Settings(BaseSettings):
     api_token: SecretToken = Field(
         SecretStr(""), description="Bearer token for the API; empty: none. Prefer `BATCH_API_TOKEN_FILE`."
     )
-    api_token_file: NamedPath | None = Field(None, description="File that holds the bearer token for the API.")
+    api_token_file: SecretPath | None = Field(
+        None,
+        description="File that holds the bearer token for the API; `$CREDENTIALS_DIRECTORY/NAME` is a credential of "
+        "systemd.",
+    )
     api_concurrency: int = Field(
         64,
         ge=1,

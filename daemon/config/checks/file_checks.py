@@ -9,6 +9,7 @@ from typing import Any
 from daemon.config.checks.mistakes import Mistakes
 from daemon.config.grammar.toml_lines import KeyPath
 from daemon.config.secrets import Secret
+from daemon.config.setting_values import credential
 from workflows.errors import SettingsError
 
 TODO = "name a file that the user of batchd may read"
@@ -28,7 +29,7 @@ def _check_secret(path: KeyPath, name: str, mistakes: Mistakes) -> None:
     if not name.strip():
         return
     try:
-        Secret(file=mistakes.file.folder / name, env=None).read()
+        Secret(file=mistakes.file.folder / credential(name), env=None).read()
     except SettingsError as error:
         mistakes.add(path, str(error), todo=TODO)
 

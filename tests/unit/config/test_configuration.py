@@ -135,6 +135,16 @@ def test_a_token_file_goes_before_the_token(tmp_path: Path) -> None:
     assert configuration.origin(("api", "default", "auth", "bearer")) == "BATCH_API_TOKEN_FILE"
 
 
+def test_a_file_may_name_a_credential_of_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    (folder / "secret_people").write_text(CANARY)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    named = FULL.replace('file = "people.key"', 'file = "$CREDENTIALS_DIRECTORY/secret_people"')
+    api = loaded(tmp_path, named, GEO_KEY="geo", OAUTH="oauth").apis["people"]
+    assert secrets_of(api)["headers.X-Api-Key"].read() == CANARY
+
+
 def test_a_wrong_variable_is_an_error_as_it_always_was() -> None:
     with pytest.raises(SettingsError, match="BATCH_INBOXX is not a setting of batchd; did you mean BATCH_INBOX"):
         load_configuration(None, {"BATCH_INBOXX": "x"})

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon.config.secrets import MAX_FILE_BYTES, Secret
+from daemon.config.settings import load_settings
 from workflows.errors import SettingsError
 
 CANARY = "canary-5up3r"
@@ -90,3 +91,19 @@ def test_a_file_that_everybody_can_read_is_warned_about(tmp_path: Path, mode: in
 def test_a_secret_is_in_one_place(given: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="Secret"):
         Secret.model_validate(given)
+
+
+def test_a_secret_may_be_a_credential_of_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret_key").write_text(CANARY)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert in_file(Path("$CREDENTIALS_DIRECTORY/secret_key")).read() == CANARY
+    assert (
+        load_settings({"BATCH_API_TOKEN_FILE": "$CREDENTIALS_DIRECTORY/secret_key"}).api_token_file
+        == tmp_path / "secret_key"
+    )
+
+
+def test_without_a_service_of_systemd_there_are_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    with pytest.raises(SettingsError, match=r"secret \$CREDENTIALS_DIRECTORY/secret_key cannot be read"):
+        in_file(Path("$CREDENTIALS_DIRECTORY/secret_key")).read()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from repository import ROOT
 
+from batchd.host.units import UNITS, for_systemd, systemd_version
 from daemon.config.settings import PREFIX, Settings
 
 DEPLOY = ROOT / "deploy"
@@ -18,11 +19,13 @@ BIN = Path(sys.executable).parent
 SYSTEMD = pytest.mark.system_tool("systemd-analyze", package="systemd")
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit with this installation's batchd, since systemd-analyze looks for the program."""
-    copy = tmp_path / "batchd.service"
-    copy.write_text(UNIT.read_text().replace("/opt/batchd/bin/batchd", str(BIN / "batchd")))
+@pytest.fixture(params=UNITS)
+def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A unit as the systemd of this host gets it, with this installation's batchd, since the program is looked for."""
+    name = str(request.param)
+    text = for_systemd((DEPLOY / "systemd" / name).read_text(), systemd_version())
+    copy = tmp_path / name.replace("@", "@1")
+    copy.write_text(text.replace("/opt/batchd/current/bin/batchd", str(BIN / "batchd")))
     return copy
 
 
@@ -34,7 +37,7 @@ def test_the_unit_is_clean(unit: Path) -> None:
 
 @SYSTEMD
 def test_the_unit_is_hardened(unit: Path) -> None:
-    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=18", str(unit)]
+    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=20", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 

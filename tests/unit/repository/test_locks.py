@@ -58,9 +58,10 @@ def test_the_lock_of_the_service_holds_all_it_needs_and_nothing_that_builds_or_t
 
 
 def test_the_image_and_the_host_are_installed_from_the_lock_of_the_service() -> None:
-    for path in (ROOT / "deploy" / "container" / "Containerfile", ROOT / "deploy" / "README.md"):
-        assert "--require-hashes --requirement runtime.lock" in path.read_text()
-        assert "requirements.lock" not in path.read_text()
+    containerfile, installer = ROOT / "deploy/container/Containerfile", ROOT / "batchd/host/program.py"
+    assert "--require-hashes --requirement runtime.lock" in containerfile.read_text()
+    assert '"--require-hashes", "--requirement", given' in installer.read_text()
+    assert not any("requirements.lock" in path.read_text() for path in (containerfile, installer))
 
 
 def test_the_image_and_the_host_get_a_wheel_that_locked_packages_build() -> None:

@@ -1,0 +1,119 @@
+"""Units, user, folders, settings and the command batchctl: put in their places, and taken away again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from batchd.host.program import HostError, run
+
+UNITS = ("batchd.service", "batchd-worker@.service")
+NOTIFY_RELOAD_SINCE = 253
+"""The first systemd that knows `Type=notify-reload`; Debian 12 has 252."""
+
+PLACES = {
+    "batchd.sysusers": "etc/sysusers.d/batchd.conf",
+    "batchd.tmpfiles": "etc/tmpfiles.d/batchd.conf",
+    **{unit: f"etc/systemd/system/{unit}" for unit in UNITS},
+}
+ENV, ENV_EXAMPLE, CONFIG = "etc/batchd/batchd.env", "batchd.env.example", "etc/batchd/batchd.toml"
+BATCHCTL = "usr/local/bin/batchctl"
+FOLDERS = {"BATCH_INBOX": "/srv/batchd/inbox", "BATCH_OUTPUT_ROOT": "/srv/batchd/out"}
+"""What the unit of an earlier version said, and the settings say since."""
+
+
+def place(program: Path, root: Path) -> None:
+    """Put everything in its place below `root`, make the user and the folders, and restart what runs.
+
+    Raises:
+        HostError: a step failed.
+    """
+    is_first = not (root / ENV).exists()
+    for name, place in PLACES.items():
+        _write(root / place, for_systemd(file(program, name).read_text(), systemd_version()))
+    run("systemd-sysusers", "batchd.conf")
+    run("systemd-tmpfiles", "--create", "batchd.conf")
+    shutil.copyfile(file(program, "README.md"), program / "README.md")
+    _write_settings(program, root)
+    _write(root / BATCHCTL, f'#!/bin/sh\nexec {program}/bin/python -I -m batchd.host.batchctl "$@"\n', mode=0o755)
+    run("systemctl", "daemon-reload")
+    run("systemctl", "try-restart", "batchd.service", "batchd-worker@*.service")
+    if is_first:
+        sys.stdout.write(
+            f"batchd is installed. Now put the address of your API into /{ENV}, then: systemctl enable --now batchd\n"
+        )
+    else:
+        sys.stdout.write("batchd is installed anew; what ran was restarted and goes on where it was.\n")
+
+
+def remove(root: Path) -> None:
+    """Stop the service and take away what `place` has put there, but for settings, user and folders.
+
+    Raises:
+        HostError: this is not root.
+    """
+    if os.geteuid() != 0:
+        raise HostError("this removes batchd from the whole host: run it as root")
+    for unit in ("batchd-worker@*.service", "batchd.service"):
+        subprocess.run(["systemctl", "disable", "--now", "--quiet", unit], check=False)  # noqa: S603, S607
+        subprocess.run(["systemctl", "stop", "--quiet", unit], check=False)  # noqa: S603, S607
+    for place in (*PLACES.values(), BATCHCTL):
+        (root / place).unlink(missing_ok=True)
+    run("systemctl", "daemon-reload")
+    sys.stdout.write(
+        "batchd is removed. Settings, state, inbox and results stay; to delete them too:\n"
+        "rm -r /etc/batchd /var/lib/batchd /srv/batchd && userdel batchd\n"
+    )
+
+
+def for_systemd(unit: str, version: int) -> str:
+    """Return a unit as this version of systemd understands it."""
+    if version >= NOTIFY_RELOAD_SINCE:
+        return unit
+    return unit.replace("Type=notify-reload\n", "Type=notify\nExecReload=/bin/kill -HUP $MAINPID\n")
+
+
+def systemd_version() -> int:
+    """Return the version of systemd on this host.
+
+    Raises:
+        HostError: there is none.
+    """
+    try:
+        said = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S607
+        return int(said.split()[1])
+    except (OSError, subprocess.CalledProcessError, ValueError, IndexError) as error:
+        raise HostError(f"systemctl --version says nothing that can be read: {error}") from error
+
+
+def file(program: Path, name: str) -> Path:
+    """Return where an installed version has a file that is put in its place."""
+    [found] = program.glob(f"lib/python3*/site-packages/batchd/host/files/{name}")
+    return found
+
+
+def _write_settings(program: Path, root: Path) -> None:
+    """Write the example where there are no settings. Those of an earlier version get what its unit said."""
+    env = root / ENV
+    if not env.exists():
+        _write(env, file(program, ENV_EXAMPLE).read_text(), mode=0o640)
+        with contextlib.suppress(LookupError):
+            shutil.chown(env, group="batchd")
+    elif not (root / CONFIG).exists():
+        said = env.read_text()
+        missing = [f"{name}={folder}\n" for name, folder in FOLDERS.items() if f"{name}=" not in said]
+        if missing:
+            with env.open("a") as settings:
+                settings.write("\n" + "".join(missing))
+
+
+def _write(path: Path, text: str, *, mode: int = 0o644) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(text)
+    temporary.chmod(mode)
+    temporary.replace(path)

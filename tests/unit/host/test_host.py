@@ -1,0 +1,55 @@
+"""What `batchd-host` puts on a host, as far as it can be seen without one."""
+
+from __future__ import annotations
+
+import configparser
+import re
+
+import pytest
+from repository import ROOT
+
+from batchd.host import batchctl, program, units
+
+SYSTEMD = ROOT / "deploy" / "systemd"
+
+
+@pytest.mark.parametrize("name", units.UNITS)
+def test_an_older_systemd_gets_a_unit_that_it_knows(name: str) -> None:
+    unit = (SYSTEMD / name).read_text()
+    assert units.for_systemd(unit, 253) == unit
+    older = units.for_systemd(unit, 252)
+    assert "Type=notify\nExecReload=/bin/kill -HUP $MAINPID\n" in older
+    assert "notify-reload" not in older
+
+
+def test_a_lock_without_the_server_has_all_else() -> None:
+    lock = (ROOT / "runtime.lock").read_text()
+    left = program.without_package(lock, program.SERVER)
+    names = [set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)) for text in (lock, left)]
+    assert names[0] - names[1] == {program.SERVER}
+    assert lock.startswith(left[:100])
+
+
+def test_batchctl_on_the_host_has_the_settings_of_the_unit() -> None:
+    [state] = re.findall(r"BATCH_STATE_DIR=(\S+)", (SYSTEMD / "batchd.service").read_text())
+    assert {"BATCH_STATE_DIR": state} == batchctl.OF_THE_UNIT
+
+
+def test_the_settings_of_the_example_are_those_that_an_earlier_unit_gave() -> None:
+    example = (SYSTEMD / "batchd.env.example").read_text()
+    assert all(f"\n{name}={folder}\n" in example for name, folder in units.FOLDERS.items())
+
+
+def test_a_worker_is_confined_as_the_service_is() -> None:
+    service, worker = (_section(name) for name in units.UNITS)
+    assert {key for key in service.keys() | worker.keys() if service.get(key) != worker.get(key)} == {
+        "ExecStart",
+        "EnvironmentFile",
+    }
+
+
+def _section(name: str) -> dict[str, str]:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[method-assign,assignment]
+    parser.read(SYSTEMD / name)
+    return dict(parser["Service"])
