@@ -76,6 +76,15 @@ def address(value: str) -> str:
     return value
 
 
+def ip(value: str) -> str:
+    """Return `value` where it is an IP address."""
+    try:
+        ip_address(value)
+    except ValueError:
+        raise ValueError("must be an IP address, such as 127.0.0.1") from None
+    return value
+
+
 def named_path(value: object) -> object:
     """Return `value` where it names a path: an empty one would be the current folder, which nobody asked for."""
     if isinstance(value, str) and not value.strip():
@@ -143,6 +152,7 @@ def _secret_token(value: SecretStr) -> SecretStr:
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 Share = Annotated[str, AfterValidator(share)]
 Address = Annotated[str, AfterValidator(address)]
+Ip = Annotated[str, AfterValidator(ip)]
 NamedPath = Annotated[Path, BeforeValidator(named_path)]
 SecretPath = Annotated[Path, BeforeValidator(secret_path)]
 SecretToken = Annotated[SecretStr, AfterValidator(_secret_token)]

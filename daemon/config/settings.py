@@ -17,7 +17,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from activities.source.detection.doubt import Check
 from daemon.config.arguments import CONFIG_VARIABLE
-from daemon.config.setting_values import Address, HttpUrl, NamedPath, SecretPath, SecretToken, Share, checked_encoding
+from daemon.config.setting_values import (
+    Address,
+    HttpUrl,
+    Ip,
+    NamedPath,
+    SecretPath,
+    SecretToken,
+    Share,
+    checked_encoding,
+)
 from workflows.api_spec import BatchTerms
 from workflows.errors import SettingsError
 from workflows.ids import IdentityPolicy
@@ -182,6 +191,10 @@ class Settings(BaseSettings):
     server_port: int = Field(7233, ge=1, le=65_535, description="Port of the embedded Temporal server.")
     server_ui_port: int = Field(
         8233, ge=0, le=65_535, description="Port of the embedded Temporal server's web page; 0: no web page."
+    )
+    server_ui_ip: Ip = Field(
+        "127.0.0.1",
+        description="IP where the embedded Temporal server's web page listens. Whoever can reach it can steer batches.",
     )
     start_timeout_s: float = Field(
         30.0, ge=1, le=3_600, description="Seconds to wait at start for the Temporal server."

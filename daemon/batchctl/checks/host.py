@@ -8,6 +8,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
 from activities.disk.modes import FILE_MODE, FOLDER_MODE
@@ -124,7 +125,9 @@ def _server_access(settings: Settings) -> list[Finding]:
     except SettingsError:
         return []  # the check of Temporal names it
     page = f" (web page: port {settings.server_ui_port})" if settings.server_ui_port else ""
-    found = f"any user of this host can see and steer every batch: the embedded server{page} asks nobody who they are"
+    local = not page or ip_address(settings.server_ui_ip).is_loopback
+    whoever = "any user of this host" if local else "whoever reaches the web page, and any user of this host,"
+    found = f"{whoever} can see and steer every batch: the embedded server{page} asks nobody who they are"
     return [warn("server access", found, f"where that matters, see {ACCESS_PAGE}")]
 
 

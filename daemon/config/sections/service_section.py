@@ -25,6 +25,7 @@ SERVICE_SETTINGS = (
     "heartbeat_timeout_s",
     "server_port",
     "server_ui_port",
+    "server_ui_ip",
     "start_timeout_s",
     "stop_timeout_s",
     "metrics_address",

@@ -100,6 +100,10 @@ def test_doctor_says_who_else_on_this_host_can_steer_batches_and_read_the_state(
     heading = checks["server access"]["todo"].split("'")[1]
     assert f"## {heading}\n" in (ROOT / "docs" / "security.md").read_text()
 
+    monkeypatch.setenv("BATCH_SERVER_UI_IP", "0.0.0.0")
+    checks = {each["check"]: each for each in runner.run("doctor", "--json").json()["checks"]}
+    assert checks["server access"]["found"].startswith("whoever reaches the web page, and any user of this host, can ")
+
     runner.state_dir.chmod(0o700)
     database.chmod(0o600)
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")

@@ -31,6 +31,7 @@ OTHER_VALUES = {
     "heartbeat_timeout_s": "3",
     "server_port": "3000",
     "server_ui_port": "3001",
+    "server_ui_ip": '"::1"',
     "start_timeout_s": "3",
     "stop_timeout_s": "3",
     "metrics_address": '"127.0.0.1:3002"',

@@ -65,6 +65,7 @@ def test_an_unknown_name_is_an_error_that_suggests_the_right_one() -> None:
         ("BATCH_ENCODING", "utf-16"),
         ("BATCH_READY_MARKER", "done"),
         ("BATCH_METRICS_ADDRESS", "everywhere"),
+        ("BATCH_SERVER_UI_IP", "everywhere"),
     ],
 )
 def test_a_value_out_of_bounds_is_an_error_that_names_the_setting(
