@@ -7,7 +7,7 @@ BUILD  := build/venv
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-apis test wheel install test-wheel chaos models soak bench corpus docs site histories check format lock clean
+.PHONY: help setup demo demo-apis test wheel install test-wheel test-container chaos models soak bench corpus docs site histories check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,7 +28,7 @@ demo-apis: $(STAMP)  ## three APIs of other shapes, by configuration alone
 	$(BIN)/python dummy-data/demo_apis.py
 
 test: $(STAMP)  ## the whole suite, against a real Temporal server
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not soak and not chaos and not wheel"
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not soak and not chaos and not wheel and not container"
 
 wheel:  ## build the wheel and the sdist into dist/, with the locked packages that this takes and no others
 	$(PYTHON) -m venv $(BUILD)
@@ -40,6 +40,9 @@ install: wheel  ## install on this host as a service, or upgrade to this version
 
 test-wheel: $(STAMP)  ## install the wheel elsewhere, from the package index; a minute or two
 	$(BIN)/python -m pytest -m wheel tests/e2e
+
+test-container: $(STAMP)  ## build the image on a base made here and run batches through it, as root; TREE= names a Debian made before
+	$(BIN)/python -m pytest -m container tests/container
 
 chaos: $(STAMP)  ## a thousand faults, judged from outside; SEED= repeats a run, ONLY= takes a part, again goes on
 	PYTHONPATH=tests/support:tests $(BIN)/python -m chaos --seed "$(SEED)" --only "$(ONLY)"

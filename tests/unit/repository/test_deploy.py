@@ -61,3 +61,14 @@ def test_the_image_is_made_of_files_that_exist() -> None:
     )
     for name in " ".join(copied).split():
         assert (root / name).exists(), name
+
+
+def test_the_containerfile_is_clean() -> None:
+    done = subprocess.run([BIN / "hadolint", DEPLOY / "container" / "Containerfile"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
+def test_the_image_is_run_by_a_number_and_on_a_base_of_ones_choice() -> None:
+    text = (DEPLOY / "container" / "Containerfile").read_text()
+    assert re.findall(r"^USER (.+)$", text, re.MULTILINE) == ["10001:10001"]
+    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${BASE}", "${BASE}"]
