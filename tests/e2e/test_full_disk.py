@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 import shutil
 import subprocess
@@ -87,6 +88,52 @@ def test_a_full_disk_is_a_wait_that_names_it_and_calls_nobody_while_it_lasts(ins
     eventually(lambda: service.logged("batch.completed"), "the end is logged")
     assert len(service.logged("batch.running")) == len(service.logged("batch.completed")) == 1
     assert "Traceback" not in service.log.read_text()
+
+
+def test_a_disk_without_room_for_another_file_is_the_same_wait(installation: Make, tmp_path: Path) -> None:
+    root = tmp_path / "inodes"
+    root.mkdir()
+    site = installation(
+        BATCH_OUTPUT_ROOT=str(root),
+        BATCH_API_CONCURRENCY=str(IN_FLIGHT),
+        BATCH_IN_MEMORY_MAX_BYTES="0",
+        BATCH_PAGE_ROWS="50",
+    )
+    base = site.mock_api(LATENCY_MIN_MS="5", LATENCY_MAX_MS="5")
+    with few_inodes(root) as (more, traps):
+        service = site.batchd(**traps)
+        site.drop("users.csv", users(ROWS))
+        waiting = eventually(lambda: service.logged("batch.waiting"), "the batch waits for the disk")
+        assert (waiting[0]["on"], str(root) in waiting[0]["why"]) == ("disk", True)
+        more()
+        site.output_root = root
+        [folder] = site.finished()
+        assert [row["_row"] for row in rows_of(folder)] == list(range(1, ROWS + 1))
+        assert sum(times - 1 for times in api(base, "/calls")["repeated"].values()) <= 2 * IN_FLIGHT
+        assert [each.name for each in folder.iterdir() if each.name.startswith(".")] == []
+
+
+@contextlib.contextmanager
+def few_inodes(root: Path) -> Iterator[tuple[Callable[[], None], dict[str, str]]]:
+    """Yield what makes room for more files, and what to start the service with.
+
+    Where nothing can be mounted, the calls that make a file fail as they do there, so many times.
+    """
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=12,mode=0700", "tmpfs", str(root)]
+    mounted = (
+        shutil.which("mount") is not None and subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    )
+
+    def more() -> None:
+        if mounted:
+            subprocess.run(["mount", "-o", "remount,nr_inodes=10000", str(root)], check=True)  # noqa: S607
+
+    failing = ",".join(f"file.write.before:{nth}:error:ENOSPC" for nth in range(6, 18))
+    try:
+        yield more, {} if mounted else {"BATCHD_FAILPOINTS": failing}
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(root)], check=True)  # noqa: S607
 
 
 def _waiting(site: Installation) -> dict[str, Any] | None:
