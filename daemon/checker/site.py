@@ -5,6 +5,7 @@ I6 is the runner's to see: a file dropped afterwards is worked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from daemon.checker.documents import read_json
 from daemon.checker.result import Answer, Finding, check_result
 
+_KEY = re.compile(r"(?P<batch>[a-z0-9-]+?-[0-9a-f]{12})-(?P<row>.*)")
 ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -42,6 +44,7 @@ def check_site(evidence: Evidence) -> list[Finding]:
             found += _result(receipt, evidence.answer)
     found += _one_each(receipts, evidence.runs)
     found += _repeats(evidence)
+    found += _keys(receipts, evidence.calls)
     return found
 
 
@@ -90,3 +93,16 @@ def _repeats(evidence: Evidence) -> Iterator[Finding]:
     repeats = sum(times - 1 for times in evidence.calls.values())
     if repeats > evidence.most_repeats:
         yield Finding("I5", f"{repeats} calls were repeated, and {evidence.most_repeats} may be")
+
+
+def _keys(receipts: list[dict[str, Any]], calls: Mapping[str, int]) -> Iterator[Finding]:
+    """I5: a call of a batch carried the key of one of its rows: another would let an API do the same work twice."""
+    records = {each["id"]: (each.get("counts") or {}).get("records") for each in receipts}
+    for key in calls:
+        named = _KEY.fullmatch(key)
+        if named is None or named["batch"] not in records:
+            continue
+        number, most = named["row"], records[named["batch"]]
+        if not re.fullmatch("[1-9][0-9]*", number) or (most and int(number) > most):
+            yield Finding("I5", f"a call carried the key {key}, which no row has")
+            return

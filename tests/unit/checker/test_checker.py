@@ -206,6 +206,15 @@ def test_more_repeated_calls_than_were_in_flight_break_rule_5(tmp_path: Path, si
     assert found(state, calls={"a-1": 3, "a-2": 2}, most_repeats=2) == {"I5"}
 
 
+@pytest.mark.parametrize("key", ["{id}-7", "{id}-0", "{id}-1-again", "{id}-01"])
+def test_a_call_of_a_batch_with_a_key_that_none_of_its_rows_has_breaks_rule_5(
+    tmp_path: Path, site: dict[str, Any], key: str
+) -> None:
+    state = put(tmp_path, {**site, "counts": {"records": 6}})
+    assert found(state, calls={f"{site['id']}-6": 1}) == set()
+    assert found(state, calls={key.format(**site): 1}) == {"I5"}
+
+
 def test_a_claim_that_is_left_over_breaks_rule_7(tmp_path: Path, site: dict[str, Any]) -> None:
     (tmp_path / "inbox" / ".processing" / site["id"]).mkdir(parents=True)
     assert found(put(tmp_path, site)) == {"I7"}
