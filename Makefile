@@ -7,7 +7,7 @@ BUILD  := build/venv
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-apis test wheel install test-wheel test-container chaos models soak bench corpus docs site histories check format lock clean
+.PHONY: help setup demo demo-apis test wheel install test-wheel test-container chaos mutants models soak bench corpus docs site histories check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,8 +44,11 @@ test-wheel: $(STAMP)  ## install the wheel elsewhere, from the package index; a 
 test-container: $(STAMP)  ## build the image on a base made here and run batches through it, as root; TREE= names a Debian made before
 	$(BIN)/python -m pytest -m container tests/container
 
-chaos: $(STAMP)  ## a thousand faults, judged from outside; SEED= repeats a run, ONLY= takes a part, again goes on
-	PYTHONPATH=tests/support:tests $(BIN)/python -m chaos --seed "$(SEED)" --only "$(ONLY)"
+chaos: $(STAMP)  ## a thousand faults, judged from outside; SEED= repeats a run, ONLY= takes a part, FAULTS= some of that
+	PYTHONPATH=tests/support:tests $(BIN)/python -m chaos --seed "$(SEED)" --only "$(ONLY)" --faults "$(FAULTS)"
+
+mutants: $(STAMP)  ## break a copy of the product in a dozen ways, each of which the proof has to find; five minutes
+	PYTHONPATH=tests/support:tests $(BIN)/python -m chaos.mutants --only "$(ONLY)"
 
 models: $(STAMP)  ## the larger searches over all orders of steps
 	$(BIN)/python -m pytest -m chaos tests/model

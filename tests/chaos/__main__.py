@@ -7,14 +7,17 @@ import random
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from installation import temporal_server
 
 from chaos.fault import Segment
 from chaos.plan import plan
-from chaos.record import Record
+from chaos.record import Entry, Record
 from chaos.runner import Run
+from chaos.shrink import MOST_TRIES
 from chaos.table import page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +33,8 @@ def main() -> int:
     record = Record(CHAOS, seed)
     words = asked.only.split() or [""]
     segments = [each for each in plan(seed) if any(word in each.name for word in words)]
+    if asked.faults:
+        return _again(_chosen(segments, asked.faults.split()))
     if asked.again:
         record.forget()
     done = {each["segment"] for each in record.entries() if not each["findings"]}
@@ -38,14 +43,34 @@ def main() -> int:
     _say(f"seed {seed}: {total} faults in {len(segments)} segments, {len(segments) - len(left)} done before")
     (CHAOS / "seed").write_text(f"{seed}\n")
     if left:
-        _run_left(record, left, asked.lanes)
+        _run_left(record.add, left, asked.lanes)
     return _ended(record, segments, write=not asked.only)
 
 
-def _run_left(record: Record, left: list[Segment], lanes: int) -> None:
+def _chosen(segments: list[Segment], numbers: list[str]) -> list[Segment]:
+    """Return the segments that have some of these faults, with those alone; with `none` all, without faults."""
+    few = [replace(each, faults=tuple(one for one in each.faults if str(one.number) in numbers)) for each in segments]
+    return [each for each in few if each.faults or numbers == ["none"]]
+
+
+def _again(segments: list[Segment]) -> int:
+    """Go through some faults of segments once more, to look at them: nothing is noted, nothing is made shorter."""
+    entries: list[Entry] = []
+    _run_left(entries.append, segments, LANES, kept="again", most_tries=0)
+    return 1 if any(each["findings"] for each in entries) else 0
+
+
+def _run_left(
+    note: Callable[[Entry], None],
+    left: list[Segment],
+    lanes: int,
+    *,
+    kept: str = "failed",
+    most_tries: int = MOST_TRIES,
+) -> None:
     """Take what is left through, with one Temporal server for all of it."""
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder, temporal_server(Path(folder)) as address:
-        run = Run(work=Path(folder), kept=CHAOS / "failed", temporal=address, say=_say, note=record.add)
+        run = Run(work=Path(folder), kept=CHAOS / kept, temporal=address, say=_say, note=note, most_tries=most_tries)
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, lambda *_: run.stop.set())
         run.go(left, lanes)
@@ -86,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", default="", help="the plan to run (default: the one under way, else a new one)")
     parser.add_argument("--only", default="", help="words of which the name of a segment must hold one")
+    parser.add_argument("--faults", default="", help="numbers of faults to go through once more, or none for no fault")
     parser.add_argument("--lanes", type=int, default=LANES, help="sites side by side")
     parser.add_argument("--again", action="store_true", help="forget what is done of the seed")
     return parser

@@ -110,6 +110,12 @@ KINDS: dict[str, Kind] = {
         size=6,
         slow=True,
     ),
+    "no-start": Kind(
+        inject=limits.failing_starts,
+        title="workers of `batchd run` killed, and none can be started for a second or two",
+        size=6,
+        slow=True,
+    ),
     "reload": Kind(
         inject=reloads.reloads,
         title="configuration loaded anew in mid-batch: another, a broken one, one that is gone",

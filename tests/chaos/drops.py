@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -24,6 +25,11 @@ class Drop:
     content: str
     at: float
 
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the content."""
+        return hashlib.sha256(self.content.encode()).hexdigest()
+
 
 @dataclass(slots=True)
 class Drops:
@@ -35,6 +41,9 @@ class Drops:
     files: dict[str, Drop] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
+    namesakes: dict[str, Drop] = field(default_factory=dict)
+    """What was dropped under the name of another file that had ended, by digest."""
+
     _ended: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def file(self, name: str, rows: int) -> None:
@@ -50,6 +59,14 @@ class Drops:
             self.duplicates.append(claimed[-1].name)
             self._put(claimed[-1].name, claimed[-1].content)
 
+    def namesake(self) -> None:
+        """Drop another file under the name of the last one, which has ended: it is to be a batch of its own."""
+        name = list(self.files)[-1]
+        content = users(9, note=f"another {name}")
+        drop = Drop(name=name, rows=9, content=content, at=time.time())
+        self.namesakes[drop.sha256] = drop
+        self._put(name, content)
+
     def no_csv(self, name: str) -> None:
         """Drop what no batch can be made of."""
         self.refused.append(name)
@@ -61,7 +78,13 @@ class Drops:
             (self.site.inbox / f"{name}{self.marker}").touch()
 
     def ended(self) -> dict[str, dict[str, Any]]:
-        """Return the receipts of batches that have ended, by file name, with `ended_at` of the file system."""
+        """Return the receipts of batches that have ended, by file name, with `ended_at` of the file system.
+
+        Those of namesakes are left out.
+        """
+        return {name: each for name, each in self._all_ended() if each["source"]["sha256"] not in self.namesakes}
+
+    def _all_ended(self) -> list[tuple[str, dict[str, Any]]]:
         for path in (self.site.state_dir / "receipts").glob("*.json"):
             name = path.stem
             if name in self._ended:
@@ -69,7 +92,7 @@ class Drops:
             receipt, at = _read(path)
             if receipt.get("state") in ENDED and not (self.site.inbox / ".processing" / name).exists():
                 self._ended[name] = {**receipt, "ended_at": at}
-        return {each["source"]["name"]: each for each in self._ended.values()}
+        return [(each["source"]["name"], each) for each in self._ended.values()]
 
     def open_files(self) -> list[str]:
         """Return the files whose batches have not ended."""
@@ -89,6 +112,13 @@ class Drops:
             if len(places) != 1 or not (places[0].parent / "REASON.txt").is_file():
                 found.append(f"I6: {name}, which is no CSV file, is {len(places)} times in failed/")
         filed = [each for each in self.site.inbox.glob("duplicates/*.csv") if each.is_file()]
+        riddles = [each.name for each in filed if not each.with_name(f"{each.name}.receipt.json").is_file()]
+        if riddles:
+            found.append(f"I8: nothing says of which batch {riddles[0]} is a duplicate")
+        completed = {each["source"]["sha256"]: each for _, each in self._all_ended() if each["state"] == "completed"}
+        for digest, drop in self.namesakes.items():
+            if digest not in completed or completed[digest]["counts"]["enriched"] != drop.rows:
+                found.append(f"I8: another file called {drop.name} was dropped, and no batch of it was completed")
         if len(filed) != len(self.duplicates):
             found.append(f"I4: {len(self.duplicates)} duplicates were dropped, {len(filed)} are in duplicates/")
         return found

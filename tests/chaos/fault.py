@@ -16,13 +16,22 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """Faults of one kind that one site goes through, one after the other. `variant` names its settings and files."""
+    """Faults of one kind that one site goes through, one after the other. `variant` names its settings and files.
+
+    `attempt` is 0 the first time; where a segment is repeated beside the same server, its files get other names.
+    """
 
     name: str
     kind: str
     variant: str
     seed: int
     faults: tuple[Fault, ...]
+    attempt: int = 0
+
+    @property
+    def tag(self) -> str:
+        """What its folder, its queue and its files are called."""
+        return f"{self.name}-again-{self.attempt}" if self.attempt else self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ def region(row: Mapping[str, str]) -> dict[str, str]:
 def judge(site: Site, allowed: Allowed) -> Verdict:
     """Hold I1 to I8 against a site that is at rest, its API still running."""
     ended, calls = site.drops.ended(), site.calls()["keys"]
-    verdict = Verdict(batches=len(ended), rows=sum(each.rows for each in site.drops.files.values()))
+    verdict = Verdict(batches=len(ended) + len(site.drops.namesakes))
+    verdict.rows = sum(each.rows for each in [*site.drops.files.values(), *site.drops.namesakes.values()])
     verdict.bound = sum(strike.may_repeat for strike in site.strikes)
     verdict.repeats = sum(times - 1 for times in calls.values())
     evidence = Evidence(

@@ -93,6 +93,7 @@ def _moments(chance: random.Random) -> Iterator[tuple[str, str, Iterable[str]]]:
     yield "temporal", "cursor", [f"{each} {after()}" for each in OPERATIONS for _ in range(6)]
     limits = [f"fsize {size}" for size in (0, 600, 5_000)] + [f"nofile {more}" for more in (0, 1, 2)]
     yield "limit", "cursor", [f"{each} {chance.uniform(0.5, 2):.1f}" for each in limits for _ in range(3)]
+    yield "no-start", "service", [f"no-start {chance.uniform(0.5, 2):.1f}" for _ in range(6)]
     yield "reload", "cursor", [f"reload {each}" for each in CHANGES for _ in range(4)]
     yield "worker-kill", "long-pages", [f"worker part.sync.before:{nth}:kill" for nth in (1, 2, 3)]
     yield "worker-call", "long-pages", [f"worker part.sync.before:{nth}:error:EIO" for nth in (1, 3)]

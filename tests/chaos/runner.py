@@ -1,4 +1,7 @@
-"""Runs segments in lanes side by side, each in a site of its own; keeps what failed, notes what is done."""
+"""Runs segments in lanes side by side, each in a site of its own; notes what is done.
+
+What failed is kept, and repeated with fewer faults until its shortest form is found, which is kept beside it.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,33 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chaos.catalogue import KINDS
-from chaos.fault import Segment
+from chaos.fault import Fault, Segment
 from chaos.judge import Verdict, judge
 from chaos.record import Entry, entry_of
+from chaos.shrink import MOST_TRIES, Shortest, shortest
 from chaos.site import Overdue, Site, Stopped
 
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One run over segments. `work` is a folder for the sites, `kept` one for those that failed."""
+    """One run over segments. `work` is a folder for the sites, `kept` one for those that failed.
+
+    `env` is added to the environment of every program. A segment that failed is repeated up to `most_tries` times.
+    """
 
     work: Path
     kept: Path
     temporal: str
     say: Callable[[str], None]
     note: Callable[[Entry], None]
+    env: Mapping[str, str] = field(default_factory=dict)
+    most_tries: int = MOST_TRIES
     stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -53,27 +62,81 @@ class Run:
     def _segment(self, segment: Segment) -> Entry | None:
         """Take one segment through; None where the run was stopped meanwhile."""
         begun = time.monotonic()
-        root = self.work / segment.name
-        shutil.rmtree(root, ignore_errors=True)
-        site = Site(root, segment, self.temporal, self.stop, slow=KINDS[segment.kind].slow)
-        try:
-            verdict = _went_through(site)
-        except Stopped:
-            return None
-        finally:
-            site.close()
-        entry = entry_of(segment, site, verdict, time.monotonic() - begun)
-        if verdict.findings:
-            self._keep(root, segment, verdict)
-        shutil.rmtree(root, ignore_errors=True)
-        return entry
-
-    def _keep(self, root: Path, segment: Segment, verdict: Verdict) -> None:
         kept = self.kept / segment.name
         shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(root, kept, symlinks=True, ignore=_sockets)
-        lines = [f"{each.number} {each.line}" for each in segment.faults]
-        (kept / "FINDINGS.txt").write_text("\n".join([*verdict.findings, "", *lines, ""]))
+        try:
+            site, verdict = self._once(segment, kept)
+            entry = entry_of(segment, site, verdict, time.monotonic() - begun)
+            if verdict.findings and self.most_tries:
+                entry["shortest"] = self._shrunk(segment, _broken(verdict), kept / "shortest")
+        except Stopped:
+            return None
+        return entry
+
+    def _once(self, segment: Segment, kept: Path) -> tuple[Site, Verdict]:
+        """Go through a segment in a new site, and keep that in `kept` where a rule was broken.
+
+        Raises:
+            Stopped: the run was stopped meanwhile.
+        """
+        root = self.work / segment.tag
+        shutil.rmtree(root, ignore_errors=True)
+        site = Site(root, segment, self.temporal, self.stop, slow=KINDS[segment.kind].slow)
+        site.installation.set(**self.env)
+        try:
+            verdict = _went_through(site)
+        finally:
+            site.close()
+        if verdict.findings:
+            _keep(root, kept, segment, verdict)
+        shutil.rmtree(root, ignore_errors=True)
+        return site, verdict
+
+    def _shrunk(self, segment: Segment, broken: set[str], kept: Path) -> list[str]:
+        """Repeat a segment with fewer faults; return the lines of the fewest that break one of the rules again."""
+        attempt = 0
+
+        def fails(faults: tuple[Fault, ...]) -> bool:
+            nonlocal attempt
+            attempt += 1
+            _, verdict = self._once(replace(segment, faults=faults, attempt=attempt), self.work / f"{segment.tag}-kept")
+            fails_alike = bool(_broken(verdict) & broken)
+            if fails_alike:
+                shutil.rmtree(kept, ignore_errors=True)
+                shutil.copytree(self.work / f"{segment.tag}-kept", kept, symlinks=True)
+            return fails_alike
+
+        found = shortest(segment.faults, fails, self.most_tries)
+        (kept.parent / "SHORTEST.txt").write_text(_shortest_text(segment, found))
+        return [each.line for each in found.faults]
+
+
+def _broken(verdict: Verdict) -> set[str]:
+    """Return the rules that were broken."""
+    return {each.partition(":")[0] for each in verdict.findings}
+
+
+def _keep(root: Path, kept: Path, segment: Segment, verdict: Verdict) -> None:
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(root, kept, symlinks=True, ignore=_sockets)
+    lines = [f"{each.number} {each.line}" for each in segment.faults]
+    (kept / "FINDINGS.txt").write_text("\n".join([*verdict.findings, "", *lines, ""]))
+
+
+def _shortest_text(segment: Segment, found: Shortest) -> str:
+    """Say which faults are enough, and how to go through them once more."""
+    numbers = " ".join(str(each.number) for each in found.faults)
+    if not found.again:
+        said = f"It did not fail again, with all of its {len(found.faults)} faults."
+    elif not found.faults:
+        said = "It fails without any fault."
+    else:
+        said = f"{len(found.faults)} of {len(segment.faults)} faults are enough" + (
+            "." if found.certain else ", or fewer."
+        )
+    again = f'make chaos SEED={segment.seed} ONLY={segment.name} FAULTS="{numbers or "none"}"'
+    lines = [f"{each.number} {each.line}" for each in found.faults]
+    return "\n".join([said, f"Repeated {found.tries} times. Once more: {again}", "", *lines, ""])
 
 
 def _sockets(folder: str, names: list[str]) -> list[str]:
@@ -111,4 +174,7 @@ def _told(entry: Entry) -> str:
     for each in entry["faults"]:
         after = "" if each["recovered_s"] is None else f", recovered in {each['recovered_s']:.1f} s"
         lines.append(f"  {each['number']:>5} {each['line']}{after if each['injected'] else ': not passed'}")
-    return "\n".join([*lines, *(f"  ! {each}" for each in entry["findings"])])
+    lines += [f"  ! {each}" for each in entry["findings"]]
+    if "shortest" in entry:
+        lines.append(f"  shortest: {', '.join(entry['shortest']) or 'without any fault'}")
+    return "\n".join(lines)

@@ -21,6 +21,8 @@ IN_FLIGHT = 4
 MOST_OPEN = 3
 """Batches that may wait for a worker before no further file is dropped for a fault."""
 
+ALONE = 3
+
 QUICK_MS, SLOW_MS = ("1", "5"), ("20", "60")
 """How long the API takes for an answer."""
 
@@ -83,6 +85,7 @@ class Site:
         self._stop = stop
         self._noted = 0
         self._started = 0
+        self._was_alone = False
 
     @property
     def failpoint_log(self) -> Path:
@@ -109,6 +112,13 @@ class Site:
         self.api = self.installation.mock_api(LATENCY_MIN_MS=low, LATENCY_MAX_MS=high, **settings)
         address = self.api.removeprefix("http://")
         self.installation.set(BATCH_API_URL=f"http://{self._proxied('api', address)}/enrich")
+
+    def describe(self, api_section: str, **keys: object) -> None:
+        """Write a `batchd.toml` with this section of an API, and with `keys` of its feed beside those of every site."""
+        whole = {"in_memory_max_bytes": 0, "page_rows": 8, "pages_in_flight": 2, **keys}
+        for key in whole:
+            self.installation.env.pop(f"BATCH_{key.upper()}", None)  # what stands in the file may stand nowhere else
+        self.installation.describe(api_section, **whole)
 
     def _proxied(self, name: str, address: str) -> str:
         """Return the address of a proxy in front of another one, where this site has any."""
@@ -167,14 +177,21 @@ class Site:
     def feed(self, fault: Fault) -> None:
         """Drop a file for a fault, unless enough are open."""
         if len(self.drops.open_files()) < MOST_OPEN:
-            self.drops.file(f"{self.segment.name}-{fault.number}-{len(self.drops.files)}.csv", self.rows())
+            self.drops.file(f"{self.segment.tag}-{fault.number}-{len(self.drops.files)}.csv", self.rows())
 
     def rows(self) -> int:
         """Return a number of rows: of three or four pages, or where batches have to last of many."""
         return self.chance.randint(160, 280) if self.slow else self.chance.randint(17, 30)
 
     def in_mid_batch(self, fault: Fault) -> str:
-        """Return the name of a file whose batch is being worked: one that is open, or a new one."""
+        """Return the name of a file whose batch is being worked: one that is open, or a new one.
+
+        Every third fault has a batch that no other strikes, which shows how long that takes.
+        """
+        is_alone = fault.number % ALONE == 0
+        if is_alone or self._was_alone:
+            self.until(self.drops.at_rest, "the batches before have ended")
+        self._was_alone = is_alone
         while True:
             if not self.drops.open_files():
                 self.feed(fault)
@@ -187,6 +204,8 @@ class Site:
     def settle(self) -> None:
         """Let everything end under a worker and a daemon that nothing happens to, and then one file more.
 
+        Then another file of its name, which is a batch of its own, and the file itself once more, which is none.
+
         Raises:
             Overdue: something has not ended.
         """
@@ -194,8 +213,11 @@ class Site:
             if role not in self.processes or not self.processes[role].running():
                 self.start(role)
         self.until(self.drops.at_rest, "every batch has ended")
-        self.drops.file(f"{self.segment.name}-last.csv", 17)
+        self.drops.file(f"{self.segment.tag}-last.csv", 17)
         self.until(self.drops.at_rest, "a file dropped after all faults is worked")
+        for again in (self.drops.namesake, self.drops.duplicate):
+            again()
+            self.until(self.drops.at_rest, "what was dropped under its name is worked, or set aside")
 
     def calls(self) -> dict[str, Any]:
         """Return what the API saw, with every key."""

@@ -8,27 +8,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chaos.catalogue import KINDS
+from chaos.mutants.found import FOUND
 from chaos.record import Entry
 from chaos.site import IN_FLIGHT
 
 TEMPLATE = Path(__file__).with_name("reliability.md")
 _COLUMNS = """\
-| fault | times | batches | rows | lost | doubled | calls repeated (at most) | seconds to recover: p50, max |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
+| kind | fault | times | batches | rows | lost | doubled | calls repeated (at most) | seconds to recover: p50, max |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
 
 
 def page(entries: Iterable[Entry]) -> str:
     """Return the page."""
     listed = list(entries)
-    rows = [_row(kind.title, [each for each in listed if each["kind"] == name]) for name, kind in KINDS.items()]
+    rows = [
+        _row(f"`{name}` | {kind.title}", [each for each in listed if each["kind"] == name])
+        for name, kind in KINDS.items()
+    ]
     said = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "seed": ", ".join(sorted({str(each["seed"]) for each in listed})),
         "faults": f"{sum(fault['injected'] for each in listed for fault in each['faults']):,}",
         "sites": str(len(listed)),
         "minutes": f"{sum(each['took_s'] for each in listed) / 60:.0f}",
-        "table": "\n".join([_COLUMNS, *filter(None, rows), _row("**all**", listed)]),
+        "table": "\n".join([_COLUMNS, *filter(None, rows), _row("**all** |", listed)]),
         "in_flight": str(IN_FLIGHT),
+        "breakages": FOUND.read_text().strip(),
     }
     return TEMPLATE.read_text().format(**said)
 

@@ -7,11 +7,17 @@ from collections.abc import Iterator
 
 from installation import api
 
-from chaos.site import Site
+from chaos.site import IN_FLIGHT, Site
+
+MAX_WAIT = "2s"
+"""The longest Retry-After that is honoured: one of 1e9 seconds is as long as this."""
 
 
 def api_answers(site: Site) -> None:
     """Give the next calls another answer. A line is what `POST /faults` of the mock API takes."""
+    site.describe(
+        f'[api.mock]\nurl = "{site.api}/enrich"\nconcurrency = {IN_FLIGHT}\ntimeout_s = 1\nmax_wait = "{MAX_WAIT}"\n'
+    )
     for role in ("daemon", "worker"):
         site.start(role)
     for fault in site.segment.faults:
@@ -24,6 +30,9 @@ def api_answers(site: Site) -> None:
         api(site.api, "/faults", method="DELETE")
 
 
+FAR_AWAY = "Fri, 31 Dec 9999 23:59:59 GMT"
+
+
 def lines() -> Iterator[str]:
     """Yield every answer that is tried."""
     for calls in (1, 4, 12):
@@ -34,5 +43,5 @@ def lines() -> Iterator[str]:
     for status in (204, 301, 308, 400, 401, 403, 404, 405, 409, 422):
         yield json.dumps({"kind": "status", "status": status, "calls": 1})
     for status in (429, 503):
-        for after in ("1", "0", "-5", "soon", 0.5, "Wed, 21 Oct 2015 07:28:00 GMT"):
+        for after in ("1", "0", "-5", "soon", 0.5, "1000000000", "1e9", "Wed, 21 Oct 2015 07:28:00 GMT", FAR_AWAY):
             yield json.dumps({"kind": "status", "status": status, "calls": 2, "retry_after": after})

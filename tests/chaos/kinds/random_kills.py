@@ -48,7 +48,7 @@ def _kill_part(site: Site, service: Process, victim: str) -> None:
         children = [pid for pid, _ in site.installation.children(service.pid)]
         service.kill()
         for pid in filter(None, [*children, site.installation.server_pid()]):
-            _kill(pid)
+            kill(pid)
     elif victim == "parent":
         service.kill()
     else:
@@ -56,12 +56,17 @@ def _kill_part(site: Site, service: Process, victim: str) -> None:
         def parts() -> list[int]:
             if victim == "server":  # one that was adopted is nobody's child
                 return list(filter(None, [site.installation.server_pid()]))
-            return [pid for pid, line in site.installation.children(service.pid) if WORKER in line]
+            return workers_of(site, service)
 
         site.until(parts, f"the service has a {victim}")
-        _kill(site.chance.choice(parts()))
+        kill(site.chance.choice(parts()))
 
 
-def _kill(pid: int) -> None:
+def workers_of(site: Site, service: Process) -> list[int]:
+    """Return the worker processes of a service."""
+    return [pid for pid, line in site.installation.children(service.pid) if WORKER in line]
+
+
+def kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)

@@ -30,11 +30,9 @@ def reloads(site: Site) -> None:
 
 def _write(site: Site, change: str = "") -> None:
     name, _, value = change.partition("=")
-    keys = {"in_memory_max_bytes": 0, "page_rows": 8, "pages_in_flight": 2, **({name: int(value)} if value else {})}
     concurrency = 2 if change == "other_limit" else 4
-    for key in keys:
-        site.installation.env.pop(f"BATCH_{key.upper()}", None)  # what stands in the file may stand nowhere else
-    site.installation.describe(f'[api.mock]\nurl = "{site.api}/enrich"\nconcurrency = {concurrency}\n', **keys)
+    section = f'[api.mock]\nurl = "{site.api}/enrich"\nconcurrency = {concurrency}\n'
+    site.describe(section, **({name: int(value)} if value else {}))
     if change == "broken":
         with (site.installation.root / "batchd.toml").open("a") as file:
             file.write("[feed.contacts\n")
