@@ -123,10 +123,28 @@ def test_a_container_that_takes_the_place_of_another_goes_on_with_its_batches(
     assert second.stop() == 0
 
 
+def test_a_configuration_file_and_a_token_are_found_in_etc_batchd(
+    store: ImageStore, image: str, wire: Network, api: str, tmp_path: Path
+) -> None:
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    (etc / "token").write_text("secret\n")
+    described = f'[api.people]\nurl = "{api}"\nauth = {{ bearer = {{ file = "token" }} }}\n'
+    (etc / "batchd.toml").write_text(f'{described}[feed.contacts]\ninbox = "/inbox"\napi = "people"\nsettle_s = 0.2\n')
+    volumes = Volumes(tmp_path / "volumes")
+    volumes.add(etc, "/etc/batchd")
+    described_by_file = Container(store, image, name="described", network=wire, volumes=volumes)
+    ready(wire, described_by_file)
+    drop(volumes, "people.csv", 100)
+    described_by_file.execute("batchctl", "watch", "people.csv")
+    assert "VERIFIED: 100 records" in described_by_file.execute("batchctl", "verify", "people.csv")
+    assert described_by_file.stop() == 0
+
+
 def test_one_watches_and_two_work_with_a_server_of_their_own_and_the_same_volumes(
     store: ImageStore, small_image: str, wire: Network, api: str, temporal: str, tmp_path: Path
 ) -> None:
-    volumes = Volumes(tmp_path / "volumes")
+    volumes = Volumes(tmp_path / "volumes", by_group=True)
     ports = {"watch": 8081, "work-1": 8082, "work-2": 8083}  # of one address; in a cluster each has its own
     environ = {"TEMPORAL_ADDRESS": temporal, "BATCH_API_URL": api, "BATCH_PAGE_ROWS": "100", **QUICK}
     halves = []

@@ -78,17 +78,26 @@ def network() -> Iterator[Network]:
 
 
 class Volumes:
-    """Folders of the host for inbox, results and state, which belong to the user of the image."""
+    """Folders of the host for inbox, results and state, which belong to the user of the image.
 
-    def __init__(self, root: Path) -> None:
+    With `by_group` they belong to root and to the group of the image, as Kubernetes makes them for `fsGroup`.
+    """
+
+    def __init__(self, root: Path, *, by_group: bool = False) -> None:
         self.root = root
+        self._others: list[str] = []
         for name in FOLDERS:
             (root / name).mkdir(parents=True)
-            os.chown(root / name, USER, USER)
+            os.chown(root / name, 0 if by_group else USER, USER)
+            (root / name).chmod(0o2775 if by_group else 0o755)
+
+    def add(self, folder: Path, inside: str) -> None:
+        """Mount another folder, to be read."""
+        self._others += ["--volume", f"{folder}:{inside}:ro"]
 
     @property
     def options(self) -> tuple[str, ...]:
-        return tuple(part for name in FOLDERS for part in ("--volume", f"{self.root / name}:/{name}"))
+        return *self._others, *(part for name in FOLDERS for part in ("--volume", f"{self.root / name}:/{name}"))
 
 
 class Container:
