@@ -9,33 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-CR, LF, NUL = 13, 10, 0
-MAX_RECORD_BYTES = 1_048_576
-MAX_FIELD_BYTES = 262_144
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """How a file is written, as its manifest says, and the caps on its records."""
-
-    delimiter: str = ","
-    quote: str = '"'
-    encoding: str = "utf-8"
-    max_record_bytes: int = MAX_RECORD_BYTES
-    max_field_bytes: int = MAX_FIELD_BYTES
-
-    @property
-    def unit_bytes(self) -> int:
-        """Bytes a unit."""
-        return 2 if self.encoding.startswith("utf-16") else 1
-
-    def units(self, content: bytes) -> Sequence[int]:
-        """Return the units of `content`."""
-        if self.unit_bytes == 1:
-            return content
-        whole = content + b"\xff" * (len(content) % 2)
-        high, low = (0, 1) if self.encoding.endswith("be") else (1, 0)
-        return [256 * whole[at + high] + whole[at + low] for at in range(0, len(whole), 2)]
+from daemon.checker.form import CR, LF, NO_UNIT, Form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +68,7 @@ class _Walk:
         self._units = units
         self.end = len(units)
         self._limit = max(1, form.max_record_bytes // form.unit_bytes)
-        self._delimiter, self._quote = ord(form.delimiter), ord(form.quote)
+        self._delimiter, self._quote = ord(form.delimiter), ord(form.quote) if form.quote else NO_UNIT
 
     def skip_blank_lines(self) -> int:
         """Go to the next record, or the end of the file; return how many lines were passed, all of them blank."""
@@ -216,25 +190,27 @@ def _cells(content: bytes, form: Form, width: int) -> tuple[tuple[str, ...], str
     cells: list[str] = []
     at = bare_quotes = 0
     while True:
-        is_bare = not text.startswith(form.quote, at)
+        is_bare = not form.opens_quotes(text, at)
         cell, at, sound = _cell(text, at, form)
         if not sound:
             return (), "bad_quote", 0
         cells.append(cell)
-        bare_quotes += cell.count(form.quote) if is_bare else 0
+        bare_quotes += cell.count(form.quote) if is_bare and form.quote else 0
+        if bare_quotes and form.bare_quotes == "reject":
+            return (), "bad_quote", 0
         if at == len(text):
             break
         at += 1
+    if form.short_rows == "pad":
+        cells += [""] * (width - len(cells))
     if any(len(cell.encode(form.encoding, "surrogatepass")) > form.max_field_bytes for cell in cells):
         return (), "field_too_large", bare_quotes
-    if len(cells) != width:
-        return (), "ragged", bare_quotes
-    return tuple(cells), "", bare_quotes
+    return (tuple(cells), "", bare_quotes) if len(cells) == width else ((), "ragged", bare_quotes)
 
 
 def _cell(text: str, at: int, form: Form) -> tuple[str, int, bool]:
     """Return the cell at `at`, where it ends, and whether nothing stands between its closing quote and there."""
-    if not text.startswith(form.quote, at):
+    if not form.opens_quotes(text, at):
         end = text.find(form.delimiter, at)
         end = len(text) if end < 0 else end
         return text[at:end], end, True

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from daemon.checker.documents import canonical, read_json
-from daemon.checker.records import Form, ReadRecord, line_ends, read_records
+from daemon.checker.form import Form
+from daemon.checker.records import ReadRecord, line_ends, read_records
 
 Row = Mapping[str, Any]
 Answer = Callable[[Mapping[str, str]], Mapping[str, Any]]
@@ -22,7 +23,7 @@ Answer = Callable[[Mapping[str, str]], Mapping[str, Any]]
 
 SHOWN = 5
 TOLERATED = ("blank_lines", "bare_quotes")
-_NOT_READ = ("escape", "comment", "trim", "bare_quotes", "short_rows", "trailing_delimiter")
+_NOT_READ = ("escape", "comment", "trim", "trailing_delimiter")
 _MANIFEST = re.compile(r"manifest(?:-g([0-9]+))?\.json")
 
 
@@ -77,6 +78,8 @@ class _Result:
             delimiter=dialect["delimiter"],
             quote=dialect["quote"],
             encoding=dialect["encoding"],
+            bare_quotes=dialect.get("bare_quotes", "accept"),
+            short_rows=dialect.get("short_rows", "reject"),
             max_record_bytes=settings["max_record_bytes"],
             max_field_bytes=settings["max_field_bytes"],
         )
@@ -231,7 +234,7 @@ class _Result:
 def _check_known(dialect: dict[str, Any]) -> None:
     """Raise ValueError where records are written in a way that this program does not read."""
     unknown = [key for key in _NOT_READ if dialect.get(key)]
-    if unknown or len(dialect["delimiter"]) != 1 or dialect["quote"] != '"':
+    if unknown or len(dialect["delimiter"]) != 1 or len(dialect["quote"]) > 1:
         what = ", ".join(unknown) or f"delimiter {dialect['delimiter']!r} and quote {dialect['quote']!r}"
         raise ValueError(f"records written with {what} are not read by this program")
 

@@ -40,13 +40,6 @@ def test_of_a_sound_result_it_has_nothing_to_say(work: FinishedWork) -> None:
     assert check_result(work.directory, work.source) == []
 
 
-@pytest.mark.parametrize("written", [{"escape": "\\"}, {"delimiter": "||"}, {"quote": ""}])
-def test_a_dialect_that_it_does_not_read_is_said_and_not_judged(work: FinishedWork, written: dict[str, str]) -> None:
-    forge(work, lambda manifest: manifest["dialect"].update(written))
-    [found] = check_result(work.directory, work.source)
-    assert "are not read by this program" in found.what
-
-
 def lost(rows: Rows) -> None:
     rows.pop()
 
