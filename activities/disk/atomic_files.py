@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from activities.disk.failpoints import failpoint
-from activities.disk.modes import FILE_MODE, FOLDER_MODE
+from activities.disk.modes import FILE_MODE, FOLDER_MODE, file_mode_in
 
 TEMPORARY = ".tmp-"
 STALE_S = 3_600.0
@@ -41,8 +41,11 @@ def temporary_beside(path: Path) -> contextlib.AbstractContextManager[Path]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file at once: whatever happens, the old or the new content stands there. Durable on return."""
-    replace_whole(path, content)
+    """Write a small file at once: whatever happens, the old or the new content stands there. Durable on return.
+
+    The group of its folder may read it where the folder is for its group.
+    """
+    replace_whole(path, content, mode=file_mode_in(path.parent.stat().st_mode))
     sync_folder(path.parent)
 
 

@@ -19,7 +19,7 @@ from activities.disk.atomic_files import temporary_name
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
 from activities.disk.hashing import HashedBlocks, Stored, blocks_of, write_hashed
-from activities.disk.modes import FILE_MODE
+from activities.disk.modes import file_mode_in
 from workflows.errors import OutputRefused, TransientError
 
 MAX_WHOLE_BYTES = 1_073_741_824
@@ -39,6 +39,7 @@ class Directory:
     def __init__(self, fd: int, path: Path) -> None:
         self.fd = fd
         self.path = path
+        self._file_mode = file_mode_in(os.fstat(fd).st_mode)
 
     def names(self) -> list[str]:
         """Return the names in the folder, sorted."""
@@ -120,7 +121,7 @@ class Directory:
         """
         flags = os.O_RDWR | os.O_APPEND | _OPEN_FILE | (os.O_CREAT if create else 0)
         try:
-            fd = os.open(name, flags, FILE_MODE, dir_fd=self.fd)
+            fd = os.open(name, flags, self._file_mode, dir_fd=self.fd)
         except FileNotFoundError as error:
             if create:
                 raise TransientError(f"{self.path} was deleted while it was in use") from error
@@ -131,14 +132,14 @@ class Directory:
             os.close(fd)
             raise _not_plain(self.path / name)
         if create:
-            os.fchmod(fd, FILE_MODE)
+            os.fchmod(fd, self._file_mode)
         return fd
 
     def nameless(self) -> int:
         """Return a descriptor of a new file that has no name and is gone when it is closed, even by a kill."""
         name = temporary_name()
         with disk_errors(f"writing in {self.path}"):
-            fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN_FILE, FILE_MODE, dir_fd=self.fd)
+            fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN_FILE, self._file_mode, dir_fd=self.fd)
             os.unlink(name, dir_fd=self.fd)
         return fd
 
@@ -153,7 +154,7 @@ class Directory:
         """
         temporary = temporary_name()
         with disk_errors(f"writing {self.path / name}"):
-            fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN_FILE, FILE_MODE, dir_fd=self.fd)
+            fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN_FILE, self._file_mode, dir_fd=self.fd)
         try:
             yield fd
             with disk_errors(f"writing {self.path / name}"):
@@ -235,9 +236,9 @@ class Directory:
 
     def _write(self, name: str, blocks: Iterable[bytes]) -> Stored:
         failpoint("file.write.before")
-        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN_FILE, FILE_MODE, dir_fd=self.fd)
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN_FILE, self._file_mode, dir_fd=self.fd)
         try:
-            os.fchmod(fd, FILE_MODE)
+            os.fchmod(fd, self._file_mode)
             stored = write_hashed(fd, blocks)
             failpoint("file.sync.before")
             os.fsync(fd)

@@ -2,8 +2,9 @@
 
 `/tmp` belongs to everybody: a folder called `batch-<id>` may have been planted there as a symbolic link or by another
 user (CWE-379, and `makedirs(exist_ok=True)` would take it), so no path is trusted twice. The folder is made with mode
-0700 or opened without following links; then owner, mode and marker are checked on the descriptor, and every file is
-reached through that. The marker is a hidden file with the batch id; once there is a manifest, its `id` is the marker.
+0700, or for the group of the output root too (`activities.disk.modes`), or opened without following links; then owner,
+mode and marker are checked on the descriptor, and every file is reached through that. The marker is a hidden file with
+the batch id; once there is a manifest, its `id` is the marker.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Self
 from activities.disk.directory import Directory
 from activities.disk.errors import disk_errors, translated
 from activities.disk.failpoints import failpoint
-from activities.disk.modes import FOLDER_MODE
+from activities.disk.modes import OTHERS, folder_mode_in
 from activities.output.names import SCHEMA, generation_of_data, sums_name
 from workflows.errors import OutputRefused, TransientError
 from workflows.ids import workflow_id
@@ -37,7 +38,7 @@ class OutputFolder(Directory):
 
     @classmethod
     def open(cls, root: Path, batch_id: str, *, create: bool) -> Self:
-        """Open `<root>/batch-<id>`, made with mode 0700 where it is missing and `create` says so.
+        """Open `<root>/batch-<id>`, made where it is missing and `create` says so; for whom, `root` says.
 
         Raises:
             OutputRefused: it is missing and not to be made, or what is there is not ours.
@@ -88,7 +89,7 @@ class OutputFolder(Directory):
             if marked != batch_id:
                 raise self._refused(f"is marked as the folder of {marked!r}")
             return False
-        if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if found.st_mode & OTHERS & ~folder_mode_in(found.st_mode):
             raise self._refused(f"is open to others (mode {stat.S_IMODE(found.st_mode):04o}) and has no mark of ours")
         foreign = [name for name in self.names() if not (is_hidden_of_ours(name) or _is_of_a_first_result(name))]
         if foreign:
@@ -143,7 +144,7 @@ def _make(root_fd: int, path: Path) -> None:
     with disk_errors(f"making {path}"):
         failpoint("folder.make.before")
         try:
-            os.mkdir(path.name, FOLDER_MODE, dir_fd=root_fd)
+            os.mkdir(path.name, folder_mode_in(os.fstat(root_fd).st_mode), dir_fd=root_fd)
         except FileExistsError:
             return
     failpoint("folder.make.after")

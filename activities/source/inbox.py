@@ -13,9 +13,12 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-from activities.disk.modes import FOLDER_MODE
+from activities.disk.modes import FOLDER_MODE, folder_mode_in
 from workflows.errors import InboxMissing, SourceVanished
 from workflows.ids import displayed, printable
+
+FOR_NOBODY_ELSE = frozenset({".processing", "archive"})
+"""Folders in an inbox that senders need not see; what lies there is no longer theirs."""
 
 
 def make_in(root: Path, *names: str) -> Path:
@@ -29,10 +32,15 @@ def make_in(root: Path, *names: str) -> Path:
     for name in names:
         folder /= name
         try:
-            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            folder.mkdir(mode=_mode_of(folder), exist_ok=True)
         except FileExistsError as error:
             raise InboxMissing(in_the_way(folder)) from error
     return folder
+
+
+def _mode_of(folder: Path) -> int:
+    """Return the mode of a folder to be made: what failed is for those who dropped it, if they are a group."""
+    return FOLDER_MODE if folder.name in FOR_NOBODY_ELSE else folder_mode_in(folder.parent.stat().st_mode)
 
 
 def blocked_folder(inbox: Path, names: Iterable[str]) -> Path | None:

@@ -15,6 +15,7 @@ from typing import Any
 from activities.batch_schema import BatchSchema
 from activities.disk.atomic_files import TEMPORARY
 from activities.disk.directory import Directory
+from activities.disk.modes import OTHERS, file_mode_in, folder_mode_in
 from activities.manifest.document import schema_files
 from activities.manifest.reader import saved_pages
 from activities.output.names import (
@@ -34,7 +35,6 @@ from daemon.results.verdict import Findings, Verdict
 from workflows.errors import OutputRefused, SourceError
 
 NOTHING_ELSE, PERMISSIONS, SOURCE = "nothing else", "permissions", "source"
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def verify(directory: Path, *, source: Path | None = None) -> Verdict:
@@ -161,10 +161,11 @@ class _Verification:
 
     def _check_permissions(self) -> None:
         self._findings.checked(PERMISSIONS)
-        if os.fstat(self._folder.fd).st_mode & _OTHERS:
+        mode = os.fstat(self._folder.fd).st_mode
+        if mode & OTHERS & ~folder_mode_in(mode):
             self._findings.problem(PERMISSIONS, "the folder is open to others (not mode 0700)", warning=True)
         for name in self._names:
-            if self._folder.mode(name) & _OTHERS:
+            if self._folder.mode(name) & OTHERS & ~file_mode_in(mode):
                 self._findings.problem(PERMISSIONS, f"{name!a} is open to others (not mode 0600)", warning=True)
 
     def _result(self, manifest: dict[str, Any] | None) -> Verdict:
