@@ -23,8 +23,7 @@ from daemon.temporal.server_probe import ServerProbe
 
 SHARE = 4
 """So many signs are given in the time that systemd waits for one."""
-STATUS_EVERY_S = 5.0
-LONGEST_S = 10.0
+STATUS_EVERY_S = 2.0
 SERVER_SILENT_S = 30.0
 """The embedded server answers within milliseconds, also while its disk is full."""
 
@@ -95,7 +94,7 @@ def watchdog_s(environ: Mapping[str, str]) -> float:
 
 
 async def _give(signs: Signs, patience_s: float) -> None:
-    pause_s = min(patience_s / SHARE, LONGEST_S) if patience_s else STATUS_EVERY_S
+    pause_s = min(patience_s / SHARE, STATUS_EVERY_S) if patience_s else STATUS_EVERY_S
     said, withheld = "", False
     while True:
         still = signs.standing_still()

@@ -58,9 +58,9 @@ def remove(root: Path) -> None:
     """
     if os.geteuid() != 0:
         raise HostError("this removes batchd from the whole host: run it as root")
-    for unit in ("batchd-worker@*.service", "batchd.service"):
-        subprocess.run(["systemctl", "disable", "--now", "--quiet", unit], check=False)  # noqa: S603, S607
-        subprocess.run(["systemctl", "stop", "--quiet", unit], check=False)  # noqa: S603, S607
+    subprocess.run(["systemctl", "stop", "--quiet", "batchd-worker@*.service", "batchd.service"], check=False)  # noqa: S607
+    for enabled in (root / "etc/systemd/system").glob("*.wants/batchd*.service"):
+        enabled.unlink()
     for place in (*PLACES.values(), BATCHCTL):
         (root / place).unlink(missing_ok=True)
     run("systemctl", "daemon-reload")
