@@ -8,6 +8,10 @@ import socket
 
 from daemon.config.settings import Settings
 
+CHANGES = ("READY=", "RELOADING=", "STOPPING=")
+LONGEST_WAIT_S = 10.0
+"""systemd reads nothing while it loads its own units anew, which takes seconds on a large host."""
+
 START_STEPS = 3
 """The server, the connection to it and the workers may each take the start timeout."""
 OTHER_S = 30.0
@@ -17,14 +21,20 @@ logger = logging.getLogger(__name__)
 
 
 def notify(state: str) -> None:
-    """Send `state`, such as `READY=1`, to the socket that systemd named; one that cannot be written is logged."""
+    """Send `state`, such as `READY=1`, to the socket that systemd named; one that cannot be written is logged.
+
+    Where systemd does not read, a change of the state is waited with for a while, and a sign or a status is dropped.
+    """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.settimeout(LONGEST_WAIT_S if state.startswith(CHANGES) else 0)
             channel.connect("\0" + address[1:] if address.startswith("@") else address)
             channel.sendall(state.encode())
+    except BlockingIOError:
+        logger.debug("notify.dropped", extra={"fields": {"state": state}})
     except OSError as error:
         fields = {"state": state, "socket": address, "error": error.strerror or str(error)}
         logger.warning("notify.failed", extra={"fields": fields})

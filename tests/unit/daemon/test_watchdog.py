@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from daemon.intake.inbox_now import FILE_STATES, InboxNow
+from daemon.notify import notify
 from daemon.processes import signs_of_life
 from daemon.processes.signs_of_life import SilentChildren
 from daemon.status_line import inboxes_line
@@ -95,6 +96,15 @@ async def test_the_watchdog_gets_signs_until_something_stands_still(
             signs.silent_children = _part(away=[])
             assert (await loop.sock_recv(manager, 999)).startswith(b"WATCHDOG=1\nSTATUS=another")
     assert [each.message for each in caplog.records] == ["watchdog.withheld"]
+
+
+def test_a_manager_that_does_not_read_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        for _ in range(2_000):  # more than the queue of any socket holds
+            notify("WATCHDOG=1")
+        assert manager.recv(999) == b"WATCHDOG=1"
 
 
 @pytest.mark.parametrize(
