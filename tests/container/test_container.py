@@ -15,6 +15,26 @@ pytestmark = [pytest.mark.container, pytest.mark.timeout(900)]
 
 API_PORT, TEMPORAL_PORT, HEALTH_PORT, PAGE_PORT = 3001, 7233, 8080, 8233
 MOST_ADDED_BYTES, MOST_ADDED_WITHOUT_SERVER_BYTES = 300_000_000, 140_000_000
+DESCRIPTORS_TAKEN = """
+import asyncio, os, pathlib, sys, uvloop
+from batchd.programs import _find_our_packages
+_find_our_packages()
+from daemon.control import server
+folder = pathlib.Path("/dev/shm/state")
+folder.mkdir()
+made = server.listening_socket
+def and_then_the_descriptors_are_taken(state_dir):
+    listener = made(state_dir)
+    for _ in range(8):
+        os.open("/etc/passwd", os.O_RDONLY)
+    return listener
+server.listening_socket = and_then_the_descriptors_are_taken
+async def serve():
+    async with server.control_socket(folder, None):
+        print("served")
+uvloop.run(serve())
+print(os.listdir(folder))
+"""
 QUICK = {"BATCH_SETTLE_S": "0.2", "BATCH_RESCAN_S": "0.5"}
 
 
@@ -103,6 +123,11 @@ def test_the_image_alone_works_a_batch_without_rights_on_a_root_that_cannot_be_w
     [folder] = (volumes.root / "out").iterdir()
     assert [row["id"] for row in rows_of(folder)] == [str(number) for number in range(1, 1_201)]
     assert alone.stop() == 0
+
+
+def test_the_python_of_the_image_leaves_the_control_socket_to_batchd(store: ImageStore, image: str) -> None:
+    """That of the other tests may be older: from 3.13 on, Python looks the address of a socket up again."""
+    assert run_once(store, image, "/opt/batchd/bin/python", "-c", DESCRIPTORS_TAKEN).split() == ["served", "[]"]
 
 
 def test_a_container_that_takes_the_place_of_another_goes_on_with_its_batches(

@@ -143,10 +143,11 @@ class Container:
         return done.stdout + done.stderr
 
     def stop(self) -> int:
-        """Stop it as an operator does, and return its exit code."""
+        """Stop it as an operator does, and return its exit code; where that is not 0, fail with all it logged."""
         run(*self._podman, "stop", "--time", str(STOP_S), self.name)
-        code = run(*self._podman, "inspect", self.name, "--format", "{{.State.ExitCode}}")
-        return int(code)
+        code = int(run(*self._podman, "inspect", self.name, "--format", "{{.State.ExitCode}}"))
+        assert code == 0, f"{self.name} ended with {code}:\n{self.logs()[-8_000:]}"
+        return code
 
 
 def run_once(store: ImageStore, image: str, program: str, *arguments: str) -> str:
