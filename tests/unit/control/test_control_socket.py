@@ -155,24 +155,3 @@ def test_a_socket_that_another_namespace_holds_under_the_same_process_id_stays(t
     with first, second:
         assert first_name != second_name
         assert len(list(tmp_path.iterdir())) == 2
-
-
-async def test_a_socket_outlives_whatever_gets_the_descriptor_by_which_it_was_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Python 3.13 looks the address up again, in which somebody else's descriptor may stand by then."""
-    taken: list[int] = []
-
-    def with_the_descriptors_taken(state_dir: Path) -> tuple[socket.socket, str]:
-        made = listening_socket(state_dir)
-        taken.extend(os.open(__file__, os.O_RDONLY) for _ in range(8))
-        return made
-
-    monkeypatch.setattr(server, "listening_socket", with_the_descriptors_taken)
-    try:
-        async with control_socket(tmp_path, lambda request: named("one", request)):
-            assert [each["name"] for each in await asked(tmp_path)] == ["one"]
-        assert names_in(tmp_path) == []
-    finally:
-        for each in taken:
-            os.close(each)
