@@ -12,12 +12,16 @@ from chaos.site import IN_FLIGHT, Site
 MAX_WAIT = "2s"
 """The longest Retry-After that is honoured: one of 1e9 seconds is as long as this."""
 
+AGAIN_WHERE_EMPTY = '{ status = 204, then = "retry" }'
+"""A described API enriches a row with nothing by an empty answer, unless a rule says what it means."""
+
+FAR_AWAY = "Fri, 31 Dec 9999 23:59:59 GMT"
+
 
 def api_answers(site: Site) -> None:
     """Give the next calls another answer. A line is what `POST /faults` of the mock API takes."""
-    site.describe(
-        f'[api.mock]\nurl = "{site.api}/enrich"\nconcurrency = {IN_FLIGHT}\ntimeout_s = 1\nmax_wait = "{MAX_WAIT}"\n'
-    )
+    section = f'url = "{site.api}/enrich"\nconcurrency = {IN_FLIGHT}\ntimeout_s = 1\nmax_wait = "{MAX_WAIT}"\n'
+    site.describe(f"[api.mock]\n{section}answer.rules = [{AGAIN_WHERE_EMPTY}]\n")
     for role in ("daemon", "worker"):
         site.start(role)
     for fault in site.segment.faults:
@@ -28,9 +32,6 @@ def api_answers(site: Site) -> None:
         api(site.api, "/faults", answered)
         site.until(lambda: not api(site.api, "/faults")["active"] or site.drops.at_rest(), "the fault has been met", 60)
         api(site.api, "/faults", method="DELETE")
-
-
-FAR_AWAY = "Fri, 31 Dec 9999 23:59:59 GMT"
 
 
 def lines() -> Iterator[str]:
