@@ -74,7 +74,8 @@ def for_systemd(unit: str, version: int) -> str:
     """Return a unit as this version of systemd understands it."""
     if version >= NOTIFY_RELOAD_SINCE:
         return unit
-    return unit.replace("Type=notify-reload\n", "Type=notify\nExecReload=/bin/kill -HUP $MAINPID\n")
+    # A shell has kill; the program of that name is in a package of its own, which a small Debian does without.
+    return unit.replace("Type=notify-reload\n", "Type=notify\nExecReload=/bin/sh -c 'kill -HUP $$MAINPID'\n")
 
 
 def systemd_version() -> int:

@@ -18,7 +18,7 @@ def test_an_older_systemd_gets_a_unit_that_it_knows(name: str) -> None:
     unit = (SYSTEMD / name).read_text()
     assert units.for_systemd(unit, 253) == unit
     older = units.for_systemd(unit, 252)
-    assert "Type=notify\nExecReload=/bin/kill -HUP $MAINPID\n" in older
+    assert "Type=notify\nExecReload=/bin/sh -c 'kill -HUP $$MAINPID'\n" in older
     assert "notify-reload" not in older
 
 
