@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.wheel, pytest.mark.timeout(560)]
 
 Make = Callable[..., Installation]
 LINES = re.findall(r"^\$ ((?:pipx|uv tool) install .+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+PROGRAMS = {"batchd", "batchctl", "batchd-mock-api", "batchd-checker", "batchd-host"}
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,6 @@ def test_each_line_of_the_readme_installs_what_works(
     given = {"PIPX_HOME": tools, "PIPX_BIN_DIR": programs, "UV_TOOL_DIR": tools, "UV_TOOL_BIN_DIR": programs}
     settings = [f"{name}={value}" for name, value in given.items()]
     run("/usr/bin/env", *settings, "sh", "-c", f'PATH="{installers}:$PATH"; {line}', cwd=ROOT)
-    assert {each.name for each in programs.iterdir()} == {"batchd", "batchctl", "batchd-mock-api", "batchd-checker"}
+    assert {each.name for each in programs.iterdir()} == PROGRAMS
 
     check_that_it_works(installation(PATH="/usr/bin:/bin"), programs)
