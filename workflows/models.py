@@ -38,6 +38,16 @@ RESERVED = frozenset({"_row", "enriched", "error"})
 """Names that are ours in every row of a result. A source column of such a name is numbered like a duplicate."""
 
 
+SERVICE = "batchd"
+"""Who paused a batch that paused by itself."""
+
+QUESTION = "resume goes on"
+"""What the reason of a pause says where the batch asks an operator, and not for something to be mended."""
+
+PausedBy = Literal["refusal", "question", "person"]
+"""Why a batch stands still: the API does not accept it, a limit is past, or somebody wants it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedDialect:
     r"""How a claimed file is written, found once: nothing that comes later sees another file in the same bytes.
@@ -268,6 +278,13 @@ class Pause:
     by: str = ""
     reason: str = ""
     to: str = ""
+
+    @property
+    def kind(self) -> PausedBy:
+        """Why the batch stands still."""
+        if self.by != SERVICE:
+            return "person"
+        return "question" if QUESTION in self.reason else "refusal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

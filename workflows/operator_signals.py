@@ -14,7 +14,19 @@ from dataclasses import dataclass, replace
 
 from temporalio import workflow
 
-from workflows.models import CallLimits, Control, ControlState, Counts, LimitsChange, Mode, Pause, Shape, State
+from workflows.models import (
+    QUESTION,
+    SERVICE,
+    CallLimits,
+    Control,
+    ControlState,
+    Counts,
+    LimitsChange,
+    Mode,
+    Pause,
+    Shape,
+    State,
+)
 from workflows.outage import Outage
 from workflows.state import BatchRequest, LiveBatch, Progress
 from workflows.steps import Steps
@@ -23,7 +35,6 @@ KEPT_PAUSES = 100
 """Newest pauses kept for the manifest, so that a script that pauses in a loop cannot grow the history."""
 
 KEPT_CHANGES = 100
-SERVICE = "batchd"
 MAX_CONCURRENCY = 4_096
 MAX_TEXT_CHARS = 500
 """Texts are cut to this, to keep the history small; what to do stands at the end of a reason, after an address."""
@@ -73,7 +84,7 @@ class Pauses:
         batch, state = self._batch, self._batch.state
         past = excess(batch.shape, state.counts, accepted=state.accepted, whole=batch.all_saved)
         if past and state.pause is None:
-            self.begin(by=SERVICE, reason=f"{past.reason}; resume goes on, cancel ends it")
+            self.begin(by=SERVICE, reason=f"{past.reason}; {QUESTION}, cancel ends it")
             batch.state = replace(batch.state, asked=past.limit)
 
 

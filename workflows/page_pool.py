@@ -17,8 +17,8 @@ from functools import partial
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from workflows.models import CallLimits, Counts, Cursor, Page
-from workflows.operator_signals import SERVICE, Pauses
+from workflows.models import SERVICE, CallLimits, Counts, Cursor, Page
+from workflows.operator_signals import Pauses
 from workflows.outage import Outage
 from workflows.requests import EnrichedPage, LoadedPages, SavedChunk
 from workflows.state import LiveBatch

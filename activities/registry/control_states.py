@@ -18,11 +18,10 @@ from activities.disk.failpoints import failpoint
 from activities.registry.receipts import Receipts, built
 from activities.registry.timestamps import now_text
 from workflows.ids import checked_id
-from workflows.models import CallLimits, Control, ControlState, Pause
+from workflows.models import QUESTION, SERVICE, CallLimits, Control, ControlState, Pause
 from workflows.requests import KeepControlState
 
 MAX_BYTES = 65_536
-SERVICE = "batchd"
 
 
 class ControlStates:
@@ -66,7 +65,7 @@ class ControlStates:
         try:
             return _decoded(json.loads(content))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            reason = f"{path} is damaged, so what was set for this batch is not known; resume goes on"
+            reason = f"{path} is damaged, so what was set for this batch is not known; {QUESTION}"
             return ControlState(pause=Pause(since=now_text(), by=SERVICE, reason=reason))
 
     def remove(self, batch_id: str) -> None:

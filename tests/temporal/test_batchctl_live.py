@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
-from batchctl_runner import Answer, BatchctlRunner
-from stub_activities import ROWS, StubActivities, request, workers
-from temporalio.client import Client, WorkflowHandle
+from batchctl_runner import BatchctlRunner
+from live_batches import Batches, eventually, held
+from stub_activities import ROWS, StubActivities
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from activities.registry.receipts import Receipt
 from daemon.batchctl.exit_codes import NotPossible
 from daemon.batchctl.state.live import LiveBatches
 from daemon.config.settings import Settings
 from workflows.batch_workflows import CursorBatchWorkflow
 from workflows.models import LimitsChange
 from workflows.requests import EnrichedPage, EnrichPage
-from workflows.state import BatchRequest
 
 HEARTBEAT_THROTTLE = timedelta(seconds=0.3)
 NUMBERS = count(1_000)
@@ -44,52 +40,11 @@ def runner(
     return made
 
 
-class Batches:
-    """Runs batches on the task queue of a BatchctlRunner."""
-
-    def __init__(self, runner: BatchctlRunner, client: Client, queue: str) -> None:
-        self.runner, self.client, self.queue = runner, client, queue
-
-    @asynccontextmanager
-    async def worker(self, stub: StubActivities, client: Client | None = None) -> AsyncIterator[None]:
-        async with workers(client or self.client, self.queue, [CursorBatchWorkflow], stub.all()):
-            yield
-
-    async def started(self, **facts: Any) -> tuple[Receipt, WorkflowHandle[Any, Any]]:
-        """Start a batch and write its receipt."""
-        number = next(NUMBERS)
-        batch: BatchRequest = request(number)
-        receipt = self.runner.receipt(id=batch.id, state="running", **facts)
-        receipt = replace(receipt, source=batch.source)
-        self.runner.receipts.write(receipt)
-        handle = await self.client.start_workflow(
-            CursorBatchWorkflow.run, batch, id=f"batch-{batch.id}", task_queue=self.queue
-        )
-        return receipt, handle
-
-
 @pytest.fixture
 def batches(runner: BatchctlRunner, client: Client) -> Batches:
     import os  # noqa: PLC0415
 
     return Batches(runner, client, os.environ["BATCH_TASK_QUEUE"])
-
-
-async def eventually(answer: Callable[[], Awaitable[Answer]], wanted: Callable[[Any], bool]) -> Any:
-    """Return the first JSON answer that is as wanted."""
-    for _ in range(200):
-        document = (await answer()).json()
-        if wanted(document):
-            return document
-        await asyncio.sleep(0.05)
-    raise AssertionError(document)
-
-
-def held(pages: int = 4) -> StubActivities:
-    """Return activities whose enrichment waits until `gate` is set."""
-    stub = StubActivities(pages=pages)
-    stub.gate.clear()
-    return stub
 
 
 async def test_pause_and_resume_repeat_without_harm_and_a_paused_batch_tells_who_and_why(

@@ -6,51 +6,61 @@ Where a batch has ended they act on the retry of its fallback rows, if one is ru
 from __future__ import annotations
 
 import argparse
-import asyncio
 import getpass
 import os
 import socket
-import time
-from collections.abc import Awaitable, Callable
 
 from daemon.batchctl.arguments import add_id, add_reason
+from daemon.batchctl.commands.control_all import (
+    PAUSED_BY,
+    PAUSED_BY_HELP,
+    add_many,
+    is_of_many,
+    pause_all,
+    resume_all,
+)
 from daemon.batchctl.console.printing import say
 from daemon.batchctl.exit_codes import DONE, NotPossible
 from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.batchctl.state.batch_view import ENDED, NO_WORKER, NOT_STARTED, BatchView
-from daemon.batchctl.state.live import LiveBatches
 from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import end_of_retry, steered
 from daemon.batchctl.state.session import Session
+from daemon.batchctl.state.taking_hold import TAKES_HOLD_S, is_going_on, is_quiet, within
 from daemon.batchctl.state.waiting import Deadline, end_of, feeds_that_count, say_end
 from workflows.models import Control
 
-TAKES_HOLD_S = 5.0
-POLL_S = 0.1
 SOURCE_FILED = "its source is filed under failed/"
 
 
 def add_pause(parser: argparse.ArgumentParser) -> None:
     """Declare `pause`."""
-    add_id(parser)
+    add_id(parser, optional=True)
+    add_many(parser)
     add_reason(parser)
 
 
-add_resume = add_pause
+def add_resume(parser: argparse.ArgumentParser) -> None:
+    """Declare `resume`."""
+    add_pause(parser)
+    parser.add_argument("--paused-by", choices=PAUSED_BY, default="refusal", help=PAUSED_BY_HELP)
 
 
 def add_cancel(parser: argparse.ArgumentParser) -> None:
     """Declare `cancel`."""
-    add_pause(parser)
+    add_id(parser)
+    add_reason(parser)
     parser.add_argument("--wait", action="store_true", help="return when the batch has ended")
 
 
 async def run_pause(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
-    """Pause a batch; when this returns, its calls in flight are over and no new one starts."""
+    """Pause a batch, or many; when this returns, its calls in flight are over and no new one starts."""
+    if is_of_many(parsed):
+        return await pause_all(in_use, parsed, requested_by(parsed.reason))
     session = Session(in_use)
     view = await _open_batch(session, parsed.id, "paused")
     if view.paused:
-        say(f"{view.name} is already paused")
+        say(f"{view.name} is already paused by {view.paused.by or 'an operator'}")
         return DONE
     if view.cancelling:
         raise NotPossible(f"{view.name} is being cancelled and cannot be paused")
@@ -58,7 +68,7 @@ async def run_pause(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     await live.signal(view.id, "pause", requested_by(parsed.reason), suffix=view.suffix)
     if view.waiting_on == NO_WORKER:
         say(f"{view.name}: recorded; no worker answers, so it takes hold when one is back")
-    elif await _within(TAKES_HOLD_S, lambda: _is_quiet(live, view)):
+    elif await within(TAKES_HOLD_S, lambda: is_quiet(live, view)):
         _refuse_ended(await steered(session, view.id), "paused")
         say(f"{view.name} is paused")
     else:
@@ -67,7 +77,9 @@ async def run_pause(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
 
 
 async def run_resume(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
-    """Resume a batch; when this returns, it has taken note."""
+    """Resume a batch, or many; when this returns, it has taken note."""
+    if is_of_many(parsed):
+        return await resume_all(in_use, parsed, requested_by(parsed.reason))
     session = Session(in_use)
     view = await _open_batch(session, parsed.id, "resumed")
     if not view.paused and view.waiting_on != NO_WORKER:
@@ -78,7 +90,7 @@ async def run_resume(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     await live.signal(view.id, "resume", requested_by(parsed.reason), suffix=view.suffix)
     if view.waiting_on == NO_WORKER:
         say(f"{view.name}: recorded; no worker answers, so it takes hold when one is back")
-    elif await _within(TAKES_HOLD_S, lambda: _is_going_on(live, view)):
+    elif await within(TAKES_HOLD_S, lambda: is_going_on(live, view)):
         say(f"{view.name} is running")
     else:
         say(f"{view.name}: recorded; it takes hold as soon as a worker answers")
@@ -141,26 +153,3 @@ def _refuse_unstarted(view: BatchView, done: str) -> None:
 def _refuse_ended(view: BatchView, done: str) -> None:
     if view.state in ENDED:
         raise NotPossible(f"{view.id} is {view.state} and cannot be {done}")
-
-
-async def _is_quiet(live: LiveBatches, view: BatchView) -> bool:
-    """Return whether the workflow has taken the pause and no page is being enriched."""
-    progress = await live.progress(view.id, suffix=view.suffix)
-    if progress is None or not (progress.paused or progress.state in ENDED):
-        return False
-    run = await live.run_of(view.id, suffix=view.suffix)
-    return run is None or run.open_pages == 0
-
-
-async def _is_going_on(live: LiveBatches, view: BatchView) -> bool:
-    progress = await live.progress(view.id, suffix=view.suffix)
-    return progress is not None and progress.paused is None
-
-
-async def _within(limit_s: float, check: Callable[[], Awaitable[bool]]) -> bool:
-    end = time.monotonic() + limit_s
-    while not await check():
-        if time.monotonic() > end:
-            return False
-        await asyncio.sleep(POLL_S)
-    return True

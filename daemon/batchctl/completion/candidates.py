@@ -29,8 +29,8 @@ OPTIONS = {
     "status": "--json",
     "wait": "--timeout=TEXT --json",
     "watch": "--feed=FEED --timeout=TEXT --json",
-    "pause": "--reason=TEXT",
-    "resume": "--reason=TEXT",
+    "pause": "--all --feed=FEED --api=API --dry-run --json --reason=TEXT",
+    "resume": "--all --feed=FEED --api=API --dry-run --json --reason=TEXT --paused-by=PAUSED_BY",
     "cancel": "--reason=TEXT --wait",
     "submit": "--name=TEXT --wait --feed=FEED --timeout=TEXT",
     "retry-failed": "--no-wait --timeout=TEXT",
@@ -57,6 +57,7 @@ IDS = frozenset(
 
 FIXED = {
     "STATE": ["running", "paused", "waiting", "completed", "failed", "cancelled"],
+    "PAUSED_BY": ["refusal", "question", "person", "anything"],
     "config": ["check", "show"],
     "completion": ["bash", "zsh", "fish"],
 }

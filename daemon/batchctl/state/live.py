@@ -44,10 +44,12 @@ from workflows.state import BatchResult, Progress
 CONNECT_S = 2.0
 RPC_TIMEOUT = timedelta(seconds=5)
 QUERY_TIMEOUT = timedelta(seconds=2)
+LISTED_AT_ONCE = 1_000
 POLLING_S = 70.0
 """A live worker asks for work at least once a minute."""
 
 _BATCH = re.compile(r"batch-([a-z0-9]+(?:-[a-z0-9]+)*-[0-9a-f]{12})")
+_RETRY = re.compile(rf"{_BATCH.pattern}-g[0-9]+")
 _SILENT = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.CANCELLED})
 
 
@@ -203,6 +205,20 @@ class LiveBatches:
             answer = await self.client.workflow_service.list_workflow_executions(request, timeout=RPC_TIMEOUT)
         found = (_BATCH.fullmatch(each.execution.workflow_id) for each in answer.executions)
         return list(dict.fromkeys(each[1] for each in found if each))[:most]
+
+    async def retried(self) -> list[str]:
+        """Return the batches of which a retry of fallback rows runs."""
+        query, found, page = 'WorkflowType = "RetryFailedWorkflow" AND ExecutionStatus = "Running"', [], b""
+        while True:
+            request = ListWorkflowExecutionsRequest(
+                namespace=self.client.namespace, query=query, page_size=LISTED_AT_ONCE, next_page_token=page
+            )
+            async with self._answering():
+                answer = await self.client.workflow_service.list_workflow_executions(request, timeout=RPC_TIMEOUT)
+            found += [_RETRY.fullmatch(each.execution.workflow_id) for each in answer.executions]
+            page = answer.next_page_token
+            if not page:
+                return [each[1] for each in found if each]
 
     def unreachable(self, error: RPCError) -> TemporalUnreachable:
         """Return what it means that the server cannot answer."""
