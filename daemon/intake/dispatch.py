@@ -8,6 +8,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal, Protocol
@@ -73,12 +74,19 @@ class Launches:
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = Started(receipts)
         self._unreachable = False
+        self.unseen: set[str] = set()
+        """Batches started since the last scan looked at what is claimed; it takes out those that it was to see."""
 
     def __contains__(self, batch_id: str) -> bool:
         return batch_id in self._waiting_since_s or batch_id in self._started
 
     def __len__(self) -> int:
         return len(self._waiting_since_s)
+
+    @property
+    def ids(self) -> AbstractSet[str]:
+        """The batches that are claimed and not started yet."""
+        return self._waiting_since_s.keys()
 
     @property
     def waiting_since_s(self) -> float | None:
@@ -171,6 +179,7 @@ class Launches:
             receipt, state="running", started_at=receipt.started_at or now_text(), reason="", error_type=""
         )
         self._started.add(running)
+        self.unseen.add(receipt.id)
         if receipt.reason:
             await self._started.note([running])
         # "exists" is a start whose reply was lost, or one of ours before a restart: never a failure.

@@ -53,6 +53,8 @@ class Leftovers:
         self._logged: set[bytes] = set()
         self._beside = feeds_beside(settings)
         self._of_other_feeds: set[str] = set()
+        self.present: frozenset[str] = frozenset()
+        """The claims that the last pass found."""
 
     def clear(self) -> None:
         """Forget what was seen: another inbox stands there now."""
@@ -60,6 +62,7 @@ class Leftovers:
         self._turn.clear()
         self._logged.clear()
         self._of_other_feeds.clear()
+        self.present = frozenset()
 
     def adopt(self, in_hand: Callable[[str], bool]) -> Found:
         """Find what has to be gone on with and is not `in_hand`. Reads only what it has not seen before."""
@@ -75,7 +78,8 @@ class Leftovers:
                 if identity not in self._running and not in_hand(identity) and adopted < ADOPTED_PER_SCAN:
                     adopted += 1
                     self._adopt_or_log(identity, found)
-        found.claimed = len(present - self._of_other_feeds)
+        self.present = frozenset(present - self._of_other_feeds)
+        found.claimed = len(self.present)
         for gone in self._running.keys() - present:
             del self._running[gone]
         return found

@@ -100,6 +100,7 @@ class Intake:
     async def scan(self) -> ScanReport:
         """Check the inbox and what is claimed, and go on with all of it. Never raises for a bad file or folder."""
         begun_s = time.monotonic()
+        started = set(self._launches.unseen)
         try:
             seen = await self._shared.in_thread(self._seen, self._clock())
             if seen == "another inbox":
@@ -112,6 +113,7 @@ class Intake:
         if isinstance(seen, str):
             return ScanReport(leads=seen != "another leads")
         screened, found = seen
+        self._launches.unseen -= started
         self._presence.note_found()
         self._go_on(screened, found)
         report = self._report(screened, found, time.monotonic() - begun_s)
@@ -131,15 +133,15 @@ class Intake:
         return screened, self._leftovers.adopt(self._is_in_hand)
 
     def files_now(self, report: ScanReport) -> dict[str, int]:
-        """Return the files by state: what waits for a scan as `report`, the last one, found it, the rest as it is."""
-        starting = len(self._launches)
+        """Return the files by state: what waits for a scan, or has ended, as `report`, the last one, found it."""
+        claimed = (self._leftovers.present | self._launches.unseen) - self._launches.ids
         return {
             "settling": report.settling,
             "held": report.held,
             "left": report.left,
             "queued": len(self._queue),
-            "starting": starting,
-            "claimed": max(0, report.claimed - starting),
+            "starting": len(self._launches),
+            "claimed": len(claimed),
         }
 
     def oldest_s(self, report: ScanReport) -> float:

@@ -30,6 +30,16 @@ async def test_a_file_goes_from_state_to_state_and_is_gone_when_its_batch_has_en
     assert await states(site) == {"left": 1}
 
 
+async def test_a_batch_is_counted_from_its_start_and_not_from_the_next_scan(make_site: MakeSite) -> None:
+    site = make_site()
+    site.drop("users.csv")
+    await site.scan()
+    report = await site.scan(after_s=6)
+    await site.intake.idle()
+    assert len(site.temporal.started) == 1
+    assert site.intake.files_now(report)["claimed"] == 1
+
+
 async def test_the_file_that_waits_longest_says_how_long_from_its_first_sight_to_its_start(make_site: MakeSite) -> None:
     site = make_site(ready_marker="{name}.done")
     site.drop("users.csv")
