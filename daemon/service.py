@@ -26,6 +26,7 @@ from daemon.config.settings import Settings
 from daemon.folders import prepare_folders, prepare_inbox
 from daemon.health import health_endpoint
 from daemon.intake.inboxes import Inboxes
+from daemon.logs.set_up import is_json
 from daemon.metrics.service_metrics import ServiceMetrics
 from daemon.notify import notify, starting, stopping
 from daemon.processes.child import Child, own_environment, plain_environment
@@ -60,7 +61,7 @@ class Service:
         self._reloader = Reloader("run", configuration, self._apply, check_inboxes)
         self._inboxes: Inboxes | None = None
         self._server = None if outside_server() else EmbeddedServer(settings)
-        self._mock = _mock_api() if with_mock_api else None
+        self._mock = _mock_api(settings) if with_mock_api else None
         self._workers = _workers(self._reloader)
         self._configured = ConfiguredChildren(self._workers)
         self._metrics = ServiceMetrics(Receipts(settings.state_dir.absolute()), lambda: self._feeds)
@@ -284,8 +285,9 @@ def _as_given(configuration: Configuration) -> tuple[str, str]:
     return (file.name, file.content.decode()) if file else ("", "")
 
 
-def _mock_api() -> Child:
-    return Child("mock-api", _python("mock_api", "--exit-with-parent"), env=plain_environment("MOCK_API_"))
+def _mock_api(settings: Settings) -> Child:
+    command = _python("mock_api", "--exit-with-parent")
+    return Child("mock-api", command, env=plain_environment("MOCK_API_"), relayed=is_json(settings))
 
 
 def _python(module: str, *arguments: str) -> list[str]:

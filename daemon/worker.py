@@ -29,10 +29,10 @@ from daemon.api_access import api_access, api_options, quota_of
 from daemon.config.configuration import Configuration
 from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
+from daemon.logs.step_log import StepLog
 from daemon.metrics.measured import Measured, Measuring, measurements
 from daemon.metrics.sdk import sdk_metrics
 from daemon.shares.other_processes import OtherProcesses
-from daemon.step_log import StepLog
 from daemon.temporal.connection import connect
 from workflows.batch_workflows import (
     CursorBatchWorkflow,

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from daemon.config.feed_settings import feed_of
 from daemon.config.settings import Settings
-from daemon.feed_in_log import feed_in_log
 from daemon.intake.dispatch import Starter
 from daemon.intake.inbox_now import InboxNow
 from daemon.intake.leader import Leadership
@@ -19,6 +18,7 @@ from daemon.intake.observe.watcher import Watcher
 from daemon.intake.scan import Intake, ScanReport
 from daemon.intake.shared_work import SharedWork
 from daemon.intake.sign_of_life import SignOfLife, check_inbox
+from daemon.logs.context import feed_in_log
 from workflows.errors import InboxMissing
 
 STANDBY_PAUSE_S = 0.5

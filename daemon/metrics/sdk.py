@@ -22,6 +22,7 @@ from temporalio.runtime import (
 
 from activities.tally import Times
 from daemon.config.settings import Settings
+from daemon.logs.set_up import CORE_LINES
 from daemon.metrics.measured import LATENCY_BOUNDS_S, SdkNumber
 from workflows.errors import SettingsError, shortened
 
@@ -51,7 +52,7 @@ def sdk_metrics(settings: Settings, process: int) -> SdkMetrics:
     if not settings.health_address:
         return SdkMetrics(None, list)
     buffer = MetricBuffer(BUFFERED_UPDATES, MetricBufferDurationFormat.SECONDS)
-    runtime = Runtime(telemetry=TelemetryConfig(metrics=buffer))
+    runtime = Runtime(telemetry=TelemetryConfig(logging=CORE_LINES, metrics=buffer))
     return SdkMetrics(runtime, lambda: added_up(buffer.retrieve_updates()))
 
 
@@ -86,6 +87,7 @@ def _served_here(address: str, process: int) -> Runtime:
     host, _, port = address.rpartition(":")
     own = f"{host}:{int(port) + process - 1}"
     try:
-        return Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=own)))
+        metrics = PrometheusConfig(bind_address=own)
+        return Runtime(telemetry=TelemetryConfig(logging=CORE_LINES, metrics=metrics))
     except (RuntimeError, ValueError) as error:
         raise SettingsError(f"BATCH_METRICS_ADDRESS: {own} cannot be used: {shortened(str(error), 200)}") from error

@@ -56,7 +56,7 @@ def own_environment() -> dict[str, str]:
 class Child:
     """One supervised process. `quiet` keeps its output back, but for its last words when it fails.
 
-    `greeting` gives the first message of each start.
+    `greeting` gives the first message of each start. With `relayed` what it writes to standard error goes into our log.
     """
 
     def __init__(
@@ -66,16 +66,18 @@ class Child:
         *,
         env: Mapping[str, str],
         quiet: bool = False,
+        relayed: bool = False,
         greeting: Callable[[], Message] | None = None,
     ) -> None:
         self.name = name
         self._greeting = greeting
         self._command = command
         self._env = env
-        self._quiet = quiet
+        self._stderr = asyncio.subprocess.STDOUT if quiet else asyncio.subprocess.PIPE if relayed else None
         self._process: asyncio.subprocess.Process | None = None
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._reader: asyncio.Task[None] | None = None
+        self._relay: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._ever_ready = False
         self._refusal = ""
@@ -129,9 +131,11 @@ class Child:
             env=self._env,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT if self._quiet else None,
+            stderr=self._stderr,
         )
         self._reader = asyncio.create_task(self._read_output(self._process))
+        if self._process.stderr is not None:
+            self._relay = asyncio.create_task(self._read(self._process.stderr, self._log_line))
         if self._greeting is not None:
             self.send(self._greeting())
 
@@ -201,8 +205,9 @@ class Child:
                 logger.warning("child.killed", extra={"fields": {"child": self.name, "after_s": timeout_s}})
                 self._process.kill()
                 await self._process.wait()
-        if self._reader is not None:
-            await self._reader
+        for reading in (self._reader, self._relay):
+            if reading is not None:
+                await reading
 
     async def _note_refusal(self, code: int) -> None:
         """Keep the last words of a child that ended because of a bad setting before it was ever ready."""
@@ -219,15 +224,22 @@ class Child:
     async def _read_output(self, process: asyncio.subprocess.Process) -> None:
         """Keep the last lines of the child; whatever it prints, it is read to its end."""
         assert process.stdout is not None  # noqa: S101 - it was asked for
+        await self._read(process.stdout, lambda line: self._take_line(process, line))
+
+    async def _read(self, output: asyncio.StreamReader, take: Callable[[bytes], None]) -> None:
         line = bytearray()
-        while block := await process.stdout.read(BLOCK_BYTES):
+        while block := await output.read(BLOCK_BYTES):
             *ends, rest = block.split(b"\n")
             for end in ends:
-                self._take_line(process, bytes(line + end))
+                take(bytes(line + end))
                 line.clear()
             line += rest[: LONGEST_BYTES - len(line)]
         if line:
-            self._take_line(process, bytes(line))
+            take(bytes(line))
+
+    def _log_line(self, line: bytes) -> None:
+        text = line[:KEPT_LINE_BYTES].decode(errors="replace").rstrip()
+        logger.info("child.said", extra={"fields": {"child": self.name, "said": text}})
 
     def _take_line(self, process: asyncio.subprocess.Process, line: bytes) -> None:
         if process.returncode is None and self._mailbox.take(line):

@@ -29,8 +29,8 @@ def test_a_file_in_the_place_of_a_folder_of_batchd_s_is_exit_code_2(
     path = site.drop(name, "id\n1\n")
     service = site.batchd(command, ready=False)
     assert service.wait() == 2
-    said = f"batchd: BATCH_INBOX: {path} is no folder, and batchd keeps one of that name there; move away what stands"
-    assert said in service.log.read_text()
+    said = f"BATCH_INBOX: {path} is no folder, and batchd keeps one of that name there; move away what stands"
+    assert said in service.refusal()
 
 
 @pytest.mark.parametrize(("command", "workers"), [("run", "1"), ("work", "1"), ("work", "2")])
@@ -42,8 +42,9 @@ def test_a_token_file_without_a_token_is_exit_code_2_before_anything_is_started(
     token.write_text("one\ntwo\n")
     service = site.batchd(command, ready=False, BATCH_API_TOKEN_FILE=str(token))
     assert service.wait() == 2
-    assert service.log.read_text() == (
-        f"batchd: BATCH_API_TOKEN_FILE: {token} holds 2 lines; it must hold the token on one line and nothing else\n"
+    assert len(service.events()) == len(service.log.read_text().splitlines()) == 1
+    assert service.refusal() == (
+        f"BATCH_API_TOKEN_FILE: {token} holds 2 lines; it must hold the token on one line and nothing else"
     )
     assert not (site.state_dir / "temporal.db").exists()
 
@@ -61,10 +62,10 @@ def test_a_worker_that_refuses_its_settings_ends_the_service_with_its_last_words
         service = site.batchd(command, ready=False)
         assert service.wait() == 2
     last_words = [
-        f"batchd: worker-{number} cannot use its settings: BATCH_METRICS_ADDRESS: 127.0.0.1:{port} cannot be used"
+        f"worker-{number} cannot use its settings: BATCH_METRICS_ADDRESS: 127.0.0.1:{port} cannot be used"
         for number, port in enumerate(ports, start=1)
     ]
-    assert any(each in service.log.read_text() for each in last_words)
+    assert any(each in service.refusal() for each in last_words)
     assert service.logged("child.ended") == []
 
 

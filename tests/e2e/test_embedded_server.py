@@ -34,7 +34,5 @@ def test_a_server_that_always_ends_at_once_is_exit_code_3_with_its_last_words(
     site = installation(BATCH_SERVER_UI_PORT=str(held_port.getsockname()[1]))
     service = site.batchd("run", ready=False)
     assert service.wait() == 3
-    said = [line for line in service.log.read_text().splitlines() if not line.startswith("{")]
-    assert len(said) == 1
-    assert said[0].startswith("batchd: the embedded Temporal server ended at once, 4 times; it said: ")
-    assert "address already in use" in said[0]
+    assert service.refusal().startswith("the embedded Temporal server ended at once, 4 times; it said: ")
+    assert "address already in use" in service.refusal()

@@ -16,8 +16,9 @@ from intake_site import events
 from stub_activities import request
 from temporalio.exceptions import ApplicationError
 
-from daemon.logs import JournalLines, JsonLines, TextLines, is_journal, without_what_is_told
-from daemon.step_log import Waits
+from daemon.logs.lines import JournalLines, JsonLines, TextLines, is_journal
+from daemon.logs.set_up import without_what_is_told
+from daemon.logs.step_log import Waits
 from workflows.errors import InboxMissing, InvalidCsv, StorageFull, TransientError
 from workflows.models import BatchRef, CsvOptions
 
@@ -148,16 +149,16 @@ def _worker(site: Installation, service: Process, sent: signal.Signals) -> None:
 
 def _changes(service: Process, stem: str) -> list[tuple[str, str, dict[str, Any]]]:
     """Return level, event and own fields of every line about the batch of one file."""
-    common = {"time", "level", "event", "id", "file"}
+    common = {"ts", "level", "logger", "event", "message", "batch", "file"}
     return [
         (each["level"], each["event"], {key: each[key] for key in each if key not in common})
         for each in service.events()
-        if each["event"].startswith("batch.") and each["id"].startswith(f"{stem}-")
+        if each["event"].startswith("batch.") and each["batch"].startswith(f"{stem}-")
     ]
 
 
 def _any(service: Process, event: str, field: str) -> str:
     """Return what one line says, to be taken as it is: there is something."""
-    [line] = [each for each in service.logged(event) if each["id"].startswith("users-")]
+    [line] = [each for each in service.logged(event) if each["batch"].startswith("users-")]
     assert line[field]
     return str(line[field])

@@ -90,7 +90,7 @@ def test_chaos_says_where_the_server_is_to_be_installed_or_why_it_did_not_start(
     broken.chmod(0o755)
     failed = chaos(f"{broken.parent}:/usr/bin:/bin")
     assert failed.returncode == 1
-    assert "batchctl: batchd did not start: batchd: the embedded Temporal server ended at once" in failed.stderr
+    assert "batchctl: batchd did not start: the embedded Temporal server ended at once" in failed.stderr
     assert "it said: the disk is gone" in failed.stderr
     [kept] = tmp_path.glob("batchd-chaos-*")
     assert f"batchctl: kept {kept}" in failed.stderr

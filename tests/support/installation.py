@@ -119,6 +119,11 @@ class Process:
     def logged(self, event: str) -> list[dict[str, Any]]:
         return [each for each in self.events() if each.get("event") == event]
 
+    def refusal(self) -> str:
+        """Return why the service did not start, as the one line says that tells it."""
+        [line] = self.logged("daemon.not_started")
+        return str(line["why"])
+
 
 class Installation:
     """Folders, settings and running programs of one installation."""

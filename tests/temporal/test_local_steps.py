@@ -17,7 +17,7 @@ from stub_activities import StubActivities, request, workers
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
-from daemon.step_log import StepLog
+from daemon.logs.step_log import StepLog
 from daemon.worker import WORKFLOWS
 from workflows.batch_workflows import CursorBatchWorkflow, InMemoryBatchWorkflow, RetryFailedWorkflow
 from workflows.contract import LOCAL_MAX_BYTES, steps_are_local

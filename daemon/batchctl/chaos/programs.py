@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -46,8 +47,12 @@ class Program:
         return words in self.log.read_bytes()
 
     def last_words(self) -> str:
-        """Return the last line of the log."""
-        return next(reversed(self.log.read_text(errors="replace").splitlines()), "it said nothing")
+        """Return the last line of the log, or why that says that it did not start."""
+        line = next(reversed(self.log.read_text(errors="replace").splitlines()), "it said nothing")
+        try:
+            return str(json.loads(line)["why"])
+        except (ValueError, KeyError, TypeError):
+            return line
 
     def terminate(self, timeout_s: float) -> None:
         """Ask the process to end, and wait for that so long."""

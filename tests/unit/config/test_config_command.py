@@ -17,7 +17,7 @@ import pytest
 from batchctl_runner import BatchctlRunner
 
 import daemon.batchctl.main
-import daemon.main
+import daemon.command
 
 BATCHCTL = Path(sys.executable).parent / "batchctl"
 CANARY = "canary-5up3r"
@@ -153,7 +153,7 @@ def test_nothing_is_wider_than_the_window_and_no_line_number_is_cut(
 
 
 @pytest.mark.parametrize(
-    ("program", "command"), [(daemon.batchctl.main, "list"), (daemon.main, "run")], ids=["batchctl", "batchd"]
+    ("program", "command"), [(daemon.batchctl.main, "list"), (daemon.command, "run")], ids=["batchctl", "batchd"]
 )
 def test_a_configuration_file_is_named_before_the_command_or_behind_it(program: ModuleType, command: str) -> None:
     for arguments in (["--config", "x.toml", command], [command, "--config", "x.toml"]):

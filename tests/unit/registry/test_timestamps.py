@@ -12,7 +12,7 @@ from batchctl_runner import BatchctlRunner
 
 from activities.registry.reasons import REASON_TXT, Reason, write_reason
 from activities.registry.timestamps import readable_time
-from daemon.logs import TextLines
+from daemon.logs.lines import TextLines
 
 
 @pytest.fixture(autouse=True)

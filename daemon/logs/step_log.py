@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.adapter import STOOD_STILL
+from daemon.logs.context import step_in_log
 from workflows.errors import BatchdError, InboxMissing, PermanentError, StorageFull, shortened
 from workflows.ids import printable
 from workflows.models import BatchRef
@@ -84,6 +85,7 @@ class _WatchedStep(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         """Do the step, and note how it went."""
         info, batch = activity.info(), input.args[0].batch
+        step_in_log.set(_about(input.args[0]))  # to the end of the task, so also for what the SDK says of it
         if info.is_local:  # tried once; where it fails, an ordinary activity follows, and is what the batch waits for
             return await self.next.execute_activity(input)
         step = f"{info.workflow_id} {info.activity_id}"
@@ -100,6 +102,13 @@ class _WatchedStep(ActivityInboundInterceptor):
             raise
         self._waits.done(batch, step)
         return result
+
+
+def _about(request: Any) -> dict[str, object]:
+    """Return what a step is about, of what its request has."""
+    feed = {"feed": request.batch.feed} if request.batch.feed else {}
+    page = getattr(request, "page", None)
+    return {**feed, "batch": request.batch.id, **({} if page is None else {"page": page.number})}
 
 
 def _waited_for(error: Exception) -> str:

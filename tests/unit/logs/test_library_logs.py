@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from daemon.config.settings import load_settings
-from daemon.logs import WITH_HEADERS, set_up_logging
+from daemon.logs.set_up import WITH_HEADERS, set_up_logging
 
 
 @pytest.fixture(autouse=True)
