@@ -9,6 +9,8 @@ from __future__ import annotations
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import CompositePayloadConverter, DataConverter
 
+from daemon.temporal.failures import ShortFailures
+
 _ONCE = PydanticPayloadConverter()
 
 
@@ -19,4 +21,4 @@ class _PayloadConverter(CompositePayloadConverter):
         super().__init__(*_ONCE.converters.values())
 
 
-DATA_CONVERTER = DataConverter(payload_converter_class=_PayloadConverter)
+DATA_CONVERTER = DataConverter(payload_converter_class=_PayloadConverter, failure_converter_class=ShortFailures)
