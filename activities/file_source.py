@@ -19,6 +19,7 @@ from activities.disk.errors import disk_errors
 from activities.disk.failpoints import failpoint
 from activities.disk.moves import move_into
 from activities.registry.control_states import control_states_beside
+from activities.registry.ending_sentence import ending_sentence
 from activities.registry.reasons import Reason, place_in, what_to_do_about, write_reason
 from activities.registry.receipts import Receipt, Receipts
 from activities.registry.timestamps import now_text
@@ -128,7 +129,7 @@ def _note_generation(receipts: Receipts, request: FileSource) -> None:
         return
     generation = request.batch.generation
     if receipt.generation < generation:
-        _log_end(request)
+        _log_end(request, receipt)
     receipts.write(replace(receipt, manifest=request.manifest, counts=request.counts, generation=generation))
 
 
@@ -137,31 +138,32 @@ def _close(receipts: Receipts, receipt: Receipt, request: FileSource, archived_a
     if receipt.ended:
         receipts.write(replace(receipt, archived_as=receipt.archived_as or archived_as))
         return False
-    written = receipts.write(
-        replace(
-            receipt,
-            state=request.outcome,
-            started_at=request.started_at or receipt.started_at,
-            finished_at=receipt.finished_at or now_text(),
-            counts=request.counts,
-            manifest=request.manifest,
-            reason=request.reason,
-            error_type=request.error_type,
-            archived_as=archived_as,
-        )
+    ended = replace(
+        receipt,
+        state=request.outcome,
+        started_at=request.started_at or receipt.started_at,
+        finished_at=receipt.finished_at or now_text(),
+        counts=request.counts,
+        manifest=request.manifest,
+        reason=request.reason,
+        error_type=request.error_type,
+        archived_as=archived_as,
     )
+    written = receipts.write(ended)
     if written:
-        _log_end(request)
+        _log_end(request, ended)
     return written
 
 
-def _log_end(request: FileSource) -> None:
+def _log_end(request: FileSource, receipt: Receipt) -> None:
     counts = request.counts
     not_found = {"not_found": counts.not_found} if counts.not_found else {}
     rows = {"rows": counts.records, **not_found, "fallback": counts.fallback, "rejected": counts.rejected}
     why = {"why": printable(request.reason)} if request.reason else {}
     level = logging.ERROR if request.outcome == "failed" else logging.INFO
-    logger.log(level, END_EVENTS[request.outcome], extra={"fields": {**request.batch.log_fields, **rows, **why}})
+    fields = {**request.batch.log_fields, **rows, **why}
+    extra = {"fields": fields, "on_terminal": [ending_sentence(request, receipt)]}
+    logger.log(level, END_EVENTS[request.outcome], extra=extra)
 
 
 def _receipt_made_up(inbox: Path, request: FileSource) -> Receipt:

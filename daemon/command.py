@@ -28,6 +28,7 @@ from daemon.notify import notify, starting, stopping
 from daemon.processes.messages import Configure, read_message
 from daemon.processes.parent import Parent
 from daemon.processes.signs_of_life import give_signs_of_life
+from daemon.ready_report import ready_report
 from daemon.service import Service, watch, work_all
 from daemon.shares.other_processes import OtherProcesses
 from daemon.signals import Signals
@@ -130,7 +131,7 @@ def _service(
     if parsed.command == "run":
         return Service(configuration, with_mock_api=parsed.with_mock_api).serve
     if parsed.command == "watch":
-        return lambda signals: _half(configuration, signals, partial(watch, configuration, signals))
+        return lambda signals: _half("watch", configuration, signals, partial(watch, configuration, signals))
     if parsed.process_of:
         number, processes = parsed.process_of
         beside = OtherProcesses(parent, processes) if processes > 1 else None
@@ -142,11 +143,11 @@ def _service(
             on_ready=worker.ready,
             on_measured=parent.send,
         )
-    return lambda signals: _half(configuration, signals, partial(work_all, configuration, signals))
+    return lambda signals: _half("work", configuration, signals, partial(work_all, configuration, signals))
 
 
 async def _half(
-    configuration: Configuration, signals: Signals, serve: Callable[..., Coroutine[Any, Any, None]]
+    command: str, configuration: Configuration, signals: Signals, serve: Callable[..., Coroutine[Any, Any, None]]
 ) -> None:
     """Serve one of the two halves, which say how they are at the same pages as the whole."""
     settings, feeds = configuration.service, configuration.settings_by_feed()
@@ -155,7 +156,7 @@ async def _half(
 
     def ready() -> None:
         signs.is_ready = True
-        logger.info("daemon.ready")
+        logger.info("daemon.ready", extra={"on_terminal": ready_report(command, configuration)})
         notify(f"READY=1\nSTATUS={signs.status()}")
 
     def is_ready() -> bool:

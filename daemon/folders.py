@@ -49,7 +49,7 @@ def prepare_inbox(settings: Settings, *, makes: bool = True) -> None:
         if settings.inbox.is_dir():
             _prepare_own(key, settings.inbox.absolute(), makes=makes)
     elif not makes:  # whoever watches it says so at every start
-        fields = {"inbox": str(settings.inbox), "why": "it is not there", "todo": "batches wait for it"}
+        fields = {"inbox": str(settings.inbox.absolute()), "why": "it is not there", "todo": "batches wait for it"}
         logger.error("inbox.lost", extra={"fields": fields})
     if not settings.output_root.is_dir():
         raise SettingsError(

@@ -34,6 +34,7 @@ from daemon.processes.configured_children import ConfiguredChildren
 from daemon.processes.messages import Configure
 from daemon.processes.restarts import Supervisor
 from daemon.processes.signs_of_life import SilentChildren
+from daemon.ready_report import ready_report
 from daemon.reloader import Reloader, reloads
 from daemon.shares.service_shares import Shares
 from daemon.signals import Signals
@@ -119,9 +120,10 @@ class Service:
             self._signs.is_ready = True
             took_s = round(time.monotonic() - started, 2)
             first = next(iter(self._feeds.values()))
-            watched = {"inbox": str(first.inbox)} if len(self._feeds) == 1 else {"feeds": len(self._feeds)}
+            watched = {"inbox": str(first.inbox.absolute())} if len(self._feeds) == 1 else {"feeds": len(self._feeds)}
             fields = {**watched, "workers": len(self._workers), "took_s": took_s}
-            logger.info("daemon.ready", extra={"fields": fields})
+            report = ready_report("run", self._reloader.accepted, took_s=took_s)
+            logger.info("daemon.ready", extra={"fields": fields, "on_terminal": report})
             notify(f"READY=1\nSTATUS={self._signs.status()}")
 
         self._inboxes = Inboxes(self._settings, partial(TemporalStarter, client))

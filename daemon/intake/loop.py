@@ -153,7 +153,7 @@ class InboxLoop:
         if report.leads == self._standing_by:
             self._standing_by = not report.leads
             event = "inbox.taken_over" if report.leads else "inbox.standby"
-            logger.info(event, extra={"fields": {"inbox": str(self.settings.inbox)}})
+            logger.info(event, extra={"fields": {"inbox": str(self.settings.inbox.absolute())}})
 
     def _holds(self) -> bool:
         """Return whether this leads. Where there is no inbox to lead on, the scan finds that out and says it once."""

@@ -71,7 +71,7 @@ class Presence:
             return False
         if self.inbox_id is not None:
             why = "another folder stands there now; it is watched from here on"
-            logger.warning("inbox.replaced", extra={"fields": {"inbox": str(self._settings.inbox), "why": why}})
+            logger.warning("inbox.replaced", extra={"fields": {"inbox": str(self._inbox), "why": why}})
         self.inbox_id = inbox_id
         self._is_dated = dates_its_folders(self._inbox)
         return True
@@ -97,13 +97,21 @@ class Presence:
         self._lost_scans += 1
         if self._lost != why:
             self._lost = why
-            fields = {"inbox": str(self._settings.inbox), "why": why, "todo": "it is looked for at every rescan"}
+            fields = {
+                "inbox": str(self._inbox),
+                "why": why,
+                "todo": "it is looked for at every rescan",
+            }
             logger.error("inbox.lost", extra={"fields": fields})
         return why
 
     def note_found(self) -> None:
         """Note that a scan has worked."""
         if self._lost is not None:
-            fields = {"inbox": str(self._settings.inbox), "was": self._lost, "scans_without": self._lost_scans}
+            fields = {
+                "inbox": str(self._inbox),
+                "was": self._lost,
+                "scans_without": self._lost_scans,
+            }
             logger.info("inbox.found", extra={"fields": fields})
             self._lost, self._lost_scans = None, 0

@@ -88,6 +88,21 @@ class TextLines(logging.Formatter):
         return printable(text)
 
 
+class TerminalLines(TextLines):
+    """Text lines for people at a terminal; a record may say it in sentences, and more lines below.
+
+    `extra={"fields": {...}, "on_terminal": ["users.csv completed", ...]}`
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, or the lines."""
+        said: list[str] = getattr(record, "on_terminal", [])
+        if not said:
+            return super().format(record)
+        head = f"{_time(record):%H:%M:%SZ} {record.levelname.lower():7} {printable(said[0])}"
+        return "\n".join([head, *(f"  {printable(each)}" for each in said[1:])])
+
+
 def _event(record: logging.LogRecord) -> str:
     """Return the name of the event of a line of ours; empty for a line of somebody else's."""
     return record.msg if isinstance(record.msg, str) and not record.args and EVENT.fullmatch(record.msg) else ""

@@ -14,7 +14,7 @@ from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, Tele
 from daemon.config.settings import Settings
 from daemon.logs.context import feed_in_log
 from daemon.logs.first_lines import take_what_python_says
-from daemon.logs.lines import JsonLines, TextLines, line_handler
+from daemon.logs.lines import JsonLines, TerminalLines, TextLines, line_handler
 from daemon.logs.step_log import is_foreseeable
 
 WITH_HEADERS = ("httpx2", "httpcore2", "hpack")
@@ -30,7 +30,8 @@ CORE_LINES = LoggingConfig(
 def set_up_logging(settings: Settings) -> None:
     """Send log lines to standard error in the form that `BATCH_LOG_FORMAT` asks for."""
     as_json = is_json(settings)
-    handler = line_handler(JsonLines() if as_json else TextLines())
+    as_text = TerminalLines() if sys.stderr.isatty() else TextLines()
+    handler = line_handler(JsonLines() if as_json else as_text)
     handler.addFilter(without_what_is_told)
     handler.addFilter(with_feed)
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
