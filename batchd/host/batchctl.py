@@ -29,7 +29,7 @@ def main() -> None:
         if not _become_user() and FOR_ANYBODY.isdisjoint(sys.argv[1:]):
             raise PermissionError(f"this is for root and for the user {USER}")
         given = _settings()
-    except (OSError, LookupError) as error:
+    except (OSError, LookupError, UnicodeError) as error:
         if FOR_ANYBODY.isdisjoint(sys.argv[1:]):
             sys.stderr.write(f"batchctl: {error}; run: sudo batchctl ...\n")
             sys.exit(USAGE)
@@ -58,7 +58,7 @@ def _settings() -> dict[str, str]:
     if CREDENTIALS.is_dir():
         given["CREDENTIALS_DIRECTORY"] = str(CREDENTIALS)
     try:
-        return given | variables(ENV.read_text())
+        return given | variables(ENV.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return given
 

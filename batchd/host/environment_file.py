@@ -5,56 +5,40 @@ from __future__ import annotations
 import re
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-ESCAPED_IN_QUOTES = frozenset('"\\`$\n')
+_START = re.compile(r"[ \t\r\n]*(?:[#;][^\r\n]*|(?P<name>[^ \t\r\n#;][^\r\n=]*)(?P<equals>=?))")
+_QUOTED = re.compile(r"""[ \t]*(?:'(?P<single>[^']*)(?:'|\Z)|"(?P<double>(?:\\.|[^"\\])*)\\?(?:"|\Z))""", re.DOTALL)
+"""Quotes mean something at the beginning of a value and behind other quotes alone."""
+_PLAIN = re.compile(r"[ \t]*(?P<plain>(?:\\.|\\\Z|[^\\\r\n])*?)[ \t]*(?=[\r\n]|\Z)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
+_ESCAPED_IN_QUOTES = re.compile(r'\\([\\"`$\n])')
 
 
 def variables(text: str) -> dict[str, str]:
-    """Return the variables that a file gives; of one that it gives twice, the last. Other lines are left out."""
-    found = {}
-    rest = text
-    while rest:
-        line, rest = _line(rest)
-        name, equals, value = line.partition("=")
-        if equals and line[:1] not in {"#", ";"} and NAME.fullmatch(name.strip()):
-            found[name.strip()] = _value(value.strip(" \t"))
+    """Return the variables that a file gives; of one that it gives twice, the last. Other lines are left out.
+
+    A comment ends with its line, also behind a backslash: systemd before 254 lets the next line belong to it.
+    """
+    found, at = {}, 0
+    while start := _START.match(text, at):
+        at = start.end()
+        if start["equals"]:
+            value, at = _value(text, at)
+            if NAME.fullmatch(name := start["name"].strip(" \t")):
+                found[name] = value
     return found
 
 
-def _line(text: str) -> tuple[str, str]:
-    """Return the first line, over line ends within quotes or behind a backslash, and what is behind it."""
-    if text.lstrip(" \t")[:1] in {"#", ";"}:
-        line, _, rest = text.partition("\n")
-        return line.strip(), rest
-    quote, at = "", 0
-    while at < len(text):
-        here = text[at]
-        if here == "\\" and quote != "'":
-            at += 1
-        elif quote:
-            quote = "" if here == quote else quote
-        elif here in "\"'":
-            quote = here
-        elif here == "\n":
-            break
-        at += 1
-    return text[:at].strip(" \t\n"), text[at + 1 :]
+def _value(text: str, at: int) -> tuple[str, int]:
+    """Return the value that begins at `at`, and where it ends."""
+    made = ""
+    while quoted := _QUOTED.match(text, at):
+        made += quoted["single"] or _ESCAPED_IN_QUOTES.sub(_kept, quoted["double"] or "")
+        at = quoted.end()
+    plain = _PLAIN.match(text, at)
+    assert plain is not None  # noqa: S101 - it matches the empty text too
+    return made + _ESCAPED.sub(_kept, plain["plain"]), plain.end()
 
 
-def _value(text: str) -> str:
-    made, quote, at = [], "", 0
-    while at < len(text):
-        here = text[at]
-        after = text[at + 1 : at + 2]
-        if here == "\\" and quote != "'":
-            at += 1
-            if quote and after not in ESCAPED_IN_QUOTES:
-                made.append(here)
-            made.append("" if after == "\n" else after)
-        elif quote and here == quote:
-            quote = ""
-        elif not quote and here in "\"'":
-            quote = here
-        else:
-            made.append(here)
-        at += 1
-    return "".join(made)
+def _kept(escaped: re.Match[str]) -> str:
+    """Return what is behind a backslash; a line end goes with it."""
+    return escaped[1].strip("\r\n")
