@@ -57,13 +57,13 @@ class JournalLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: `ts`, `level`, `logger`, `event`, `message`, the fields; `batch` is the id of a batch."""
+    """One JSON object a line: `time`, `level`, `logger`, `event`, `message`, fields; `batch` is the id of a batch."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         fields: dict[str, object] = getattr(record, "fields", {})
         line: dict[str, object] = {
-            "ts": _time(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": _time(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": _event(record) or OTHERS_EVENTS.get(record.name, OTHERS_EVENT),

@@ -44,7 +44,7 @@ def test_every_line_of_a_service_and_its_children_is_a_known_event(installation:
     assert service.stop() == 0
     said = lines(service)
     for each in said:
-        assert {"ts", "level", "logger", "event", "message"} <= each.keys(), each
+        assert {"time", "level", "logger", "event", "message"} <= each.keys(), each
     assert {each["event"] for each in said} <= events_in_docs()
     assert {"child.said", "python.warning", "python.failed"} <= {each["event"] for each in said}
     assert {each["message"] for each in said if each["event"] == "python.failed"} == {"python.failed"}

@@ -149,7 +149,7 @@ def _worker(site: Installation, service: Process, sent: signal.Signals) -> None:
 
 def _changes(service: Process, stem: str) -> list[tuple[str, str, dict[str, Any]]]:
     """Return level, event and own fields of every line about the batch of one file."""
-    common = {"ts", "level", "logger", "event", "message", "batch", "file"}
+    common = {"time", "level", "logger", "event", "message", "batch", "file"}
     return [
         (each["level"], each["event"], {key: each[key] for key in each if key not in common})
         for each in service.events()

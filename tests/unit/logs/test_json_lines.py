@@ -41,7 +41,7 @@ def step() -> Iterator[None]:
 
 def test_an_event_has_its_name_its_facts_and_in_words_what_the_text_form_says() -> None:
     said = line("batch.started", fields={"id": BATCH, "mode": "cursor", "file": "a b.csv"})
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", said.pop("ts"))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", said.pop("time"))
     words = f'batch.started id={BATCH} mode=cursor file="a b.csv"'
     assert said == {
         "level": "warning",
