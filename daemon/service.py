@@ -12,7 +12,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import TypeVar
 
@@ -69,8 +69,8 @@ class Service:
         self._metrics.follow(self._workers)
         self._shares = Shares(self._workers)
         self._supervisor = Supervisor()
-        self._silent = SilentChildren(self._workers)
         self._signs = signs = Signs()
+        self._silent = SilentChildren(self._workers, server_answers=lambda: signs.server_answers)
         signs.workers, signs.silent_children = self._workers, self._silent
         signs.reloader, signs.runs_server = self._reloader, self._server is not None
 
@@ -172,7 +172,7 @@ async def watch(
     metrics.watch(inboxes)
     reloader = Reloader("watch", configuration, lambda new: inboxes.apply(new.settings_by_feed()), check_inboxes)
     signs.inboxes, signs.reloader = inboxes, reloader
-    async with reloads(reloader, signals.hangups):
+    async with _probed(client, signs), reloads(reloader, signals.hangups):
         await inboxes.run(reloader.accepted.settings_by_feed(), signals.stop, on_ready=on_ready)
 
 
@@ -188,17 +188,32 @@ async def work_all(
     settings = configuration.service
     prepare_folders(settings, configuration.settings_by_feed(), makes_inbox=False)
     api_token(settings)
-    if configuration.worker_processes() == 1:
-        await _work_here(configuration, signals, metrics, on_ready)
-        return
-    await connect(settings, timeout_s=settings.start_timeout_s)  # what is wrong is said once, before any is started
+    client = await connect(
+        settings, timeout_s=settings.start_timeout_s
+    )  # what is wrong is said once, before any starts
+    async with _probed(client, signs):
+        if configuration.worker_processes() == 1:
+            await _work_here(configuration, signals, metrics, on_ready)
+        else:
+            await _work_in_processes(configuration, signals, metrics, signs, on_ready)
+
+
+async def _work_in_processes(
+    configuration: Configuration,
+    signals: Signals,
+    metrics: ServiceMetrics,
+    signs: Signs,
+    on_ready: Callable[[], None],
+) -> None:
+    """Work the task queue in processes of their own."""
+    settings = configuration.service
     reloader = Reloader("work", configuration, lambda new: configured.configure(*_as_given(new)))
     workers, supervisor = _workers(reloader), Supervisor()
     configured = ConfiguredChildren(workers)
     metrics.follow(workers)
     supervisor.keep("shares", Shares(workers).keep)
     signs.workers, signs.reloader = workers, reloader
-    signs.silent_children = SilentChildren(workers)
+    signs.silent_children = SilentChildren(workers, server_answers=lambda: signs.server_answers)
     supervisor.keep("signs of life", signs.silent_children.watch)
     try:
         for worker in workers:
@@ -210,6 +225,18 @@ async def work_all(
     finally:
         await supervisor.stop()
         await asyncio.gather(*(worker.stop(settings.stop_timeout_s) for worker in workers))
+
+
+@contextlib.asynccontextmanager
+async def _probed(client: Client, signs: Signs) -> AsyncIterator[None]:
+    """Ask all the time whether the server answers, while the block lasts."""
+    signs.probe = ServerProbe(client)
+    supervisor = Supervisor()
+    supervisor.keep("probe", signs.probe.run)
+    try:
+        yield
+    finally:
+        await supervisor.stop()
 
 
 async def _work_here(

@@ -43,6 +43,11 @@ class Signs:
         """Whether the Temporal server that the probe asks is a child of this service."""
         self.reloader: Reloader | None = None
 
+    @property
+    def server_answers(self) -> bool:
+        """Whether the Temporal server answers, as far as is known."""
+        return self.probe is None or self.probe.answers
+
     def standing_still(self) -> list[str]:
         """Return what only a new start can mend, in words. Before the service is ready, and while it stops: nothing."""
         if not self.is_ready:
@@ -52,14 +57,14 @@ class Signs:
             found.append("no scan of any inbox comes to an end")
         if self.runs_server and self.probe is not None and self.probe.silent_s > SERVER_SILENT_S:
             found.append(f"the Temporal server of this service has not answered for {self.probe.silent_s:.0f} s")
-        if self.silent_children is not None and (self.probe is None or self.probe.answers):
+        if self.silent_children is not None:
             found += [f"{name} does not become ready" for name in self.silent_children.away]
         return found
 
     def status(self) -> str:
         """Return how the service is, in one line."""
         parts = []
-        if self.probe is not None and not self.probe.answers:
+        if not self.server_answers:
             parts.append("Temporal does not answer")
         if self.inboxes is not None:
             parts.append(inboxes_line(self.inboxes.now()))

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import signal
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,10 +38,20 @@ async def give_signs_of_life(parent: Channel) -> None:
 
 
 class SilentChildren:
-    """Kills each of `children` that is ready and gives no sign of life for `patience_s` seconds."""
+    """Kills each of `children` that is ready and gives no sign of life for `patience_s` seconds.
 
-    def __init__(self, children: Sequence[Child], *, patience_s: float = PATIENCE_S) -> None:
+    None of them can become ready unless `server_answers`, so only time in which it does counts against one.
+    """
+
+    def __init__(
+        self,
+        children: Sequence[Child],
+        *,
+        patience_s: float = PATIENCE_S,
+        server_answers: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._children = children
+        self._server_answers = server_answers
         self._patience_s = patience_s
         self._silent_s = Counter[str]()
         self._away_s = Counter[str]()
@@ -51,7 +61,7 @@ class SilentChildren:
 
     @property
     def away(self) -> list[str]:
-        """The names of those that have not been ready for minutes, however often they were started."""
+        """The names of those that have not been ready for minutes while they could be, however often they began."""
         return [name for name, away_s in self._away_s.items() if away_s > AWAY_S]
 
     async def watch(self) -> None:
@@ -59,7 +69,8 @@ class SilentChildren:
         while True:
             await asyncio.sleep(LOOK_S)
             for child in self._children:
-                self._away_s[child.name] = 0 if child.is_ready else self._away_s[child.name] + 1
+                excused = child.is_ready or not self._server_answers()
+                self._away_s[child.name] = 0 if excused else self._away_s[child.name] + 1
                 if child.is_ready:
                     self._silent_s[child.name] += 1
                     if self._silent_s[child.name] > self._patience_s / LOOK_S:

@@ -67,6 +67,20 @@ def test_each_half_gives_signs_of_its_own(installation: Make, manager: Manager, 
     manager.hears("STOPPING=1")
 
 
+@pytest.mark.parametrize(("half", "workers"), [("watch", "1"), ("work", "1"), ("work", "2")])
+def test_each_half_says_that_temporal_does_not_answer(
+    installation: Make, manager: Manager, half: str, workers: str
+) -> None:
+    site = installation(BATCH_WORKERS=workers)
+    server = site.temporal()
+    service = site.batchd(half, NOTIFY_SOCKET=manager.path, WATCHDOG_USEC="800000")
+    manager.hears("READY=1")
+    server.kill()
+    assert "STATUS=Temporal does not answer" in manager.hears("Temporal")
+    assert manager.hears("WATCHDOG=1")
+    service.kill()
+
+
 def test_the_workers_do_not_speak_for_the_service(installation: Make, manager: Manager) -> None:
     site = installation(BATCH_WORKERS="2")
     service = site.batchd(NOTIFY_SOCKET=manager.path, WATCHDOG_USEC="60000000", WATCHDOG_PID="1")

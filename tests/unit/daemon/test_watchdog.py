@@ -50,7 +50,6 @@ def test_no_sign_is_given_while_the_server_of_this_service_does_not_answer(signs
 def test_signs_are_given_while_the_server_of_somebody_else_does_not_answer(signs: Signs) -> None:
     signs.runs_server = False
     signs.probe = _part(silent_s=9_000.0, answers=False)
-    signs.silent_children = _part(away=["worker-1"])
     assert signs.standing_still() == []
     assert signs.status().startswith("Temporal does not answer; ")
 
@@ -74,6 +73,26 @@ async def test_a_worker_that_is_ready_again_is_away_no_more(monkeypatch: pytest.
     await _until(lambda: children.away == ["worker-1"])
     child.is_ready = True
     await _until(lambda: children.away == [])
+    watching.cancel()
+
+
+async def test_a_worker_is_not_away_for_the_time_that_the_server_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also not in the seconds after an hour of it, until the worker is started once more."""
+    monkeypatch.setattr(signs_of_life, "LOOK_S", 0)
+    looks = 0
+
+    def server_answers() -> bool:
+        nonlocal looks
+        looks += 1
+        return looks > 2 * signs_of_life.AWAY_S
+
+    child: Any = SimpleNamespace(name="worker-1", is_ready=False, on=lambda *_: None, on_end=[])
+    children = SilentChildren([child], server_answers=server_answers)
+    watching = asyncio.create_task(children.watch())
+    while looks <= 3 * signs_of_life.AWAY_S:
+        assert children.away == []
+        await asyncio.sleep(0)
+    await _until(lambda: children.away == ["worker-1"])
     watching.cancel()
 
 
