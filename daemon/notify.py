@@ -20,14 +20,15 @@ OTHER_S = 30.0
 logger = logging.getLogger(__name__)
 
 
-def notify(state: str) -> None:
+def notify(state: str, *, level: int = logging.WARNING) -> bool:
     """Send `state`, such as `READY=1`, to the socket that systemd named; one that cannot be written is logged.
 
     Where systemd does not read, a change of the state is waited with for a while, and a sign or a status is dropped.
+    Returns whether there is somebody who reads, now or later.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
-        return
+        return False
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             channel.settimeout(LONGEST_WAIT_S if state.startswith(CHANGES) else 0)
@@ -37,7 +38,9 @@ def notify(state: str) -> None:
         logger.debug("notify.dropped", extra={"fields": {"state": state}})
     except OSError as error:
         fields = {"state": state, "socket": address, "error": error.strerror or str(error)}
-        logger.warning("notify.failed", extra={"fields": fields})
+        logger.log(level, "notify.failed", extra={"fields": fields})
+        return False
+    return True
 
 
 def starting(settings: Settings) -> None:

@@ -100,7 +100,7 @@ def watchdog_s(environ: Mapping[str, str]) -> float:
 
 async def _give(signs: Signs, patience_s: float) -> None:
     pause_s = min(patience_s / SHARE, STATUS_EVERY_S) if patience_s else STATUS_EVERY_S
-    said, withheld = "", False
+    said, withheld, is_heard = "", False, True
     while True:
         still = signs.standing_still()
         if still and patience_s and not withheld:
@@ -113,5 +113,5 @@ async def _give(signs: Signs, patience_s: float) -> None:
             lines.append(f"STATUS={status}")
             said = status
         if lines:
-            notify("\n".join(lines))
+            is_heard = notify("\n".join(lines), level=logging.WARNING if is_heard else logging.DEBUG)
         await asyncio.sleep(pause_s)

@@ -126,6 +126,22 @@ def test_a_manager_that_does_not_read_holds_nothing_up(tmp_path: Path, monkeypat
         assert manager.recv(999) == b"WATCHDOG=1"
 
 
+async def test_that_nobody_reads_any_more_is_said_once(
+    signs: Signs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As under `podman run --sdnotify=container`, whose socket is gone once the service is ready."""
+    caplog.set_level("DEBUG")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    monkeypatch.setenv("WATCHDOG_USEC", PATIENCE["WATCHDOG_USEC"])
+    async with signs_for_systemd(signs):
+        await _until(lambda: len(failures(caplog)) > 3)
+    assert [each for each in failures(caplog) if each != "DEBUG"] == ["WARNING"]
+
+
+def failures(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.levelname for each in caplog.records if each.message == "notify.failed"]
+
+
 @pytest.mark.parametrize(
     ("environ", "patience_s"),
     [
