@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from batchd.host.environment_file import variables
 from batchd.host.program import HostError, run
 
 UNITS = ("batchd.service", "batchd-worker@.service")
@@ -33,12 +33,14 @@ def place(program: Path, root: Path) -> None:
         HostError: a step failed.
     """
     is_first = not (root / ENV).exists()
+    _keep_folders(root)
     for name, place in PLACES.items():
         _write(root / place, for_systemd(file(program, name).read_text(), systemd_version()))
     run("systemd-sysusers", "batchd.conf")
     run("systemd-tmpfiles", "--create", "batchd.conf")
     shutil.copyfile(file(program, "README.md"), program / "README.md")
-    _write_settings(program, root)
+    if is_first:
+        _write(root / ENV, file(program, ENV_EXAMPLE).read_text(), mode=0o640, group="batchd")
     _write(root / BATCHCTL, f'#!/bin/sh\nexec {program}/bin/python -I -m batchd.host.batchctl "$@"\n', mode=0o755)
     run("systemctl", "daemon-reload")
     run("systemctl", "try-restart", "batchd.service", "batchd-worker@*.service")
@@ -59,7 +61,7 @@ def remove(root: Path) -> None:
     if os.geteuid() != 0:
         raise HostError("this removes batchd from the whole host: run it as root")
     subprocess.run(["systemctl", "stop", "--quiet", "batchd-worker@*.service", "batchd.service"], check=False)  # noqa: S607
-    for enabled in (root / "etc/systemd/system").glob("*.wants/batchd*.service"):
+    for enabled in _enabled(root):
         enabled.unlink()
     for place in (*PLACES.values(), BATCHCTL):
         (root / place).unlink(missing_ok=True)
@@ -97,24 +99,28 @@ def file(program: Path, name: str) -> Path:
     return found
 
 
-def _write_settings(program: Path, root: Path) -> None:
-    """Write the example where there are no settings. Those of an earlier version get what its unit said."""
-    env = root / ENV
-    if not env.exists():
-        _write(env, file(program, ENV_EXAMPLE).read_text(), mode=0o640)
-        with contextlib.suppress(LookupError):
-            shutil.chown(env, group="batchd")
-    elif not (root / CONFIG).exists():
-        said = env.read_text()
-        missing = [f"{name}={folder}\n" for name, folder in FOLDERS.items() if f"{name}=" not in said]
-        if missing:
-            with env.open("a") as settings:
-                settings.write("\n" + "".join(missing))
+def _keep_folders(root: Path) -> None:
+    """Write into the settings what the unit of an earlier version said, before that unit is another."""
+    unit, env = root / PLACES["batchd.service"], root / ENV
+    if not unit.exists() or "BATCH_INBOX=" not in unit.read_text() or not env.exists() or (root / CONFIG).exists():
+        return
+    given = variables(env.read_text(encoding="utf-8"))
+    missing = [f"{name}={folder}\n" for name, folder in FOLDERS.items() if name not in given]
+    if missing:
+        with env.open("a") as settings:
+            settings.write("\n" + "".join(missing))
 
 
-def _write(path: Path, text: str, *, mode: int = 0o644) -> None:
+def _enabled(root: Path) -> list[Path]:
+    """Return the links that start our units at boot."""
+    return [link for unit in UNITS for link in root.glob(f"etc/systemd/system/*.wants/{unit.replace('@', '@*')}")]
+
+
+def _write(path: Path, text: str, *, mode: int = 0o644, group: str = "") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
     temporary.write_text(text)
     temporary.chmod(mode)
+    if group:
+        shutil.chown(temporary, group=group)
     temporary.replace(path)

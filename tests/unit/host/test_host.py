@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+from pathlib import Path
 
 import pytest
 from repository import ROOT
@@ -38,6 +39,35 @@ def test_batchctl_on_the_host_has_the_settings_of_the_unit() -> None:
 def test_the_settings_of_the_example_are_those_that_an_earlier_unit_gave() -> None:
     example = (SYSTEMD / "batchd.env.example").read_text()
     assert all(f"\n{name}={folder}\n" in example for name, folder in units.FOLDERS.items())
+
+
+EARLIER = "[Service]\nEnvironment=BATCH_INBOX=/srv/batchd/inbox BATCH_OUTPUT_ROOT=/srv/batchd/out\n"
+
+
+@pytest.mark.parametrize(
+    ("unit", "before", "added"),
+    [
+        (EARLIER, "BATCH_API_URL=x", "\nBATCH_INBOX=/srv/batchd/inbox\nBATCH_OUTPUT_ROOT=/srv/batchd/out\n"),
+        (EARLIER, "#BATCH_INBOX=/old\nBATCH_OUTPUT_ROOT=/tmp\n", "\nBATCH_INBOX=/srv/batchd/inbox\n"),
+        ((SYSTEMD / "batchd.service").read_text(), "BATCH_INBOX=/in\n", ""),
+    ],
+)
+def test_settings_get_what_the_unit_of_an_earlier_version_said_and_nothing_that_was_taken_out(
+    tmp_path: Path, unit: str, before: str, added: str
+) -> None:
+    for place, text in ((units.PLACES["batchd.service"], unit), (units.ENV, before)):
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).write_text(text)
+    units._keep_folders(tmp_path)
+    assert (tmp_path / units.ENV).read_text() == before + added
+
+
+def test_a_removal_takes_the_links_of_our_units_alone(tmp_path: Path) -> None:
+    wants = tmp_path / "etc/systemd/system/multi-user.target.wants"
+    wants.mkdir(parents=True)
+    for name in ("batchd.service", "batchd-worker@1.service", "batchd-backup.service", "batchd-worker@.timer"):
+        (wants / name).touch()
+    assert [each.name for each in units._enabled(tmp_path)] == ["batchd.service", "batchd-worker@1.service"]
 
 
 def test_a_worker_is_confined_as_the_service_is() -> None:
