@@ -6,7 +6,7 @@ The codes here are those in fallback rows and in the manifest. Sources: RFC 9110
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
@@ -61,7 +61,7 @@ class Reply:
     meaning: Meaning
     status: str
     code: str
-    answer: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = field(default=None, repr=False)
     retry_after_s: float | None = None
     latency_ms: float = 0.0
     detail: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import orjson
@@ -42,9 +42,9 @@ class CallRow:
 
     number: int
     key: str
-    body: bytes
+    body: bytes = field(repr=False)
     calls: RowCalls | None = None
-    typed: dict[str, Any] | None = None
+    typed: dict[str, Any] | None = field(default=None, repr=False)
 
     def values(self) -> dict[str, Any]:
         """Return the columns as values."""
@@ -61,7 +61,7 @@ class RowOutcome:
     """
 
     number: int
-    added: dict[str, Any] | None
+    added: dict[str, Any] | None = field(repr=False)
     error: str | None
     statuses: tuple[str, ...]
     latency_ms: float = 0.0

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from activities.disk.checked_lines import close_torn_line, line, payloads
@@ -44,7 +44,7 @@ class DurableRow:
     error: str
     statuses: tuple[str, ...]
     latency_ms: float
-    element: bytes
+    element: bytes = field(repr=False)
 
 
 class RowLog:

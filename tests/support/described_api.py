@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,8 +31,8 @@ class DescribedApi:
 
 
 @contextmanager
-def described_api(answer: Callable[[Asked], Answered]) -> Iterator[DescribedApi]:
-    """Serve `answer` in a thread until the block ends."""
+def described_api(answer: Callable[[Asked], Answered], *, tls: ssl.SSLContext | None = None) -> Iterator[DescribedApi]:
+    """Serve `answer` in a thread until the block ends, with `tls` over TLS."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -60,7 +61,9 @@ def described_api(answer: Callable[[Asked], Answered]) -> Iterator[DescribedApi]
             """Take no note of clients that have gone."""
 
     server = Server(("127.0.0.1", 0), Handler)
-    api = DescribedApi(f"http://127.0.0.1:{server.server_port}")
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    api = DescribedApi(f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

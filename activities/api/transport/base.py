@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import uniform
 from typing import Protocol, TypeVar
 
@@ -34,11 +34,11 @@ class Request:
     """
 
     method: bytes
-    target: bytes
-    body: bytes
+    target: bytes = field(repr=False)
+    body: bytes = field(repr=False)
     key: str = ""
     anew: bool = False
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Answer:
     """
 
     status: int
-    body: bytes | None
+    body: bytes | None = field(repr=False)
     retry_after: str | None
     encoding: str
     latency_ms: float = 0.0
