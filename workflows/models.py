@@ -38,6 +38,9 @@ RESERVED = frozenset({"_row", "enriched", "error"})
 """Names that are ours in every row of a result. A source column of such a name is numbered like a duplicate."""
 
 
+MAX_CONCURRENCY = 4_096
+"""Calls in flight that an operator may ask for."""
+
 SERVICE = "batchd"
 """Who paused a batch that paused by itself."""
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from temporalio import workflow
 
 from workflows.models import (
+    MAX_CONCURRENCY,
     QUESTION,
     SERVICE,
     CallLimits,
@@ -35,7 +36,6 @@ KEPT_PAUSES = 100
 """Newest pauses kept for the manifest, so that a script that pauses in a loop cannot grow the history."""
 
 KEPT_CHANGES = 100
-MAX_CONCURRENCY = 4_096
 MAX_TEXT_CHARS = 500
 """Texts are cut to this, to keep the history small; what to do stands at the end of a reason, after an address."""
 

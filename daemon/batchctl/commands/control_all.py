@@ -10,18 +10,20 @@ import argparse
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from daemon.batchctl.console.printing import put_json, say
 from daemon.batchctl.exit_codes import DONE, FAILED, NotPossible
 from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.batchctl.state.batch_view import NO_WORKER, NOT_STARTED, BatchView
-from daemon.batchctl.state.live import LiveBatches
 from daemon.batchctl.state.open_batches import OpenBatch, kinds, open_batches
 from daemon.batchctl.state.session import Session, ask_each, known_feed
 from daemon.batchctl.state.taking_hold import TAKES_HOLD_S, is_going_on, is_quiet, within
 from workflows.errors import SettingsError
 from workflows.models import Control, Pause
+
+if TYPE_CHECKING:  # Temporal's SDK is loaded where it is asked
+    from daemon.batchctl.state.live import LiveBatches
 
 PAUSED_BY = ("refusal", "question", "person", "anything")
 PAUSED_BY_HELP = (

@@ -6,8 +6,6 @@ import argparse
 from dataclasses import asdict
 
 from daemon.batchctl.arguments import add_feed, add_json
-from daemon.batchctl.checks.host import host_checks
-from daemon.batchctl.checks.outside import outside_checks
 from daemon.batchctl.console.printing import put_json
 from daemon.batchctl.console.table import Column, put_table
 from daemon.batchctl.exit_codes import DONE, FAILED
@@ -22,6 +20,9 @@ def add_doctor(parser: argparse.ArgumentParser) -> None:
 
 async def run_doctor(in_use: SettingsInUse, parsed: argparse.Namespace) -> int:
     """Print every finding; exit code 1 where one is FAIL. Wrong settings never get here: they are exit code 2."""
+    from daemon.batchctl.checks.host import host_checks  # noqa: PLC0415 - loads Temporal's SDK, which no help needs
+    from daemon.batchctl.checks.outside import outside_checks  # noqa: PLC0415
+
     feeds = [chosen_feed(in_use.feeds, parsed.feed)] if parsed.feed else list(in_use.feeds)
     apis = {in_use.api_of_feed[each] for each in feeds} if parsed.feed else in_use.apis
     findings = [*host_checks(in_use, feeds), *await outside_checks(in_use, apis)]

@@ -16,8 +16,7 @@ from daemon.batchctl.state.resolve import resolved
 from daemon.batchctl.state.retries import steered
 from daemon.batchctl.state.session import Session, ask_each, known_feed
 from workflows.errors import SettingsError
-from workflows.models import LimitsChange
-from workflows.operator_signals import MAX_CONCURRENCY
+from workflows.models import MAX_CONCURRENCY, LimitsChange
 
 
 def add_set(parser: argparse.ArgumentParser) -> None:

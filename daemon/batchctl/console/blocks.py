@@ -6,7 +6,6 @@ terminal, which puts no line break into what is copied.
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import sys
@@ -33,8 +32,6 @@ class Blocks:
 
     def __init__(self) -> None:
         self._window = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # a locale without a character shows which it is
 
     def heading(self, text: str) -> None:
         """Write a heading, with a rule as long as the window."""
@@ -86,10 +83,11 @@ class Blocks:
         if not self._window or not style:
             write(f"{text}\n")
             return
-        from rich.console import Console  # noqa: PLC0415 - loaded for a terminal alone
-        from rich.text import Text  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415 - loaded for a terminal alone
 
-        Console(markup=False, highlight=False, emoji=False, soft_wrap=True).print(Text(text, style=style))
+        from daemon.batchctl.console.styled import styled_console  # noqa: PLC0415
+
+        styled_console().print(Text(text, style=style))
 
 
 def _escaped(text: str) -> str:

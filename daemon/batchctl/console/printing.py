@@ -6,6 +6,7 @@ with the exit code it would have had.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -19,12 +20,24 @@ from workflows.ids import printable
 
 
 def say(text: str) -> None:
-    """Write one line to standard error, if it can be written; control characters are escaped."""
+    """Write one line to standard error, if it can be written; control characters are escaped.
+
+    In a window that is narrower it goes on in the next line with a whole word, so that a command in it can be copied.
+    """
+    line = f"batchctl: {printable(text)}"
     try:
-        sys.stderr.write(f"batchctl: {printable(text)}\n")
+        sys.stderr.write((_in_window(line) if sys.stderr.isatty() else line) + "\n")
         sys.stderr.flush()
     except OSError:
         _silence(sys.stderr)
+
+
+def _in_window(line: str) -> str:
+    import shutil  # noqa: PLC0415 - loaded for a terminal alone
+    import textwrap  # noqa: PLC0415
+
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) if len(line) > width else line
 
 
 def put(text: str) -> bool:
@@ -83,11 +96,14 @@ def seconds_until(moment: str) -> float | None:
 
 
 def open_closed_ones() -> None:
-    """Give the program streams that lead nowhere for those it was started without."""
+    """Give the program streams that lead nowhere for those it was started without, and that take every character."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - for as long as the program runs
+    for out in (sys.stdout, sys.stderr):
+        if isinstance(out, io.TextIOWrapper):
+            out.reconfigure(errors="backslashreplace")  # a locale without a character shows which it is
 
 
 def write(text: str) -> bool:

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
-from rich.cells import cell_len, set_cell_size
-
+from daemon.batchctl.console.cells import cells_of, first_cells, last_cells
 from daemon.batchctl.console.printing import say, write
 from workflows.ids import printable
 
@@ -42,7 +41,7 @@ class Column:
 def put_table(columns: list[Column], rows: list[list[str]]) -> None:
     """Write a table; control characters are escaped."""
     cells = [[each.heading for each in columns], *([printable(cell) for cell in row] for row in rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(cells_of, column)) for column in zip(*cells, strict=True)]
     if not sys.stdout.isatty():
         write("".join(f"{_line(columns, row, widths)}\n" for row in cells))
         return
@@ -76,14 +75,10 @@ def fitted(columns: list[Column], widths: list[int], window: int) -> dict[int, i
 
 def cut_middle(text: str, width: int, *, tail: int = 0) -> str:
     """Return `text` in at most `width` cells, without its middle where it is longer; `tail` last cells are kept."""
-    if cell_len(text) <= width:
+    if cells_of(text) <= width:
         return text
     end = min(max((width - 1) // 2, tail), max(width - 2, 0))
-    return _first_cells(text, width - 1 - end) + CUT + _first_cells(text[::-1], end)[::-1]
-
-
-def _first_cells(text: str, width: int) -> str:
-    return set_cell_size(text, width).rstrip() if width > 0 else ""
+    return first_cells(text, width - 1 - end) + CUT + last_cells(text, end)
 
 
 def _least(column: Column) -> int:
@@ -97,10 +92,11 @@ def _total(widths: list[int], kept: list[int]) -> int:
 
 
 def _put_in_window(columns: list[Column], cells: list[list[str]], widths: dict[int, int]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - loaded for a terminal alone
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415 - loaded for a terminal alone
 
-    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
+    from daemon.batchctl.console.styled import styled_console  # noqa: PLC0415
+
+    console = styled_console()
     sizes = list(widths.values())
     for number, row in enumerate(cells):
         broken = [_broken(*each) for each in zip(columns, row, sizes, strict=True)]
@@ -119,6 +115,6 @@ def _line(columns: list[Column], cells: list[str], widths: list[int]) -> str:
     padded = (
         blank + cell if column.kind == "number" else cell + blank
         for column, cell, width in zip(columns, cells, widths, strict=True)
-        for blank in [" " * (width - cell_len(cell))]
+        for blank in [" " * (width - cells_of(cell))]
     )
     return GAP.join(padded).rstrip()

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol, TextIO
 
-from rich.cells import cell_len, set_cell_size
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.measure import Measurement
-from rich.progress import Progress, ProgressColumn, Task, TaskID
-from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from activities.registry.timestamps import readable_time
+from daemon.batchctl.console.cells import cells_of, first_cells
 from daemon.batchctl.console.printing import format_duration, put
+from daemon.batchctl.console.styled import can_be_steered, styled_console
 from daemon.batchctl.console.table import CUT, GAP, cut_middle
+from daemon.batchctl.progress.block import AboveBlock, Block
 from daemon.batchctl.state.batch_view import BatchView
 from daemon.batchctl.state.waiting import exceptions, long_wait_s
 from workflows.ids import DEFAULT_FEED, printable
@@ -28,6 +29,8 @@ TAIL_CELLS = 13
 FACTS_CELLS = 40
 BAR_CELLS = 40
 LEAST_BAR_CELLS = 8
+BAR, HALF_BAR, REST_OF_BAR = "━", "╸", "─"
+INTEREST = {"running": 0, "waiting": 1, "paused": 2}
 LEAST_REASON_CELLS = 40
 """Longer than any part that is a number or a state, so that only a reason is ever cut."""
 
@@ -35,8 +38,8 @@ LEAST_REASON_CELLS = 40
 class ProgressDisplay(Protocol):
     """Shows the state of batches as it changes."""
 
-    def show(self, view: BatchView) -> bool:
-        """Take in the newest state of one batch; False where nobody reads it any more."""
+    def show(self, views: Sequence[BatchView]) -> bool:
+        """Take in the newest state of some batches; False where nobody reads it any more."""
 
 
 @contextmanager
@@ -44,12 +47,27 @@ def progress_display(out: TextIO, *, quiet: bool) -> Iterator[ProgressDisplay]:
     """Yield what fits `out`: bars, lines, or nothing where `quiet`."""
     if quiet:
         yield _Nothing()
-    elif out.isatty():
-        console = Console(file=out, markup=False, highlight=False, emoji=False)
-        with Progress(_Line(), expand=True, console=console) as progress:
-            yield _Bars(progress)
+    elif out.isatty() and can_be_steered():
+        with _drawn(_Bars(out)) as bars:
+            yield bars
     else:
         yield _Lines()
+
+
+@contextmanager
+def _drawn(bars: _Bars) -> Iterator[_Bars]:
+    """Draw bars anew when the window changes its size, and after Ctrl-Z; what is said meanwhile stands above them."""
+    loop, stderr = asyncio.get_running_loop(), sys.stderr
+    loop.add_signal_handler(signal.SIGWINCH, bars.block.draw)
+    loop.add_signal_handler(signal.SIGCONT, bars.block.begin_anew)
+    if stderr.isatty():
+        sys.stderr = AboveBlock(bars.block)
+    try:
+        yield bars
+    finally:
+        sys.stderr = stderr
+        loop.remove_signal_handler(signal.SIGWINCH)
+        loop.remove_signal_handler(signal.SIGCONT)
 
 
 def facts(view: BatchView) -> list[str]:
@@ -74,7 +92,7 @@ def facts(view: BatchView) -> list[str]:
 
 
 class _Nothing:
-    def show(self, view: BatchView) -> bool:  # noqa: ARG002 - nothing is printed
+    def show(self, views: Sequence[BatchView]) -> bool:  # noqa: ARG002 - nothing is printed
         """Show nothing."""
         return True
 
@@ -85,8 +103,12 @@ class _Lines:
     def __init__(self) -> None:
         self._printed: dict[str, tuple[object, float]] = {}
 
-    def show(self, view: BatchView) -> bool:
-        """Print a line where there is news."""
+    def show(self, views: Sequence[BatchView]) -> bool:
+        """Print a line for each where there is news."""
+        still_read = [self._show(each) for each in views]
+        return all(still_read)
+
+    def _show(self, view: BatchView) -> bool:
         news = (view.state, view.counts, view.total_rows, view.waiting_on, view.cancelling)
         before, at = self._printed.get(view.id, (None, 0.0))
         soon = time.monotonic() - at < LINE_S
@@ -97,60 +119,65 @@ class _Lines:
 
 
 class _Bars:
-    """A bar per batch."""
+    """A bar for each batch, as many as the window has lines; where there are more, the last line counts the others."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
+    def __init__(self, out: TextIO) -> None:
+        self._views: dict[str, BatchView] = {}
+        self._console = styled_console(out)
+        self.block = Block(out, self._lines)
 
-    def show(self, view: BatchView) -> bool:
-        """Move the bar."""
-        if view.id not in self._tasks:
-            self._tasks[view.id] = self._progress.add_task(view.id, total=1.0, facts=[], name_cells=len(view.id))
-        self._progress.update(self._tasks[view.id], completed=view.progress, facts=facts(view))
-        for each in self._tasks.values():
-            self._progress.update(each, name_cells=max(map(len, self._tasks)))
-        return True
+    def show(self, views: Sequence[BatchView]) -> bool:
+        """Move the bars."""
+        self._views.update({each.id: each for each in views})
+        return self.block.draw()
 
+    def _lines(self, columns: int, rows: int) -> list[str]:
+        views = list(self._views.values())
+        name_cells = max((len(each.id) for each in views), default=LEAST_NAME_CELLS)
+        if len(views) <= rows:
+            return [self._styled(bar_line(each, columns, name_cells)) for each in views]
+        # What runs is seen before what waits, and that before what has ended; each stays in its place.
+        by_interest = sorted(views, key=lambda each: INTEREST.get(each.state, len(INTEREST)))
+        shown, hidden = {each.id for each in by_interest[: rows - 1]}, by_interest[rows - 1 :]
+        lines = [self._styled(bar_line(each, columns, name_cells)) for each in views if each.id in shown]
+        return [*lines, first_cells(_rest(hidden), columns)]
 
-class _Line(ProgressColumn):
-    """Name, bar, share done and facts in one line of the window, whatever its width."""
-
-    def render(self, task: Task) -> _FittedLine:
-        """Return the line; its width is known when it is drawn."""
-        return _FittedLine(task.description, task.completed, **task.fields)
-
-
-@dataclass(frozen=True, slots=True)
-class _FittedLine:
-    name: str
-    share: float
-    facts: list[str]
-    name_cells: int = LEAST_NAME_CELLS
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield one line: the share is whole, the name is cut, the bar is left out, then facts from the last."""
-        percent = f"{100 * self.share:5.1f} %"
-        room = options.max_width - len(percent) - 2 * len(GAP)
-        name_cells = min(self.name_cells, max(room // 3, LEAST_NAME_CELLS))
-        bar_cells = min(room - name_cells - len(GAP) - FACTS_CELLS, BAR_CELLS)
-        name = cut_middle(self.name, name_cells, tail=TAIL_CELLS)
-        line = Text(f"{name:<{name_cells}}{GAP}")
-        if bar_cells >= LEAST_BAR_CELLS:
-            _append_bar(line, self.share, bar_cells, console, options)
-        line.append(f"{percent}{GAP}")
-        yield line.append(_fitting(self.facts, options.max_width - len(line)))
-
-    def __rich_measure__(self, _: Console, options: ConsoleOptions) -> Measurement:
-        """Ask for the whole width."""
-        return Measurement(options.max_width, options.max_width)
+    def _styled(self, line: Text) -> str:
+        with self._console.capture() as captured:
+            self._console.print(line, end="")
+        return captured.get()
 
 
-def _append_bar(line: Text, share: float, cells: int, console: Console, options: ConsoleOptions) -> None:
-    end = len(line) + cells
-    for piece in console.render(ProgressBar(completed=share, total=1.0, width=cells), options):
-        line.append(piece.text.rstrip("\n"), piece.style)
-    line.append(" " * (end - len(line)) + GAP)
+def _rest(hidden: Sequence[BatchView]) -> str:
+    counts = Counter(each.state for each in hidden)
+    return f"{CUT} and {len(hidden)} more: {', '.join(f'{number} {state}' for state, number in counts.items())}"
+
+
+def bar_line(view: BatchView, columns: int, longest_name: int) -> Text:
+    """Return one line of at most `columns` cells.
+
+    The share is whole, the name is cut, the bar is left out where there is no room, then facts from the last.
+    """
+    percent = f"{100 * view.progress:5.1f} %"
+    room = columns - len(percent) - 2 * len(GAP)
+    name_cells = min(longest_name, max(room // 3, LEAST_NAME_CELLS))
+    bar_cells = min(room - name_cells - len(GAP) - FACTS_CELLS, BAR_CELLS)
+    name = cut_middle(view.id, name_cells, tail=TAIL_CELLS)
+    line = Text(f"{name:<{name_cells}}{GAP}")
+    if bar_cells >= LEAST_BAR_CELLS:
+        _append_bar(line, view.progress, bar_cells)
+    line.append(f"{percent}{GAP}")
+    line.append(_fitting(facts(view), columns - len(line)))
+    line.rstrip()
+    return line
+
+
+def _append_bar(line: Text, share: float, cells: int) -> None:
+    """Append a bar of so many cells, to half a cell. Without colours too it can be seen what is left to do."""
+    halves = int(2 * cells * share)
+    done = BAR * (halves // 2) + (HALF_BAR if halves % 2 else "")
+    line.append(done, "green" if share >= 1 else "cyan")
+    line.append(REST_OF_BAR * (cells - len(done)) + GAP, "bright_black")
 
 
 def _fitting(parts: list[str], cells: int) -> str:
@@ -158,8 +185,8 @@ def _fitting(parts: list[str], cells: int) -> str:
     kept = ""
     for each in parts:
         longer = f"{kept}, {each}" if kept else each
-        if cell_len(longer) > cells:
-            is_reason = each is parts[-1] and cells - cell_len(kept) > LEAST_REASON_CELLS
-            return f"{set_cell_size(longer, cells - 1)}{CUT}" if is_reason else kept
+        if cells_of(longer) > cells:
+            is_reason = each is parts[-1] and cells - cells_of(kept) > LEAST_REASON_CELLS
+            return f"{first_cells(longer, cells - 1)}{CUT}" if is_reason else kept
         kept = longer
     return kept

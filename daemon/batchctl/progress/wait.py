@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 
 from daemon.batchctl.arguments import add_feed, add_id, add_json, add_timeout
 from daemon.batchctl.console.printing import put_json, say
@@ -75,7 +74,7 @@ async def _watched(session: Session, ids: list[str], deadline: Deadline, *, quie
     Raises:
         BrokenPipeError: nobody reads it any more, and not all have ended.
     """
-    from daemon.batchctl.progress.bars import progress_display  # noqa: PLC0415 - loads rich.progress, for watch alone
+    from daemon.batchctl.progress.bars import progress_display  # noqa: PLC0415 - loads rich, for watch alone
 
     seen: dict[str, BatchView] = {}
     lost_polls = 0
@@ -87,7 +86,8 @@ async def _watched(session: Session, ids: list[str], deadline: Deadline, *, quie
             try:
                 views = await ask_each(session.view, open_ids)
                 seen.update({each.id: each for each in views})
-                _show(display.show, views)
+                if not display.show(views) and not all(each.settled for each in views):
+                    raise BrokenPipeError
                 lost_polls = 0
             except TemporalUnreachable:
                 lost_polls += 1
@@ -95,9 +95,3 @@ async def _watched(session: Session, ids: list[str], deadline: Deadline, *, quie
                     raise
             if not all(each.settled for each in seen.values()):
                 await deadline.pause(POLL_S, "not all have ended")
-
-
-def _show(show: Callable[[BatchView], bool], views: list[BatchView]) -> None:
-    still_read = [show(each) for each in views]
-    if not all(still_read) and not all(each.settled for each in views):
-        raise BrokenPipeError

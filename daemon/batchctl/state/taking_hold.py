@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from daemon.batchctl.state.batch_view import ENDED, BatchView
-from daemon.batchctl.state.live import LiveBatches
+
+if TYPE_CHECKING:  # Temporal's SDK is loaded where it is asked
+    from daemon.batchctl.state.live import LiveBatches
 
 TAKES_HOLD_S = 5.0
 POLL_S = 0.1

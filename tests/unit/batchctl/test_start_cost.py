@@ -38,6 +38,11 @@ def test_a_command_that_does_not_ask_temporal_does_not_load_its_sdk(
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_no_command_loads_the_sdk(runner: BatchctlRunner, name: str) -> None:
+    assert not loaded(name, "--help") & {"temporalio", "rich.console"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_declared_by_the_function_that_the_table_names(runner: BatchctlRunner, name: str) -> None:
     answer = runner.run(name, "--help")
     assert (answer.code, f"usage: batchctl {name}" in answer.out) == (0, True)

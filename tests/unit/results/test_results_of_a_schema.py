@@ -16,8 +16,8 @@ from repository import ROOT
 from schema_site import SchemaSite
 
 from activities.manifest.reader import digest_of
-from daemon.batchctl.commands.again import retry_request
 from daemon.batchctl.state.loaders import finished_output
+from daemon.batchctl.state.retry_request import retry_request
 from daemon.checker.result import check_result
 from daemon.results.verify import verify
 from workflows.api_spec import BatchTerms
