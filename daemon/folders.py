@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import stat
@@ -83,7 +84,10 @@ def _prepare_own(key: str, inbox: Path, *, makes: bool) -> None:
         if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise SettingsError(f"{key}: the folder {folder} must be readable and writable for this user")
         if makes and is_shared(inbox):  # a volume may give a group the right to write all that is in it at each mount
-            restrict(folder, ~WRITABLE_BY_OTHERS)
+            with contextlib.suppress(
+                PermissionError
+            ):  # RestrictSUIDSGID= forbids it to a folder that hands on its group
+                restrict(folder, ~WRITABLE_BY_OTHERS)
     if makes and (weak := weakness(inbox)):
         logger.warning("inbox.unprotected", extra={"fields": {"why": weak[0], "todo": weak[1]}})
 

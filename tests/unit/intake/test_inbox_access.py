@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from batchctl_runner import BatchctlRunner
@@ -64,13 +66,24 @@ def test_a_folder_of_ours_that_a_volume_gave_to_a_group_is_closed_at_the_start(
     assert events(caplog, "inbox.unprotected") == []
 
 
+def _forbidden(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+@pytest.mark.parametrize(
+    "chmod",
+    [
+        pytest.param(lambda *_, **__: None, id="as on a mount that gives all files one mode"),
+        pytest.param(_forbidden, id="as RestrictSUIDSGID of systemd does where the setgid bit would stay"),
+    ],
+)
 def test_a_folder_of_ours_that_cannot_be_closed_is_a_warning_and_no_end(
-    settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, chmod: Any
 ) -> None:
     prepare_inbox(settings)
     settings.inbox.chmod(0o3770)
     (settings.inbox / ".processing").chmod(0o770)
-    monkeypatch.setattr(Path, "chmod", lambda *_, **__: None)  # as on a mount that gives all files one mode
+    monkeypatch.setattr(Path, "chmod", chmod)
     prepare_inbox(settings)
     [unprotected] = events(caplog, "inbox.unprotected")
     assert "others may write" in unprotected["why"]
