@@ -42,7 +42,7 @@ from daemon.temporal.connection import connect
 from daemon.temporal.embedded_server import EmbeddedServer
 from daemon.temporal.outside_server import outside_server
 from daemon.temporal.server_probe import ServerProbe
-from daemon.temporal.starter import TemporalStarter
+from daemon.temporal.starter import starters
 from daemon.watchdog import Signs, signs_for_systemd
 from daemon.worker import Apply, work
 from workflows.errors import SettingsError, TemporalUnreachable
@@ -126,7 +126,7 @@ class Service:
             logger.info("daemon.ready", extra={"fields": fields, "on_terminal": report})
             notify(f"READY=1\nSTATUS={self._signs.status()}")
 
-        self._inboxes = Inboxes(self._settings, partial(TemporalStarter, client))
+        self._inboxes = Inboxes(self._settings, await starters(client))
         self._metrics.watch(self._inboxes)
         self._signs.inboxes = self._inboxes
         await self._inboxes.run(self._feeds, stop, on_ready=ready)
@@ -168,7 +168,7 @@ async def watch(
     settings = configuration.service
     prepare_folders(settings, configuration.settings_by_feed())
     client = await connect(settings, timeout_s=settings.start_timeout_s)
-    inboxes = Inboxes(settings, partial(TemporalStarter, client))
+    inboxes = Inboxes(settings, await starters(client))
     metrics.watch(inboxes)
     reloader = Reloader("watch", configuration, lambda new: inboxes.apply(new.settings_by_feed()), check_inboxes)
     signs.inboxes, signs.reloader = inboxes, reloader

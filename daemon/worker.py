@@ -41,6 +41,7 @@ from workflows.batch_workflows import (
     RetryFailedWorkflow,
 )
 from workflows.contract import LONG_PAGES_SUFFIX, task_timeout
+from workflows.search_attributes import BUILD
 
 HEARTBEAT_THROTTLE = timedelta(seconds=0.3)
 """A heartbeat is how a pause reaches an activity; the SDK would hold it back for most of the heartbeat timeout."""
@@ -110,6 +111,7 @@ def build_workers(settings: Settings, client: Client, activities: BatchActivitie
     """
     options: dict[str, Any] = {
         "interceptors": [StepLog()],
+        "build_id": f"{BUILD}{version('batchd')}",
         "max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
         "default_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
         "graceful_shutdown_timeout": timedelta(seconds=settings.stop_timeout_s * 0.8),

@@ -87,6 +87,7 @@ class BatchWorkflow(OperatorSignals):
             run_ids=[*state.run_ids, workflow.info().run_id][-KEPT_RUN_IDS:],
         )
         self._publish_progress()
+        self._listed.start()
         if self._batch.request.generation == 1:  # a retry of fallback rows is started by hand, never by itself again
             self._control_on_disk.start()
 
@@ -224,3 +225,4 @@ class BatchWorkflow(OperatorSignals):
     def _end(self, outcome: Outcome) -> None:
         self._batch.outcome = outcome
         self._publish_progress()
+        self._listed.note_end()

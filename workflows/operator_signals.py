@@ -29,6 +29,7 @@ from workflows.models import (
     State,
 )
 from workflows.outage import Outage
+from workflows.search_attributes import ListedState
 from workflows.state import BatchRequest, LiveBatch, Progress
 from workflows.steps import Steps
 
@@ -97,6 +98,7 @@ class OperatorSignals(ABC):
         self._batch = LiveBatch(request, self.mode)
         self._outage = Outage(request.state.outage_since)
         self._pauses = Pauses(self._batch)
+        self._listed = ListedState(self._batch, self._state_name)
 
     @workflow.signal
     def pause(self, control: Control | None = None) -> None:

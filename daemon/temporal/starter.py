@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal
 
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from daemon.config.settings import Settings
 from daemon.temporal.connection import unreachable
+from daemon.temporal.search_attributes import WITHOUT, SearchAttributes
 from workflows.batch_workflows import CursorBatchWorkflow, InMemoryBatchWorkflow
 from workflows.contract import task_timeout
 from workflows.errors import StartedElsewhere, StartRefused, TemporalUnreachable, TransientError
@@ -69,10 +72,21 @@ class _Start:
 
 
 class TemporalStarter:
-    """Starts batch workflows of one feed through one client. Starts wait for `at_once`, which is for all feeds."""
+    """Starts batch workflows of one feed through one client. Starts wait for `at_once`, which is for all feeds.
 
-    def __init__(self, client: Client, settings: Settings, at_once: asyncio.Semaphore) -> None:
+    Batches carry the search attributes that `listed` has, none where it is None.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        at_once: asyncio.Semaphore,
+        *,
+        listed: SearchAttributes | None = None,
+    ) -> None:
         self._client = client
+        self._listed = listed
         self._at_once = at_once
         self._task_queue = settings.task_queue
         self._inbox = str(settings.inbox.absolute())
@@ -87,27 +101,36 @@ class TemporalStarter:
             StartedElsewhere: another installation has started a batch under this id.
             StartRefused: the server turned this start away.
         """
-        run = InMemoryBatchWorkflow.run if mode == "in-memory" else CursorBatchWorkflow.run
+        attributes = await self._listed.of(request) if self._listed else WITHOUT
         try:
             async with self._at_once:
-                await self._client.start_workflow(
-                    run,
-                    request,
-                    id=workflow_id(request.id),
-                    task_queue=self._task_queue,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                    static_summary=_summary(request),
-                    memo=self._memo(request),
-                    task_timeout=task_timeout(request.shape),
-                    rpc_timeout=RPC_TIMEOUT,
-                )
+                try:
+                    await self._start(request, mode, attributes)
+                except RPCError as error:
+                    if not (self._listed and attributes.search_attributes and self._listed.were_refused(error)):
+                        raise
+                    await self._start(request, mode, WITHOUT)
         except WorkflowAlreadyStartedError:
             await self._refuse_another_ones(request)
             return "exists"
         except RPCError as error:
             raise self._translated(request.id, error) from error
         return "started"
+
+    async def _start(self, request: BatchRequest, mode: Mode, attributes: TypedSearchAttributes) -> None:
+        await self._client.start_workflow(
+            InMemoryBatchWorkflow.run if mode == "in-memory" else CursorBatchWorkflow.run,
+            request,
+            id=workflow_id(request.id),
+            task_queue=self._task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            static_summary=_summary(request),
+            memo=self._memo(request),
+            search_attributes=attributes,
+            task_timeout=task_timeout(request.shape),
+            rpc_timeout=RPC_TIMEOUT,
+        )
 
     async def outcome(self, batch_id: str) -> Outcome:
         """Tell what Temporal knows of a batch; `unknown` where it knows nothing.
@@ -194,6 +217,13 @@ class TemporalStarter:
         if error.status in _OF_THE_SERVER:
             return unreachable(self._client.service_client.config.target_host, error)
         return StartRefused(f"Temporal turned {workflow_id(batch_id)} away: {error.status.name}: {error.message}")
+
+
+async def starters(client: Client) -> Callable[[Settings, asyncio.Semaphore], TemporalStarter]:
+    """Return what makes the starter of a feed, once the search attributes are registered where that may be."""
+    listed = SearchAttributes(client)
+    await listed.register()
+    return partial(TemporalStarter, client, listed=listed)
 
 
 def _summary(request: BatchRequest) -> str:

@@ -23,6 +23,7 @@ from stub_activities import ROWS, StubActivities, request, workers
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
+from daemon.temporal.search_attributes import SearchAttributes
 from daemon.worker import WORKFLOWS
 from workflows.batch_workflows import (
     CursorBatchWorkflow,
@@ -34,6 +35,7 @@ from workflows.contract import LOCAL_MAX_BYTES, steps_are_local
 from workflows.models import Control, LimitsChange, Page
 from workflows.operator_signals import OperatorSignals
 from workflows.requests import EnrichedPage, EnrichPage
+from workflows.search_attributes import BUILD, attributes_of
 
 FOLDER = HISTORIES
 QUEUE = "record"
@@ -133,6 +135,7 @@ STORIES = (*LARGE, *SMALL)
 
 async def record(address: str, folder: Path) -> None:
     client = await Client.connect(address)
+    await SearchAttributes(client).register()
     number = 0
     for workflow in BATCHES:
         for story in STORIES:
@@ -150,8 +153,14 @@ async def _record_one(client: Client, workflow: Any, story: Story, number: int, 
     batch = request(number)
     source = replace(batch.source, size_bytes=story.size_bytes)
     batch = replace(batch, source=source, local_steps=steps_are_local(story.size_bytes), steps_together=True)
-    async with workers(client, QUEUE, WORKFLOWS, stub.all()):
-        handle = await client.start_workflow(workflow.run, batch, id=f"batch-{batch.id}", task_queue=QUEUE)
+    async with workers(client, QUEUE, WORKFLOWS, stub.all(), build_id=f"{BUILD}{version('batchd')}"):
+        handle = await client.start_workflow(
+            workflow.run,
+            batch,
+            id=f"batch-{batch.id}",
+            task_queue=QUEUE,
+            search_attributes=attributes_of(batch),
+        )
         first = handle.result_run_id
         await story.act(handle, stub)
         try:

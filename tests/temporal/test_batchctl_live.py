@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 from daemon.batchctl.exit_codes import NotPossible
 from daemon.batchctl.state.live import LiveBatches
 from daemon.config.settings import Settings
+from daemon.temporal.search_attributes import SearchAttributes
 from workflows.batch_workflows import CursorBatchWorkflow
 from workflows.models import LimitsChange
 from workflows.requests import EnrichedPage, EnrichPage
@@ -254,7 +255,10 @@ async def test_watch_prints_a_line_per_change_and_ends_with_the_batch(runner: Ba
         assert "is completed (30 rows)" in watched.err
 
 
-async def test_doctor_sees_the_worker_and_the_retention(runner: BatchctlRunner, batches: Batches) -> None:
+async def test_doctor_sees_the_worker_the_retention_and_the_attributes(
+    runner: BatchctlRunner, batches: Batches
+) -> None:
+    await SearchAttributes(batches.client).register()
     async with batches.worker(StubActivities()):
         for _ in range(100):
             checks = {each["check"]: each for each in (await runner.run_in_thread("doctor", "--json")).json()["checks"]}
@@ -262,6 +266,7 @@ async def test_doctor_sees_the_worker_and_the_retention(runner: BatchctlRunner, 
                 break
         assert checks["workers"]["level"] == "OK"
         assert checks["retention"]["level"] == "OK"
+        assert checks["attributes"]["level"] == "OK"
         assert checks["api"]["level"] == "FAIL"
 
 

@@ -19,7 +19,9 @@ from daemon.config.api_token import api_token
 from daemon.config.configuration import load_configuration
 from daemon.config.settings import Settings
 from daemon.temporal.connection import target
+from daemon.temporal.search_attributes import WANTED, attributes_there, how_to_create, of_other_types, refusal
 from workflows.errors import BatchdError, SettingsError, shortened
+from workflows.search_attributes import STATE
 
 DAY_S = 86_400
 
@@ -73,6 +75,7 @@ async def _temporal(settings: Settings, limits: str) -> list[Finding]:
             ok("temporal", f"{address} answers, namespace {live.client.namespace}"),
             await _workers(live, limits),
             *retention,
+            await _search_attributes(live),
         ]
     except BatchdError as error:
         return [fail("temporal", str(error), "without it nothing is worked")]
@@ -91,6 +94,20 @@ async def _workers(live: LiveBatches, limits: str) -> Finding:
         f"{found}, on {len(hosts)} hosts: each of them calls the API up to its own limits, here {limits}",
         f"set each host to its part, such as 1/{len(hosts)} of what the API may be asked",
     )
+
+
+async def _search_attributes(live: LiveBatches) -> Finding:
+    todo = f"batches are worked without; Temporal's own list finds them by {STATE.name} and others after: "
+    todo += f"{how_to_create(live.client)}, and a restart"
+    try:
+        there = await attributes_there(live.client)
+    except RPCError as error:
+        return warn("attributes", f"cannot be read ({refusal(error)})", todo)
+    missing = [name for name in WANTED if name not in there]
+    if not missing and not of_other_types(there):
+        return ok("attributes", f"search attributes {', '.join(WANTED)}")
+    found = [f"not registered: {', '.join(missing)}"] if missing else []
+    return warn("attributes", "; ".join([*found, *filter(None, [of_other_types(there)])]), todo)
 
 
 async def _retention(live: LiveBatches) -> list[Finding]:

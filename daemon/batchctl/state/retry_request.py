@@ -14,6 +14,7 @@ from daemon.batchctl.exit_codes import NotPossible
 from daemon.batchctl.state.batch_view import BatchView, retry_suffix
 from daemon.batchctl.state.live import RPC_TIMEOUT, LiveBatches
 from daemon.config.settings import Settings
+from daemon.temporal.search_attributes import attributes_for
 from workflows.api_spec import BatchTerms
 from workflows.batch_workflows import RetryFailedWorkflow
 from workflows.contract import steps_are_local, task_timeout
@@ -104,6 +105,7 @@ async def start_retry(live: LiveBatches, settings: Settings, request: BatchReque
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             static_summary=f"retry of fallback rows, generation {request.generation}",
+            search_attributes=await attributes_for(live.client, request),
             task_timeout=task_timeout(request.shape),
             rpc_timeout=RPC_TIMEOUT,
         )
