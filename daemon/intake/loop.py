@@ -29,6 +29,9 @@ SCAN_SHARE = 4
 LONGEST_SCAN_S = 60.0
 """A scan that takes longer hangs; that of 20,000 files takes a second."""
 
+SLOWER = 4
+"""Where scans are long, of many files or on a slow network, one hangs that takes so many times as long as the last."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -60,6 +63,7 @@ class InboxLoop:
         self._sign_failed = False
         self._scan_begun_s: float | None = None
         self._scan_ended_s = time.monotonic()
+        self._scan_took_s = 0.0
         self._seen: ScanReport | None = None
         self._seen_at_s = time.monotonic()
 
@@ -86,13 +90,17 @@ class InboxLoop:
     def moves(self) -> bool:
         """Whether this leads and its scan does not hang, on a dead network mount say."""
         begun_s = self._scan_begun_s
-        hangs = begun_s is not None and time.monotonic() - begun_s >= LONGEST_SCAN_S
+        hangs = begun_s is not None and time.monotonic() - begun_s >= self._longest_scan_s
         return self._takes_files and not self._standing_by and not hangs
 
     @property
     def stands_still(self) -> bool:
         """Whether no scan has come to an end for longer than one can take, with the rest after it."""
-        return time.monotonic() - self._scan_ended_s > LONGEST_SCAN_S + 2 * self.settings.rescan_s
+        return time.monotonic() - self._scan_ended_s > self._longest_scan_s + 2 * self.settings.rescan_s
+
+    @property
+    def _longest_scan_s(self) -> float:
+        return max(LONGEST_SCAN_S, SLOWER * self._scan_took_s)
 
     def now(self) -> InboxNow | None:
         """Return how the inbox is; None while another daemon works it."""
@@ -126,7 +134,7 @@ class InboxLoop:
                 await _pause(self._stop, STANDBY_PAUSE_S)
 
     async def _scan(self) -> ScanReport:
-        self._scan_begun_s = time.monotonic()
+        begun_s = self._scan_begun_s = time.monotonic()
         try:
             report = await self._intake.scan()
             self._seen = None if report.lost else report
@@ -138,6 +146,7 @@ class InboxLoop:
             return ScanReport()
         finally:
             self._scan_begun_s, self._scan_ended_s = None, time.monotonic()
+            self._scan_took_s = self._scan_ended_s - begun_s
 
     def _give_sign(self, giving: Callable[[], None]) -> None:
         try:
