@@ -183,7 +183,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"batchd {version('batchd')}")
     add_config_file(parser)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="command")
     run = commands.add_parser(
         "run", help="everything: the inboxes, the workers, and a Temporal server where none is set"
     )

@@ -32,7 +32,7 @@ class _Server(uvicorn.Server):
 
 def main(program: str = "python -m mock_api") -> None:
     """Run the mock, by the name it was called, and end the process with its exit code."""
-    parsed = _parser(program).parse_args()
+    parsed = build_parser(program).parse_args()
     try:
         settings = load_mock_settings()
         listening = _listen(settings)
@@ -79,7 +79,8 @@ def _end_with_parent(server: uvicorn.Server) -> None:
         server.handle_exit(signal.SIGTERM, None)
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
+def build_parser(program: str) -> argparse.ArgumentParser:
+    """Return the parser of the program, called by this name."""
     parser = argparse.ArgumentParser(
         prog=program,
         description="A mock of the enrichment API. POST /enrich answers a row with enriched and region. Other faces: "

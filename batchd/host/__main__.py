@@ -18,7 +18,7 @@ from batchd.host.program import HostError  # noqa: E402 - as above
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 1 where a step failed, whose words stand above."""
-    parsed = _parser().parse_args(arguments)
+    parsed = build_parser().parse_args(arguments)
     try:
         if parsed.command == "install":
             program.install(WHEEL, server=not parsed.without_server)
@@ -33,9 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(prog="batchd-host", description="Install, upgrade or remove batchd on this host.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="command")
     install = commands.add_parser(
         "install", help="install the wheel that this is run from, or upgrade to it; what runs is restarted"
     )

@@ -23,15 +23,23 @@ class CommandParser(Parser):
     def __init__(self, *, command: str, module: str, **settings: Any) -> None:
         super().__init__(**settings)
         self._function, self._module = command.replace("-", "_"), module
+        self._is_declared = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Declare the arguments, and parse."""
+        self.declare()
+        return super().parse_known_args(args, namespace)
+
+    def declare(self) -> None:
+        """Declare the arguments, once."""
+        if self._is_declared:
+            return
+        self._is_declared = True
         path = self._module if "." in self._module else f"commands.{self._module}"
         module = import_module(f"daemon.batchctl.{path}")
         getattr(module, f"add_{self._function}")(self)
         add_config_file(self, behind_command=True)
         self.set_defaults(run=getattr(module, f"run_{self._function}"))
-        return super().parse_known_args(args, namespace)
 
 
 def add_id(

@@ -129,7 +129,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show program's version number and exit")
     add_config_file(parser)
-    commands = parser.add_subparsers(dest="command", metavar="command", parser_class=CommandParser)
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="command", parser_class=CommandParser)
     for name, (module, help_text) in COMMANDS.items():
         description = help_text[0].upper() + help_text[1:] + "."
         commands.add_parser(name, command=name, module=module, help=help_text, description=description)

@@ -13,7 +13,7 @@ from daemon.checker.site import Evidence, check_site
 
 def main(words: list[str], program: str = "python -m daemon.checker") -> int:
     """Print what does not hold, a line each; 0 where all does, 1 where not. `program` is the name it was called by."""
-    parsed = _parser(program).parse_args(words)
+    parsed = build_parser(program).parse_args(words)
     if parsed.folder:
         found = check_result(parsed.folder, parsed.source)
     else:
@@ -25,7 +25,8 @@ def main(words: list[str], program: str = "python -m daemon.checker") -> int:
     return 1 if found else 0
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
+def build_parser(program: str) -> argparse.ArgumentParser:
+    """Return the parser of the program, called by this name."""
     parser = argparse.ArgumentParser(prog=program, description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--state-dir", type=Path, help="judge all batches of this state folder")
