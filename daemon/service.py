@@ -43,7 +43,7 @@ from daemon.temporal.embedded_server import EmbeddedServer
 from daemon.temporal.outside_server import outside_server
 from daemon.temporal.server_probe import ServerProbe
 from daemon.temporal.starter import starters
-from daemon.watchdog import Signs, signs_for_systemd
+from daemon.watchdog import SERVER_SILENT_S, Signs, signs_for_systemd
 from daemon.worker import Apply, work
 from workflows.errors import SettingsError, TemporalUnreachable
 
@@ -73,6 +73,7 @@ class Service:
         self._silent = SilentChildren(self._workers, server_answers=lambda: signs.server_answers)
         signs.workers, signs.silent_children = self._workers, self._silent
         signs.reloader, signs.runs_server = self._reloader, self._server is not None
+        signs.server_silent_s = max(SERVER_SILENT_S, settings.start_timeout_s)
 
     async def serve(self, signals: Signals) -> None:
         """Run until it is asked to stop.

@@ -41,6 +41,8 @@ class Signs:
         self.probe: ServerProbe | None = None
         self.runs_server = False
         """Whether the Temporal server that the probe asks is a child of this service."""
+        self.server_silent_s = SERVER_SILENT_S
+        """How long that server may be silent: no less than its start may take, since it is started again by itself."""
         self.reloader: Reloader | None = None
 
     @property
@@ -55,7 +57,7 @@ class Signs:
         found = []
         if self.inboxes is not None and self.inboxes.stand_still:
             found.append("no scan of any inbox comes to an end")
-        if self.runs_server and self.probe is not None and self.probe.silent_s > SERVER_SILENT_S:
+        if self.runs_server and self.probe is not None and self.probe.silent_s > self.server_silent_s:
             found.append(f"the Temporal server of this service has not answered for {self.probe.silent_s:.0f} s")
         if self.silent_children is not None:
             found += [f"{name} does not become ready" for name in self.silent_children.away]

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from daemon.config.configuration import load_configuration
 from daemon.intake.inbox_now import FILE_STATES, InboxNow
 from daemon.notify import notify
 from daemon.processes import signs_of_life
 from daemon.processes.signs_of_life import SilentChildren
+from daemon.service import Service
 from daemon.status_line import inboxes_line
 from daemon.watchdog import SERVER_SILENT_S, Signs, signs_for_systemd, watchdog_s
 
@@ -45,6 +47,19 @@ def test_no_sign_is_given_while_the_scans_of_all_inboxes_hang(signs: Signs) -> N
 def test_no_sign_is_given_while_the_server_of_this_service_does_not_answer(signs: Signs) -> None:
     signs.probe = _part(silent_s=SERVER_SILENT_S + 1, answers=False)
     assert signs.standing_still() == ["the Temporal server of this service has not answered for 31 s"]
+
+
+async def test_a_server_that_is_started_again_has_as_long_as_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BATCH_START_TIMEOUT_S", "120")
+    signs = Service(load_configuration())._signs
+    signs.is_ready = True
+    signs.probe = _part(silent_s=119.0, answers=False)
+    assert signs.standing_still() == []
+    signs.probe = _part(silent_s=121.0, answers=False)
+    assert len(signs.standing_still()) == 1
 
 
 def test_signs_are_given_while_the_server_of_somebody_else_does_not_answer(signs: Signs) -> None:
