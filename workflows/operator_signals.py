@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from temporalio import workflow
 
+from workflows.current_details import current_details
 from workflows.models import (
     MAX_CONCURRENCY,
     QUESTION,
@@ -50,10 +51,14 @@ class Excess:
 
 
 class Pauses:
-    """Pauses and ends of pauses, by an operator or by the batch itself, which asks where a limit is past."""
+    """Pauses and ends of pauses, by an operator or by the batch itself, which asks where a limit is past.
 
-    def __init__(self, batch: LiveBatch) -> None:
+    `publish_progress` is called at each.
+    """
+
+    def __init__(self, batch: LiveBatch, publish_progress: Callable[[], None]) -> None:
         self._batch = batch
+        self._publish_progress = publish_progress
 
     def begin(self, *, by: str, reason: str) -> None:
         """Start no further API call until `end`. Repeating it changes nothing."""
@@ -63,6 +68,7 @@ class Pauses:
             batch.state = replace(batch.state, pause=pause)
             level = logging.WARNING if by == SERVICE else logging.INFO
             batch.log("batch.paused", level, by=pause.by, why=pause.reason)
+            self._publish_progress()
 
     def end(self, by: str) -> None:
         """Go on, past the limit that the pause asked about, if it did; pause again where another limit is past."""
@@ -78,6 +84,7 @@ class Pauses:
             accepted=[*state.accepted, *([state.asked] if state.asked else [])],
         )
         batch.log("batch.resumed", by=by)
+        self._publish_progress()
         self.ask_where_a_limit_is_past()
 
     def ask_where_a_limit_is_past(self) -> None:
@@ -96,8 +103,9 @@ class OperatorSignals(ABC):
 
     def __init__(self, request: BatchRequest) -> None:
         self._batch = LiveBatch(request, self.mode)
+        self._output_dir = workflow.memo_value("output_dir", "", type_hint=str)
         self._outage = Outage(request.state.outage_since)
-        self._pauses = Pauses(self._batch)
+        self._pauses = Pauses(self._batch, self._publish_progress)
         self._listed = ListedState(self._batch, self._state_name)
 
     @workflow.signal
@@ -116,6 +124,7 @@ class OperatorSignals(ABC):
         """Finish the open pages, write a `cancelled` manifest and end."""
         if not self._batch.cancelled:
             self._batch.state = replace(self._batch.state, cancel=_cut(control or Control()))
+            self._publish_progress()
             self._call_off_load()
 
     @workflow.update
@@ -169,7 +178,9 @@ class OperatorSignals(ABC):
         return "waiting" if self._outage.waiting else "running"
 
     def _publish_progress(self) -> None:
-        workflow.set_current_details(self.progress().markdown(self._batch.request.source.name))
+        """Show how far the batch is, and what it waits for, on Temporal's own page."""
+        now, output_dir = workflow.now(), self._output_dir
+        workflow.set_current_details(current_details(self.progress(), self._batch, output_dir=output_dir, now=now))
 
     @abstractmethod
     def _call_off_load(self) -> None:

@@ -51,21 +51,6 @@ class Progress:
     cancelling: Control | None = None
     limits: CallLimits = field(default_factory=CallLimits)
 
-    def markdown(self, name: str) -> str:
-        """Return the progress of the file called `name` as Temporal's own web page shows it."""
-        counts = self.counts
-        share = 100 * self.done_bytes / max(self.size_bytes, 1)
-        lines = [
-            f"**{self.state}** - {name}",
-            f"{counts.records:,} rows done ({share:.0f} % of the file)",
-            ", ".join(f"{rows:,} {outcome}" for outcome, rows in counts.outcomes().items()),
-        ]
-        if self.paused:
-            lines.append(f"paused by {self.paused.by or 'an operator'}: {self.paused.reason or 'no reason'}")
-        if self.waiting:
-            lines.append(f"waiting for the {self.waiting.on} since {self.waiting.since}")
-        return "\n\n".join(lines)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchState:

@@ -42,6 +42,7 @@ from workflows.requests import (
 from workflows.state import LiveBatch
 
 FALLBACK_PAGES_AT_ONCE = 100
+CONTROL = "pause, limits, cancel"
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -184,7 +185,9 @@ class Steps:
         )
         if self._together and self._load_is_kept and not state.cancel:
             try:
-                return await workflow.execute_local_activity_method(Activities.conclude_batch, asked, **at_once())
+                return await workflow.execute_local_activity_method(
+                    Activities.conclude_batch, asked, **at_once(), summary="manifest, filing"
+                )
             except FailureError as error:
                 if is_final(error):
                     raise
@@ -193,6 +196,7 @@ class Steps:
             asked,
             at_most=MANIFEST_TIMEOUT,
             most_attempts=LAST_ATTEMPTS if state.cancel else 0,
+            summary=f"{state.pages} pages",
         )
 
     async def file_source(
@@ -233,13 +237,15 @@ class Steps:
         """Put the control state on disk at once, as part of the workflow task; where that fails, until it works."""
         request = KeepControlState(batch=self._batch.ref, state=control)
         try:
-            await workflow.execute_local_activity_method(Activities.keep_control_state, request, **at_once())
+            await workflow.execute_local_activity_method(
+                Activities.keep_control_state, request, **at_once(), summary=CONTROL
+            )
         except FailureError:  # a local activity raises what it failed of as it is, without an ActivityError around it
             await workflow.execute_activity_method(
                 Activities.keep_control_state,
                 request,
                 **writing(FILING_TIMEOUT, self._heartbeat),
-                summary="pause, limits, cancel",
+                summary=CONTROL,
             )
 
     async def _do(
@@ -249,7 +255,7 @@ class Steps:
         *,
         at_most: timedelta,
         most_attempts: int = 0,
-        summary: str | None = None,
+        summary: str,
         may_be_local: bool = True,
     ) -> Result:
         if may_be_local and self.are_local:

@@ -29,6 +29,7 @@ from daemon.temporal.connection import unreachable
 from daemon.temporal.search_attributes import WITHOUT, SearchAttributes
 from workflows.batch_workflows import CursorBatchWorkflow, InMemoryBatchWorkflow
 from workflows.contract import task_timeout
+from workflows.current_details import code_span
 from workflows.errors import StartedElsewhere, StartRefused, TemporalUnreachable, TransientError
 from workflows.ids import displayed, printable, workflow_id
 from workflows.models import Mode
@@ -126,6 +127,7 @@ class TemporalStarter:
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             static_summary=_summary(request),
+            static_details=self._details(request),
             memo=self._memo(request),
             search_attributes=attributes,
             task_timeout=task_timeout(request.shape),
@@ -157,6 +159,17 @@ class TemporalStarter:
             "host": socket.gethostname(),
             **({"feed": request.feed} if request.feed else {}),
         }
+
+    def _details(self, request: BatchRequest) -> str:
+        """Return what stands over a batch on its page in Temporal, as Markdown, from the start to after the end."""
+        facts = {
+            "file": displayed(request.source.name),
+            "feed": request.feed,
+            "API": request.api.name if request.api else "",
+            "inbox": displayed(self._inbox),
+            "status": f"batchctl status {request.id}",
+        }
+        return "\n".join(f"- {name}: {code_span(text)}" for name, text in facts.items() if text)
 
     async def _refuse_another_ones(self, request: BatchRequest) -> None:
         """Raise StartedElsewhere unless the workflow that exists was started for the very file of `request`.

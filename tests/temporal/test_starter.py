@@ -43,6 +43,18 @@ async def test_a_start_that_is_asked_for_again_exists(client: Client, tmp_path: 
     assert await starter(client, tmp_path).start(batch, "cursor") == "exists"
 
 
+async def test_the_page_of_a_batch_says_of_which_file_and_feed_it_is_and_how_to_ask_for_it(
+    client: Client, tmp_path: Path
+) -> None:
+    batch = replace(claimed(), feed="contacts")
+    await starter(client, tmp_path).start(batch, "cursor")
+    described = await client.get_workflow_handle(f"batch-{batch.id}").describe()
+    assert await described.static_summary() == "[contacts] users.csv"
+    details = await described.static_details() or ""
+    assert "- file: `users.csv`\n- feed: `contacts`\n" in details
+    assert f"- status: `batchctl status {batch.id}`" in details
+
+
 async def test_a_start_whose_receipt_was_lost_is_still_ours(client: Client, tmp_path: Path) -> None:
     batch = claimed()
     await starter(client, tmp_path).start(batch, "in-memory")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from batchctl_runner import BatchctlRunner
 from finished_work import FinishedWork
+from stub_activities import request
 
 from activities.file_source import file_source
 from daemon.batchctl.commands.status import format_state
@@ -17,9 +18,10 @@ from daemon.batchctl.progress.bars import facts
 from daemon.batchctl.state.batch_view import BatchView
 from daemon.batchctl.state.loaders import from_chunks
 from workflows.api_spec import ApiSpec
+from workflows.current_details import current_details
 from workflows.models import Counts, Waiting
 from workflows.requests import FileSource
-from workflows.state import Progress
+from workflows.state import LiveBatch, Progress
 
 PEOPLE = ApiSpec(name="people", method="GET", url="https://api.example.com/person{?name}", fallback={"title": ""})
 COUNTS = Counts(records=1_010, enriched=3, not_found=1_002, fallback=4, rejected=1)
@@ -60,15 +62,19 @@ def test_the_end_of_a_batch_and_its_progress_name_them(runner: BatchctlRunner) -
     assert facts(BatchView(id="a", state="running", counts=COUNTS))[1] == "1,002 not found"
 
 
+def _page(progress: Progress) -> str:
+    return current_details(progress, LiveBatch(request(), "cursor"), output_dir="", now=datetime.now(tz=UTC))
+
+
 def test_temporals_page_and_the_log_name_them_only_where_there_are_some(
     runner: BatchctlRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
     progress = Progress(
         state="running", mode="cursor", counts=COUNTS, total_rows=None, done_bytes=1, size_bytes=2, started_at=""
     )
-    assert "3 enriched, 1,002 not found, 4 fallback, 1 rejected" in progress.markdown("users.csv")
+    assert "- 3 enriched, 1,002 not found, 4 fallback, 1 rejected\n" in _page(progress)
     without = replace(progress, counts=replace(COUNTS, not_found=0))
-    assert "\n\n3 enriched, 4 fallback, 1 rejected" in without.markdown("users.csv")
+    assert "- 3 enriched, 4 fallback, 1 rejected\n" in _page(without)
 
     work = FinishedWork(runner.inbox.parent)
     runner.receipt(id=work.batch.id, source=work.batch.source)
