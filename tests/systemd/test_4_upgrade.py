@@ -25,10 +25,13 @@ def test_an_upgrade_in_mid_batch_goes_on_with_the_new_version(host: ServiceHost,
 
 
 def test_a_removal_leaves_settings_and_results(host: ServiceHost) -> None:
+    host.drop("kept.csv", rows=10)
+    host.proven("kept.csv", rows=10)
+    results = host.sh("ls /srv/batchd/out")
     said = host.sh("/opt/batchd/current/bin/batchd-host remove")
     assert "rm -r /etc/batchd /var/lib/batchd /srv/batchd" in said
     for gone in ("/opt/batchd", "/usr/local/bin/batchctl", "/etc/systemd/system/batchd.service"):
         assert not (host.root / gone.lstrip("/")).exists()
     assert host.code("systemctl cat batchd") != 0
-    assert host.sh("ls /srv/batchd/out").count("batch-") > 5
+    assert host.sh("ls /srv/batchd/out") == results
     assert (host.root / "etc/batchd/batchd.env").exists()
