@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from importlib.metadata import version
@@ -112,6 +114,7 @@ def build_workers(settings: Settings, client: Client, activities: BatchActivitie
     options: dict[str, Any] = {
         "interceptors": [StepLog()],
         "build_id": f"{BUILD}{version('batchd')}",
+        "identity": f"batchd-{version('batchd')}:{os.getpid()}@{socket.gethostname()}",
         "max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
         "default_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
         "graceful_shutdown_timeout": timedelta(seconds=settings.stop_timeout_s * 0.8),

@@ -113,6 +113,14 @@ def was_worked(settings: Settings) -> bool:
     return _read(settings) is not None
 
 
+def daemon_here(settings: Settings) -> int | None:
+    """Return the process of this host that works the inbox, as far as its sign of life says; None where none does."""
+    sign = _read(settings)
+    return (
+        sign.pid if sign and sign.host == socket.gethostname() and watch_of(settings).attendance == "watched" else None
+    )
+
+
 def watch_of(settings: Settings) -> Watch:
     """Return whether a daemon works the inbox and moves. Blocking."""
     inbox = settings.inbox.absolute()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 
@@ -303,6 +304,25 @@ async def test_doctor_warns_where_workers_of_several_hosts_multiply_the_limits_o
     assert found["level"] == "WARN", found
     assert "on 2 hosts" in found["found"]
     assert "BATCH_API_CONCURRENCY=12 and BATCH_API_RATE=30" in found["found"]
+
+
+async def test_doctor_names_the_versions_of_the_workers_where_they_are_not_all_of_its_own(
+    runner: BatchctlRunner, batches: Batches, temporal_address: str
+) -> None:
+    own, old, older = [
+        await Client.connect(temporal_address, identity=each)
+        for each in (f"batchd-{version('batchd')}:1@alpha", "batchd-0.2.9:2@alpha", "3@alpha")
+    ]
+    async with batches.worker(StubActivities(), own):
+        assert f"of version {version('batchd')}" in (await doctor_on_workers(runner, level="OK"))["found"]
+        async with batches.worker(StubActivities(), old), batches.worker(StubActivities(), older):
+            found = await doctor_on_workers(runner, level="WARN")
+            for _ in range(200):
+                if "an older version (1)" in found["found"] and "0.2.9 (1)" in found["found"]:
+                    break
+                found = await doctor_on_workers(runner, level="WARN")
+    assert f"an older version (1), 0.2.9 (1), {version('batchd')} (1)" in found["found"], found
+    assert "restart those" in found["todo"]
 
 
 async def doctor_on_workers(runner: BatchctlRunner, *, level: str) -> dict[str, str]:

@@ -46,6 +46,7 @@ class Answer:
     """A whole answer, as it came. `body` is None where it was too large to be read.
 
     `encoding` is the Content-Encoding of the body in lower case, "" for none. `latency_ms` is that of the whole call.
+    `date` is the Date header, "" for none, and where the fast transport had no need of it.
     """
 
     status: int
@@ -53,6 +54,7 @@ class Answer:
     retry_after: str | None
     encoding: str
     latency_ms: float = 0.0
+    date: str = ""
 
 
 @dataclass(slots=True)

@@ -138,7 +138,8 @@ class GeneralTransport:
         finally:
             await response.aclose()
         encoding = response.headers.get("content-encoding", "").lower()
-        return Answer(response.status_code, body, response.headers.get("retry-after"), encoding)
+        retry_after, date = response.headers.get("retry-after"), response.headers.get("date", "")
+        return Answer(response.status_code, body, retry_after, encoding, date=date)
 
     async def _body(self, response: httpx2.Response) -> bytes | None:
         """Return the body, None where it is over the cap; it is not read any further then."""

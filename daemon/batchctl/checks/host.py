@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterable, Sequence
@@ -12,12 +11,17 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from activities.disk.modes import FILE_MODE, FOLDER_MODE
-from daemon.batchctl.checks.findings import Finding, advice_on_writing, fail, ok, warn
+from daemon.batchctl.checks.disk_steps import PROVEN, disk_trouble
+from daemon.batchctl.checks.findings import Finding, fail, ok, warn
 from daemon.batchctl.checks.inbox import inbox_checks
+from daemon.batchctl.checks.limits_of_host import open_files_finding, watch_finding
+from daemon.batchctl.checks.mounts import mount_finding
 from daemon.batchctl.console.printing import format_bytes
 from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.config.settings import PREFIX, Settings
-from daemon.intake.sign_of_life import watch_of
+from daemon.control.sockets import PREFIX as SOCKETS
+from daemon.control.sockets import SOCKET_MODE
+from daemon.intake.sign_of_life import daemon_here, watch_of
 from daemon.temporal.outside_server import outside_server
 from daemon.temporal.server_record import DATABASE
 from workflows.errors import SettingsError
@@ -39,6 +43,8 @@ def host_checks(in_use: SettingsInUse, feeds: Sequence[str]) -> list[Finding]:
         *(_feed(settings[0]) if len(in_use.feeds) == 1 else [_in_one_line(name, in_use.feeds[name]) for name in feeds]),
         *(finding for root in roots for finding in _output_root(root, several=len(roots) > 1)),
         *_state_dir(in_use.service),
+        open_files_finding(daemon_here(settings[0]), max(each.api_concurrency for each in settings)),
+        watch_finding([each.inbox for each in settings]),
     ]
 
 
@@ -82,9 +88,16 @@ def _output_root(root: Path, *, several: bool = False) -> list[Finding]:
 def _checked_root(root: Path) -> list[Finding]:
     if not root.is_dir():
         return [fail("output root", f"there is no folder {root}", "make it, or set BATCH_OUTPUT_ROOT")]
-    if problem := _not_writable("output root", root):
-        return [problem]
-    return [ok("output root", str(root.absolute())), *_space("free space", root), *_cleaner(root)]
+    trouble = disk_trouble("output root", root)
+    if trouble and trouble.level == "FAIL":
+        return [trouble]
+    proven = trouble or ok("output root", f"{root.absolute()}: {PROVEN}")
+    return [proven, *_space("free space", root), *_mount("output root", root), *_cleaner(root)]
+
+
+def _mount(role: str, folder: Path) -> list[Finding]:
+    found = mount_finding(role, folder)
+    return [found] if found else []
 
 
 def _state_dir(settings: Settings) -> list[Finding]:
@@ -93,11 +106,13 @@ def _state_dir(settings: Settings) -> list[Finding]:
         return [
             fail("state folder", f"there is no folder {state_dir}", "start batchd here once, or set BATCH_STATE_DIR")
         ]
-    if problem := _not_writable("state folder", state_dir):
-        return [problem]
+    trouble = disk_trouble("state folder", state_dir)
+    if trouble and trouble.level == "FAIL":
+        return [trouble]
     return [
-        ok("state folder", str(state_dir.absolute())),
+        trouble or ok("state folder", f"{state_dir.absolute()}: {PROVEN}"),
         *_space("state space", state_dir),
+        *_mount("state folder", state_dir),
         *_state_access(state_dir),
         *_server_access(settings),
     ]
@@ -107,6 +122,7 @@ def _state_access(state_dir: Path) -> list[Finding]:
     try:
         modes = [(state_dir, FOLDER_MODE, stat.S_IMODE(state_dir.stat().st_mode))]
         modes += [(each, FILE_MODE, stat.S_IMODE(each.lstat().st_mode)) for each in state_dir.glob(f"{DATABASE}*")]
+        modes += [(each, SOCKET_MODE, stat.S_IMODE(each.lstat().st_mode)) for each in state_dir.glob(f"{SOCKETS}*")]
     except OSError as error:
         return [fail("state access", f"{error.filename} cannot be looked at: {error.strerror}", "run this as its user")]
     open_ones = [(path, wanted, mode) for path, wanted, mode in modes if mode & ~wanted]
@@ -129,20 +145,6 @@ def _server_access(settings: Settings) -> list[Finding]:
     whoever = "any user of this host" if local else "whoever reaches the web page, and any user of this host,"
     found = f"{whoever} can see and steer every batch: the embedded server{page} asks nobody who they are"
     return [warn("server access", found, f"where that matters, see {ACCESS_PAGE}")]
-
-
-def _not_writable(check: str, folder: Path) -> Finding | None:
-    probe = folder / f".doctor-{secrets.token_hex(4)}.tmp"
-    try:
-        probe.write_bytes(b"x")
-    except OSError as error:
-        return fail(
-            check, f"{folder} cannot be written: {error.strerror}", advice_on_writing(error, "let this user write it")
-        )
-    finally:
-        with contextlib.suppress(OSError):
-            probe.unlink()
-    return None
 
 
 def _space(check: str, folder: Path) -> list[Finding]:

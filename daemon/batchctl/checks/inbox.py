@@ -10,6 +10,7 @@ from pathlib import Path
 from activities.source.inbox import blocked_folder, in_the_way
 from activities.workspace import PROCESSING
 from daemon.batchctl.checks.findings import Finding, advice_on_writing, fail, ok, warn
+from daemon.batchctl.checks.mounts import mount_finding
 from daemon.config.feed_settings import setting_name
 from daemon.config.settings import Settings
 from daemon.intake.observe.entries import FOLDERS
@@ -38,6 +39,7 @@ def inbox_checks(settings: Settings) -> list[Finding]:
         _own_folders(inbox),
         _access(inbox),
         _writers(settings),
+        *([mount] if (mount := mount_finding("inbox", inbox)) else []),
     ]
 
 
@@ -49,6 +51,7 @@ def _claim(inbox: Path) -> list[Finding]:
     try:
         hidden.touch(mode=0o600, exist_ok=False)
         hidden.rename(moved)
+        elsewhere = [each for each in FOLDERS if _device(inbox / each) not in {None, inbox.stat().st_dev}]
     except OSError as error:
         todo = advice_on_writing(error, "make .processing a folder of the same file system that this user may write")
         return [fail("claim", f"a file cannot be moved from {inbox} to {moved.parent}: {error.strerror}", todo)]
@@ -56,7 +59,16 @@ def _claim(inbox: Path) -> list[Finding]:
         for each in (hidden, moved):
             with contextlib.suppress(OSError):
                 each.unlink()
+    if elsewhere:
+        found = f"{' and '.join(str(inbox / each) for each in elsewhere)}: another file system than that of {inbox}"
+        return [fail("claim", found, "files go there by a rename, which needs one file system")]
     return [ok("claim", "files can be moved within the inbox; same file system")]
+
+
+def _device(folder: Path) -> int | None:
+    with contextlib.suppress(OSError):
+        return folder.stat().st_dev
+    return None
 
 
 def _own_folders(inbox: Path) -> Finding:

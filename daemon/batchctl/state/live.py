@@ -19,6 +19,7 @@ from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeWorkflowExecutionRequest,
     DescribeWorkflowExecutionResponse,
+    GetSystemInfoRequest,
     GetWorkflowExecutionHistoryReverseRequest,
     ListWorkflowExecutionsRequest,
 )
@@ -48,6 +49,9 @@ LISTED_AT_ONCE = 1_000
 POLLING_S = 70.0
 """A live worker asks for work at least once a minute."""
 
+LISTED_S = 300.0
+"""A server lists a worker that asks no more for five minutes."""
+
 _BATCH = re.compile(r"batch-([a-z0-9]+(?:-[a-z0-9]+)*-[0-9a-f]{12})")
 _RETRY = re.compile(rf"{_BATCH.pattern}-g[0-9]+")
 _SILENT = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.CANCELLED})
@@ -62,8 +66,14 @@ class Poller:
 
     @property
     def host(self) -> str:
-        """The host it runs on: the SDK names a worker `pid@host`."""
+        """The host it runs on: a worker is named `batchd-0.3.0:pid@host`, before 0.3.0 `pid@host`."""
         return self.identity.rpartition("@")[2]
+
+    @property
+    def version(self) -> str:
+        """The version of batchd that it is of; empty where it does not say so."""
+        named, _, rest = self.identity.partition(":")
+        return named.removeprefix("batchd-") if rest and named.startswith("batchd-") else ""
 
 
 class LiveBatches:
@@ -167,7 +177,11 @@ class LiveBatches:
             raise NotPossible(f"{batch_id} has just ended") from error
 
     async def pollers(self) -> list[Poller]:
-        """Return the workers that ask for activities, newest first.
+        """Return the workers that ask for activities, newest first."""
+        return [each for each in await self.listed_pollers() if each.seen_s_ago < POLLING_S]
+
+    async def listed_pollers(self) -> list[Poller]:
+        """Return every worker that the server has listed, newest first; it forgets one after `LISTED_S`.
 
         The server keeps a task queue in parts and each worker asks at some of them, so all parts are asked for.
         """
@@ -192,7 +206,7 @@ class LiveBatches:
             Poller(identity=each.identity, seen_s_ago=(now - each.last_access_time.ToDatetime(UTC)).total_seconds())
             for each in of_all_parts or answer.pollers
         ]
-        return sorted((each for each in found if each.seen_s_ago < POLLING_S), key=lambda each: each.seen_s_ago)
+        return sorted(found, key=lambda each: each.seen_s_ago)
 
     async def ids_beginning_with(self, beginning: str, most: int) -> list[str]:
         """Return batches whose workflow ID begins with `beginning`, newest first."""
@@ -205,6 +219,12 @@ class LiveBatches:
             answer = await self.client.workflow_service.list_workflow_executions(request, timeout=RPC_TIMEOUT)
         found = (_BATCH.fullmatch(each.execution.workflow_id) for each in answer.executions)
         return list(dict.fromkeys(each[1] for each in found if each))[:most]
+
+    async def server_version(self) -> str:
+        """Return the version of the server."""
+        async with self._answering():
+            answer = await self.client.workflow_service.get_system_info(GetSystemInfoRequest(), timeout=RPC_TIMEOUT)
+        return answer.server_version
 
     async def retried(self) -> list[str]:
         """Return the batches of which a retry of fallback rows runs."""

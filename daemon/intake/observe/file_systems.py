@@ -14,16 +14,24 @@ MOUNTS = Path("/proc/self/mountinfo")
 def dates_its_folders(folder: Path, mounts: Path = MOUNTS) -> bool:
     """Return whether the time of change of a folder tells for sure that its entries are the same. Blocking.
 
-    False where that is not known, as on a network mount or where there is no list of mounts (proc_pid_mountinfo(5)).
+    False where that is not known, as on a network mount.
     """
-    path, kinds = os.path.realpath(folder), {}
+    return kind_of(folder, mounts) in LOCAL
+
+
+def kind_of(folder: Path, mounts: Path = MOUNTS) -> str:
+    """Return the kind of file system that a folder lies on; empty where there is no list of mounts. Blocking.
+
+    See proc_pid_mountinfo(5).
+    """
+    path, kinds = os.path.realpath(folder), {0: ""}
     try:
         lines = mounts.read_text(errors="surrogateescape").splitlines()
     except OSError:
-        return False
+        return ""
     for line in lines:
         before, _, after = line.partition(" - ")
         point = before.split(" ")[4].encode().decode("unicode_escape")  # a blank stands as \040
         if path == point or path.startswith(f"{point.rstrip('/')}/"):
             kinds[len(point)] = after.split(" ")[0]  # of two mounts at one point, the later one hides the other
-    return bool(kinds) and kinds[max(kinds)] in LOCAL
+    return kinds[max(kinds)]

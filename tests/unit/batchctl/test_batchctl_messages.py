@@ -79,7 +79,7 @@ def test_doctor_says_what_to_do_about_the_cause(
     def refuse(*_: Any) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr("daemon.batchctl.checks.disk_steps._write", refuse)
     checks = {each["check"]: each for each in runner.run("doctor", "--json").json()["checks"]}
     for check in ("output root", "state folder"):
         assert (checks[check]["level"], todo in checks[check]["todo"]) == ("FAIL", True), checks[check]
