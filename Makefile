@@ -7,7 +7,7 @@ BUILD  := build/venv
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-apis test wheel install test-wheel test-container test-systemd chaos mutants models soak bench corpus docs man site histories check format lock clean
+.PHONY: help setup demo demo-apis test wheel install deb test-wheel test-container test-systemd chaos mutants models soak bench corpus docs man site histories check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ wheel:  ## build the wheel and the sdist into dist/, with the locked packages th
 
 install: wheel  ## install on this host as a service, or upgrade to this version (as root)
 	$(PYTHON) $$(ls dist/batchd-*.whl)/batchd/host install
+
+deb: wheel man  ## build a package for the Debian release that this is run on, into dist/
+	deploy/debian/build.sh $$(ls dist/batchd-*.whl) build/man dist
 
 test-wheel: $(STAMP)  ## install the wheel elsewhere, from the package index; a minute or two
 	$(BIN)/python -m pytest -m wheel tests/e2e

@@ -24,6 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
             program.install(WHEEL, server=not parsed.without_server)
         elif parsed.command == "place":
             units.place(program.CURRENT, Path("/"))
+        elif parsed.command == "stage":
+            units.stage(parsed.tree, parsed.program)
         else:
             units.remove(Path("/"))
             program.remove()
@@ -45,6 +47,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("remove", help="remove programs and units; settings, state, inbox and results stay")
     commands.add_parser("place")  # the second half of install, run by what was just installed
+    stage = commands.add_parser("stage")  # a part of deploy/debian/build.sh
+    stage.add_argument("tree", type=Path)
+    stage.add_argument("program", type=Path)
     return parser
 
 

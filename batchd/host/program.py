@@ -19,6 +19,9 @@ from pathlib import Path
 
 HOME = Path("/opt/batchd")
 CURRENT = HOME / "current"
+PACKAGED = Path("/usr/lib/batchd")
+"""Where a package of Debian has it (deploy/debian/)."""
+
 COMPLETE = ".complete"
 """A file in an environment that was installed to its end."""
 
@@ -100,6 +103,8 @@ def _check_host() -> None:
         raise HostError(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
     if os.geteuid() != 0:
         raise HostError("this installs for the whole host: run it as root")
+    if PACKAGED.exists():
+        raise HostError("batchd is installed as a package of Debian; first: apt-get remove batchd (its state stays)")
     if shutil.which("systemctl") is None:
         raise HostError("there is no systemd here; deploy/README.md shows the other ways")
     try:

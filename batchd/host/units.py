@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from batchd.host.environment_file import variables
-from batchd.host.program import HostError, run
+from batchd.host.program import CURRENT, HostError, run
 
 UNITS = ("batchd.service", "batchd-worker@.service")
 NOTIFY_RELOAD_SINCE = 253
@@ -22,6 +22,7 @@ PLACES = {
 }
 ENV, ENV_EXAMPLE, CONFIG = "etc/batchd/batchd.env", "batchd.env.example", "etc/batchd/batchd.toml"
 BATCHCTL = "usr/local/bin/batchctl"
+PACKAGED_BATCHCTL = "usr/bin/batchctl"
 FOLDERS = {"BATCH_INBOX": "/srv/batchd/inbox", "BATCH_OUTPUT_ROOT": "/srv/batchd/out"}
 """What the unit of an earlier version said, and the settings say since."""
 
@@ -41,7 +42,7 @@ def place(program: Path, root: Path) -> None:
     shutil.copyfile(file(program, "README.md"), program / "README.md")
     if is_first:
         _write(root / ENV, file(program, ENV_EXAMPLE).read_text(), mode=0o640, group="batchd")
-    _write(root / BATCHCTL, f'#!/bin/sh\nexec {program}/bin/python -I -m batchd.host.batchctl "$@"\n', mode=0o755)
+    _write(root / BATCHCTL, _batchctl(program), mode=0o755)
     run("systemctl", "daemon-reload")
     run("systemctl", "try-restart", "batchd.service", "batchd-worker@*.service")
     if is_first:
@@ -50,6 +51,21 @@ def place(program: Path, root: Path) -> None:
         )
     else:
         sys.stdout.write("batchd is installed anew; what ran was restarted and goes on where it was.\n")
+
+
+def stage(tree: Path, program: Path) -> None:
+    """Put everything below `tree`, where a package of Debian has it: the programs are there, and will be in `program`.
+
+    Raises:
+        HostError: there is no systemd here, whose version the units are for.
+    """
+    made = tree / program.relative_to("/")
+    for name, place in PLACES.items():
+        text = for_systemd(file(made, name).read_text(), systemd_version())
+        _write(tree / place.replace("etc/", "usr/lib/", 1), text.replace(str(CURRENT), str(program)))
+    _write(made / "README.md", file(made, "README.md").read_text())
+    _write(tree / ENV, file(made, ENV_EXAMPLE).read_text(), mode=0o640)
+    _write(tree / PACKAGED_BATCHCTL, _batchctl(program), mode=0o755)
 
 
 def remove(root: Path) -> None:
@@ -97,6 +113,10 @@ def file(program: Path, name: str) -> Path:
     """Return where an installed version has a file that is put in its place."""
     [found] = program.glob(f"lib/python3*/site-packages/batchd/host/files/{name}")
     return found
+
+
+def _batchctl(program: Path) -> str:
+    return f'#!/bin/sh\nexec {program}/bin/python -I -m batchd.host.batchctl "$@"\n'
 
 
 def _keep_folders(root: Path) -> None:
