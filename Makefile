@@ -95,8 +95,8 @@ histories: $(STAMP)  ## record the histories of a new version for the replay tes
 	PYTHONPATH=tests/support $(BIN)/python tests/support/record_histories.py
 
 lock:  ## pin every package anew, for work, for the service and for building it, with hashes and without addresses (needs uv)
-	$(COMPILE) --extra embedded --group dev pyproject.toml --output-file requirements.lock
-	$(COMPILE) --extra embedded --constraint requirements.lock pyproject.toml --output-file runtime.lock
+	$(COMPILE) --extra embedded --extra otel --group dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --extra embedded --extra otel --constraint requirements.lock pyproject.toml --output-file runtime.lock
 	$(COMPILE) --group pyproject.toml:build --constraint requirements.lock --output-file build.lock
 
 clean:  ## remove what the targets above made

@@ -42,7 +42,10 @@ from daemon.temporal.connection import connect
 from daemon.temporal.embedded_server import EmbeddedServer
 from daemon.temporal.outside_server import outside_server
 from daemon.temporal.server_probe import ServerProbe
-from daemon.temporal.starter import starters
+from daemon.temporal.traced_starter import traced_starters
+from daemon.traces.interceptors import carrying
+from daemon.traces.opened import opened_traces
+from daemon.traces.tracing import Traces
 from daemon.watchdog import SERVER_SILENT_S, Signs, signs_for_systemd
 from daemon.worker import Apply, work
 from workflows.errors import SettingsError, TemporalUnreachable
@@ -61,6 +64,7 @@ class Service:
         self._feeds = configuration.settings_by_feed()
         self._reloader = Reloader("run", configuration, self._apply, check_inboxes)
         self._inboxes: Inboxes | None = None
+        self._traces: Traces | None = None
         self._server = None if outside_server() else EmbeddedServer(settings)
         self._mock = _mock_api(settings) if with_mock_api else None
         self._workers = _workers(self._reloader)
@@ -85,7 +89,8 @@ class Service:
         started = time.monotonic()
         starting(self._settings)
         pages = health_endpoint(self._settings.health_address, self._is_ready, self._metrics.page)
-        async with pages, signs_for_systemd(self._signs):
+        tracing = opened_traces("daemon", calls_every=self._settings.trace_calls_every)
+        async with pages, signs_for_systemd(self._signs), tracing as self._traces:
             try:
                 client = await unless_stopped(signals.stop, self._start_up())
                 if client is not None:
@@ -106,7 +111,8 @@ class Service:
         if self._server:
             await self._server.start()
             self._supervisor.keep("server", self._server.keep_running)
-        client = await connect(self._settings, timeout_s=self._settings.start_timeout_s)
+        interceptors = carrying(self._traces)
+        client = await connect(self._settings, timeout_s=self._settings.start_timeout_s, interceptors=interceptors)
         self._signs.probe = ServerProbe(client)
         self._supervisor.keep("probe", self._signs.probe.run)
         self._supervisor.keep("shares", self._shares.keep)
@@ -127,7 +133,7 @@ class Service:
             logger.info("daemon.ready", extra={"fields": fields, "on_terminal": report})
             notify(f"READY=1\nSTATUS={self._signs.status()}")
 
-        self._inboxes = Inboxes(self._settings, await starters(client))
+        self._inboxes = Inboxes(self._settings, await traced_starters(client, self._traces))
         self._metrics.watch(self._inboxes)
         self._signs.inboxes = self._inboxes
         await self._inboxes.run(self._feeds, stop, on_ready=ready)
@@ -168,13 +174,14 @@ async def watch(
     """Watch the inboxes and start batches until it is asked to stop."""
     settings = configuration.service
     prepare_folders(settings, configuration.settings_by_feed())
-    client = await connect(settings, timeout_s=settings.start_timeout_s)
-    inboxes = Inboxes(settings, await starters(client))
-    metrics.watch(inboxes)
-    reloader = Reloader("watch", configuration, lambda new: inboxes.apply(new.settings_by_feed()), check_inboxes)
-    signs.inboxes, signs.reloader = inboxes, reloader
-    async with _probed(client, signs), reloads(reloader, signals.hangups):
-        await inboxes.run(reloader.accepted.settings_by_feed(), signals.stop, on_ready=on_ready)
+    async with opened_traces("daemon", calls_every=settings.trace_calls_every) as traces:
+        client = await connect(settings, timeout_s=settings.start_timeout_s, interceptors=carrying(traces))
+        inboxes = Inboxes(settings, await traced_starters(client, traces))
+        metrics.watch(inboxes)
+        reloader = Reloader("watch", configuration, lambda new: inboxes.apply(new.settings_by_feed()), check_inboxes)
+        signs.inboxes, signs.reloader = inboxes, reloader
+        async with _probed(client, signs), reloads(reloader, signals.hangups):
+            await inboxes.run(reloader.accepted.settings_by_feed(), signals.stop, on_ready=on_ready)
 
 
 async def work_all(

@@ -36,6 +36,9 @@ from daemon.metrics.measured import Measured, Measuring, measurements
 from daemon.metrics.sdk import sdk_metrics
 from daemon.shares.other_processes import OtherProcesses
 from daemon.temporal.connection import connect
+from daemon.traces.interceptors import TraceSteps
+from daemon.traces.opened import opened_traces
+from daemon.traces.tracing import Traces
 from workflows.batch_workflows import (
     CursorBatchWorkflow,
     InMemoryBatchWorkflow,
@@ -95,9 +98,10 @@ async def work(
 
     sdk = sdk_metrics(settings, number)
     client = await connect(settings, timeout_s=settings.start_timeout_s, runtime=sdk.runtime)
-    async with apis, StallDetector() as stall_detector:
+    tracing = opened_traces(f"worker-{number}", calls_every=settings.trace_calls_every)
+    async with apis, StallDetector() as stall_detector, tracing as traces:
         workspace = _workspace(settings, folders)
-        short, long = build_workers(settings, client, BatchActivities(workspace, apis, stall_detector))
+        short, long = build_workers(settings, client, BatchActivities(workspace, apis, stall_detector), traces)
         async with measurements(Measuring(workspace.tally, apis.sessions, sdk.take), on_measured), short, long:
             logger.info("worker.ready", extra={"fields": {"task_queue": settings.task_queue}})
             on_ready(apply)
@@ -106,13 +110,15 @@ async def work(
     logger.info("worker.stopped")
 
 
-def build_workers(settings: Settings, client: Client, activities: BatchActivities) -> tuple[Worker, Worker]:
+def build_workers(
+    settings: Settings, client: Client, activities: BatchActivities, traces: Traces | None = None
+) -> tuple[Worker, Worker]:
     """Return the two halves of this process, not yet polling: what is short, and the pages of long files.
 
     Each has its own slots, so that no number of long files keeps a small one waiting.
     """
     options: dict[str, Any] = {
-        "interceptors": [StepLog()],
+        "interceptors": [StepLog(), *([TraceSteps(traces)] if traces else [])],
         "build_id": f"{BUILD}{version('batchd')}",
         "identity": f"batchd-{version('batchd')}:{os.getpid()}@{socket.gethostname()}",
         "max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,

@@ -17,6 +17,7 @@ from typing import Self
 
 from activities.api.calls.described_calls import ApiAccess, DescribedCalls
 from activities.api.calls.posted_rows import PostedRows
+from activities.api.calls.traced_calls import TracedCalls, call_traces
 from activities.api.checks.outage_check import ProbeCall, Suspicion
 from activities.api.checks.slow_downs import SlowDowns
 from activities.api.credentials.auth import Credentials
@@ -162,6 +163,9 @@ class EnrichmentClient:
         calls = rows.calls or self.session.posted_rows
         if calls is None:
             raise SettingsError("the batch was begun without a configuration file, and this worker has one")
+        traces = call_traces.get()
+        if traces is not None:
+            calls = TracedCalls(calls, traces)
         if self.answered_row is None and rows.answered is not None:
             self.session.remember_answered(replace(rows.answered, calls=rows.calls))
         left = iter(rows.rows) if rows.calls is None else _called_by(rows.calls, rows.rows)

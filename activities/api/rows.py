@@ -37,7 +37,7 @@ class CallRow:
     """A row to be sent: its record number, its idempotency key, and its source columns as a JSON object.
 
     `typed` is the same as values, where a schema has typed them: they keep their digits. `calls` makes its calls; None
-    for the one way that the settings say.
+    for the one way that the settings say. `traceparent` is the header of its next call, where that is traced.
     """
 
     number: int
@@ -45,6 +45,7 @@ class CallRow:
     body: bytes = field(repr=False)
     calls: RowCalls | None = None
     typed: dict[str, Any] | None = field(default=None, repr=False)
+    traceparent: str = ""
 
     def values(self) -> dict[str, Any]:
         """Return the columns as values."""

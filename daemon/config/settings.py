@@ -220,6 +220,12 @@ class Settings(BaseSettings):
         "auto", description="Form of log lines; `auto`: text on a terminal, JSON elsewhere."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level logged.")
+    trace_calls_every: int = Field(
+        100,
+        ge=1,
+        description="Where batches are traced, see docs/traces.md: of the calls of a page, the first and then one in "
+        "so many have a span and carry `traceparent`.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -11,10 +11,11 @@ import asyncio
 import os
 import re
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.envconfig import ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
@@ -62,13 +63,16 @@ def embedded_address(settings: Settings) -> str:
     return server.address
 
 
-async def connect(settings: Settings, *, timeout_s: float, runtime: Runtime | None = None) -> Client:
+async def connect(
+    settings: Settings, *, timeout_s: float, runtime: Runtime | None = None, interceptors: Sequence[Interceptor] = ()
+) -> Client:
     """Return a client of the configured server, trying for `timeout_s` seconds.
 
     Args:
         settings: where the server is.
         timeout_s: how long to try.
         runtime: what the client runs on; None for the one of all others.
+        interceptors: what its requests pass through.
 
     Raises:
         SettingsError: the server cannot be used as Temporal's own variables or its profile say.
@@ -78,7 +82,8 @@ async def connect(settings: Settings, *, timeout_s: float, runtime: Runtime | No
     while True:
         passed_s = time.monotonic() - began
         try:
-            return await _client(target(settings), runtime, max(0.1, min(ATTEMPT_S, timeout_s - passed_s)))
+            attempt_s = max(0.1, min(ATTEMPT_S, timeout_s - passed_s))
+            return await _client(target(settings), runtime, interceptors, attempt_s)
         except (TemporalUnreachable, NoSuchNamespace) as error:
             patience_s = min(timeout_s, NAMESPACE_S) if isinstance(error, NoSuchNamespace) else timeout_s
             if time.monotonic() - began + AGAIN_S > patience_s:
@@ -94,11 +99,17 @@ def unreachable(address: str | None, why: BaseException | str) -> TemporalUnreac
     )
 
 
-async def _client(config: ClientConnectConfig, runtime: Runtime | None, timeout_s: float) -> Client:
+async def _client(
+    config: ClientConnectConfig, runtime: Runtime | None, interceptors: Sequence[Interceptor], timeout_s: float
+) -> Client:
     address = config["target_host"]
     try:
         client = await Client.connect(
-            **config, runtime=runtime, connect_timeout=timedelta(seconds=timeout_s), data_converter=DATA_CONVERTER
+            **config,
+            runtime=runtime,
+            interceptors=interceptors,
+            connect_timeout=timedelta(seconds=timeout_s),
+            data_converter=DATA_CONVERTER,
         )
     except ValueError as error:
         raise SettingsError(f"the Temporal server {address} cannot be asked: {shortened(str(error), 200)}") from error

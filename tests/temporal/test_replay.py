@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from repository import TESTS
@@ -14,6 +15,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
 from daemon.temporal.payloads import DATA_CONVERTER
+from daemon.traces.interceptors import TraceSteps
 from daemon.worker import WORKFLOWS
 
 FOLDER = TESTS / "histories"
@@ -22,9 +24,22 @@ HISTORIES = {str(each.relative_to(FOLDER)): each for each in sorted(FOLDER.glob(
 STORIES = {"outage", "one-page", "refused", "failed", "cancelled", "cancelled-in-temporal", "limits", "damaged"}
 
 
+class NoSpans:
+    """Fails where a replay would make a span."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AssertionError(f"a replay has asked for {name}")
+
+
+@pytest.mark.parametrize("traced", [False, True], ids=["", "traced"])
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_the_histories_of_every_version_replay(version: str) -> None:
-    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=UnsandboxedWorkflowRunner(), data_converter=DATA_CONVERTER)
+async def test_the_histories_of_every_version_replay(version: str, *, traced: bool) -> None:
+    replayer = Replayer(
+        workflows=WORKFLOWS,
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        data_converter=DATA_CONVERTER,
+        interceptors=[TraceSteps(NoSpans())] if traced else [],
+    )
     for name, path in HISTORIES.items():
         if name.startswith(f"{version}/"):
             result = await replayer.replay_workflow(_history(path.read_text()), raise_on_replay_failure=False)

@@ -28,6 +28,7 @@ from activities.api.replies import UNSENT, Meaning, Reply
 from activities.api.rows import BulkReplied, CallRow, Replied
 from activities.api.transport.base import Answer, NoAnswer, Request
 from activities.api.transport.calls import AddressCalls
+from activities.api.transport.headers import traced_headers
 from workflows.api_spec import ApiSpec
 from workflows.errors import SettingsError
 
@@ -73,6 +74,7 @@ class _Call(NamedTuple):
     end: Callable[[Reply, OwnReplies], None]
     is_bulk: bool = False
     is_repeated: bool = False
+    traceparent: str = ""
 
 
 class DescribedCalls:
@@ -123,7 +125,7 @@ class DescribedCalls:
         def end(reply: Reply, _: OwnReplies) -> None:
             replied(reply)
 
-        self._begin(_Call(request, judge, end), anew=anew)
+        self._begin(_Call(request, judge, end, traceparent=row.traceparent), anew=anew)
 
     def begin_bulk(self, rows: Sequence[CallRow], replied: BulkReplied) -> None:
         """Call the API for many rows, see `RowCalls`."""
@@ -139,7 +141,7 @@ class DescribedCalls:
         def end(reply: Reply, own: OwnReplies) -> None:
             replied(reply, own or [None] * len(rows))
 
-        self._begin(_Call(request, judge, end, is_bulk=True))
+        self._begin(_Call(request, judge, end, is_bulk=True, traceparent=rows[0].traceparent))
 
     def _begin(self, call: _Call, *, anew: bool = False) -> None:
         ways, headers = self._ways, self._access.credentials.headers()
@@ -154,6 +156,8 @@ class DescribedCalls:
             return
         calls = ways.bulk_calls if call.is_bulk else ways.row_calls
         request.anew, request.headers = anew, headers
+        if call.traceparent:
+            request.headers = traced_headers(headers, call.traceparent, ways.plan.headers)
         calls.begin(request, partial(self._answered, call, ways, headers))
 
     def _answered(self, call: _Call, ways: _Ways, headers: Headers, outcome: Answer | NoAnswer) -> None:

@@ -13,7 +13,7 @@ from activities.api.replies import Meaning, Reply
 from activities.api.rows import BulkReplied, CallRow, Replied
 from activities.api.transport.base import Answer, NoAnswer, Request
 from activities.api.transport.calls import AddressCalls
-from activities.api.transport.headers import target_of
+from activities.api.transport.headers import target_of, traced_headers
 from activities.api.transport.replies import reply_of
 
 OK = 200
@@ -39,11 +39,15 @@ class PostedRows:
     def begin_row(self, row: CallRow, replied: Replied, *, anew: bool = False) -> None:
         """Post one row under its idempotency key, see `RowCalls`."""
         request = Request(b"POST", self._target, row.body, row.key, anew)
+        if row.traceparent:
+            request.headers = traced_headers((), row.traceparent, self._options.headers)
         self._calls.begin(request, partial(self._row_answered, replied))
 
     def begin_bulk(self, rows: Sequence[CallRow], replied: BulkReplied) -> None:
         """Post many rows in one call, see `RowCalls`."""
         request = Request(b"POST", self._bulk_target, bulk_body(rows))
+        if rows[0].traceparent:
+            request.headers = traced_headers((), rows[0].traceparent, self._options.headers)
         self._bulk_calls.begin(request, partial(self._bulk_answered, rows, replied))
 
     def _row_answered(self, replied: Replied, outcome: Answer | NoAnswer) -> None:

@@ -14,6 +14,9 @@ BODY_METHODS = frozenset({b"POST", b"PUT", b"PATCH"})
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What names are made of (RFC 9110 section 5.6.2)."""
 
+TRACEPARENT = "traceparent"
+"""Which trace a call belongs to (W3C Trace Context)."""
+
 FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 """Headers that say where a request ends. They are the transport's own: anything else could smuggle a second one in."""
 
@@ -60,6 +63,15 @@ def fixed_headers(url: str, options: ApiOptions) -> list[tuple[str, str]]:
 def without_body(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the headers of a request that has no body, and so no type of it."""
     return [each for each in headers if each[0].lower() != "content-type"]
+
+
+def traced_headers(
+    headers: tuple[tuple[str, str], ...], traceparent: str, fixed: tuple[tuple[str, str], ...] = ()
+) -> tuple[tuple[str, str], ...]:
+    """Return the headers of one call with that of its trace, unless they or the `fixed` ones have one of their own."""
+    if any(name.lower() == TRACEPARENT for name, _ in (*headers, *fixed)):
+        return headers
+    return (*headers, (TRACEPARENT, traceparent))
 
 
 def raw_headers(headers: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> list[tuple[bytes, bytes]]:

@@ -32,6 +32,7 @@ SERVICE_SETTINGS = (
     "health_address",
     "log_format",
     "log_level",
+    "trace_calls_every",
 )
 """Settings that belong to no feed and no API. `BATCH_*` variables of these names override the file."""
 

@@ -38,6 +38,7 @@ OTHER_VALUES = {
     "health_address": '"127.0.0.1:3003"',
     "log_format": '"text"',
     "log_level": '"DEBUG"',
+    "trace_calls_every": "3",
 }
 
 
