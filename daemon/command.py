@@ -21,7 +21,7 @@ from activities.registry.receipts import Receipts
 from daemon.config.arguments import CONFIG_VARIABLE, Parser, add_config_file
 from daemon.config.configuration import Configuration, load_configuration
 from daemon.configured_worker import ConfiguredWorker, configuration_given
-from daemon.health import health_endpoint
+from daemon.health import Answers, health_endpoint
 from daemon.logs.set_up import set_up_core_lines, set_up_logging
 from daemon.metrics.service_metrics import ServiceMetrics
 from daemon.notify import notify, starting, stopping
@@ -163,7 +163,8 @@ async def _half(
         return signs.is_ready and metrics.workers_are_ready
 
     starting(settings)
-    async with health_endpoint(settings.health_address, is_ready, metrics.page), signs_for_systemd(signs):
+    answers = Answers(standing_still=signs.standing_still, is_ready=is_ready, metrics=metrics.page)
+    async with health_endpoint(settings.health_address, answers), signs_for_systemd(signs):
         serving = asyncio.create_task(serve(metrics, signs, on_ready=ready))
         stopped = asyncio.create_task(signals.stop.wait())
         await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)

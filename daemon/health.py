@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from workflows.errors import SettingsError
@@ -18,11 +19,21 @@ METRICS = "text/plain; version=0.0.4; charset=utf-8"
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """Where the pages come from.
+
+    `standing_still` says, a sentence each, what only a new start can mend; `metrics` is in the format of Prometheus.
+    """
+
+    standing_still: Callable[[], Sequence[str]]
+    is_ready: Callable[[], bool]
+    metrics: Callable[[], Awaitable[bytes]]
+
+
 @contextlib.asynccontextmanager
-async def health_endpoint(
-    address: str, is_ready: Callable[[], bool], metrics: Callable[[], Awaitable[bytes]]
-) -> AsyncIterator[None]:
-    """Answer while the block lasts: `/livez` with 200, `/readyz` with 200 or 503, `/metrics` with what `metrics` gives.
+async def health_endpoint(address: str, answers: Answers) -> AsyncIterator[None]:
+    """Answer while the block lasts: `/livez` and `/readyz` with 200 or 503, `/metrics` with the numbers.
 
     `/healthz` is an older name of `/livez`. An empty `address` (IP:PORT otherwise) means: no endpoint.
 
@@ -40,7 +51,7 @@ async def health_endpoint(
                 while (await reader.readline()).strip():
                     pass
                 target = b"".join(request.split(b" ")[1:2]).partition(b"?")[0]
-                writer.write(await _response(target, is_ready, metrics))
+                writer.write(await _response(target, answers))
                 await writer.drain()
         writer.close()
 
@@ -53,22 +64,24 @@ async def health_endpoint(
         yield
 
 
-async def _response(target: bytes, is_ready: Callable[[], bool], metrics: Callable[[], Awaitable[bytes]]) -> bytes:
+async def _response(target: bytes, answers: Answers) -> bytes:
     if target in {b"/livez", b"/healthz"}:
-        return _encoded(HTTPStatus.OK, b"ok\n")
+        still = answers.standing_still()
+        return _probed("\n".join(still) or "ok", holds=not still)
     if target == b"/readyz":
-        return (
-            _encoded(HTTPStatus.OK, b"ready\n")
-            if is_ready()
-            else _encoded(HTTPStatus.SERVICE_UNAVAILABLE, b"not ready\n")
-        )
+        is_ready = answers.is_ready()
+        return _probed("ready" if is_ready else "not ready", holds=is_ready)
     if target != b"/metrics":
         return _encoded(HTTPStatus.NOT_FOUND, b"/livez, /readyz or /metrics\n")
     try:
-        return _encoded(HTTPStatus.OK, await metrics(), METRICS)
+        return _encoded(HTTPStatus.OK, await answers.metrics(), METRICS)
     except Exception:  # whatever it is, a scrape must not end the service, and probes go on
         logger.exception("metrics.failed")
         return _encoded(HTTPStatus.INTERNAL_SERVER_ERROR, b"the log says why\n")
+
+
+def _probed(said: str, *, holds: bool) -> bytes:
+    return _encoded(HTTPStatus.OK if holds else HTTPStatus.SERVICE_UNAVAILABLE, f"{said}\n".encode())
 
 
 def _encoded(status: HTTPStatus, body: bytes, content_type: str = PLAIN) -> bytes:

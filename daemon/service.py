@@ -24,7 +24,7 @@ from daemon.config.configuration import Configuration
 from daemon.config.findings import Finding
 from daemon.config.settings import Settings
 from daemon.folders import prepare_folders, prepare_inbox
-from daemon.health import health_endpoint
+from daemon.health import Answers, health_endpoint
 from daemon.intake.inboxes import Inboxes
 from daemon.logs.set_up import is_json
 from daemon.metrics.service_metrics import ServiceMetrics
@@ -88,7 +88,10 @@ class Service:
         """
         started = time.monotonic()
         starting(self._settings)
-        pages = health_endpoint(self._settings.health_address, self._is_ready, self._metrics.page)
+        answers = Answers(
+            standing_still=self._signs.standing_still, is_ready=self._is_ready, metrics=self._metrics.page
+        )
+        pages = health_endpoint(self._settings.health_address, answers)
         tracing = opened_traces("daemon", calls_every=self._settings.trace_calls_every)
         async with pages, signs_for_systemd(self._signs), tracing as self._traces:
             try:

@@ -17,7 +17,8 @@ USER = "batchd"
 ENV = Path("/etc/batchd/batchd.env")
 CONFIG = Path("/etc/batchd/batchd.toml")
 OF_THE_UNIT = {"BATCH_STATE_DIR": "/var/lib/batchd"}
-CREDENTIALS = Path("/run/credentials/batchd.service")
+CREDENTIALS = Path("/run/credentials")
+"""Where systemd keeps, while a unit runs, what its `LoadCredential=` has named."""
 FOR_ANYBODY = frozenset({"-h", "--help", "--version", "completion", "config", "dialect", "schema", "submit", "try"})
 """What needs nothing that belongs to the service alone; of its settings, what the caller may read."""
 USAGE = 2
@@ -55,8 +56,9 @@ def _settings() -> dict[str, str]:
     given = dict(OF_THE_UNIT)
     if CONFIG.exists():
         given["BATCH_CONFIG"] = str(CONFIG)
-    if CREDENTIALS.is_dir():
-        given["CREDENTIALS_DIRECTORY"] = str(CREDENTIALS)
+    units = [*CREDENTIALS.glob("batchd.service"), *sorted(CREDENTIALS.glob("batchd-worker@*.service"))]
+    if units:
+        given["CREDENTIALS_DIRECTORY"] = str(units[0])
     try:
         return given | variables(ENV.read_text(encoding="utf-8"))
     except FileNotFoundError:

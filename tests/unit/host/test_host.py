@@ -83,3 +83,14 @@ def _section(name: str) -> dict[str, str]:
     parser.optionxform = str  # type: ignore[method-assign,assignment]
     parser.read(SYSTEMD / name)
     return dict(parser["Service"])
+
+
+def test_batchctl_finds_the_secrets_of_the_service_and_where_there_are_only_workers_of_one_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batchctl, "ENV", tmp_path / "batchd.env")
+    monkeypatch.setattr(batchctl, "CREDENTIALS", tmp_path / "credentials")
+    assert "CREDENTIALS_DIRECTORY" not in batchctl._settings()
+    for unit in ("batchd-worker@1.service", "batchd.service"):
+        (tmp_path / "credentials" / unit).mkdir(parents=True)
+        assert batchctl._settings()["CREDENTIALS_DIRECTORY"] == str(tmp_path / "credentials" / unit)
