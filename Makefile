@@ -7,7 +7,7 @@ BUILD  := build/venv
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-apis test wheel install deb test-wheel test-container test-systemd chaos mutants models soak bench corpus docs man site histories check format lock clean
+.PHONY: help setup demo demo-apis test wheel install deb test-wheel test-container test-systemd chaos mutants models soak bench corpus docs man screenshots site histories check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -74,6 +74,7 @@ check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy dummy-data/demo.py dummy-data/demo_apis.py docs/configuration_page.py docs/configuration_schema.py docs/configuration_tables.py docs/man_pages.py docs/manifest_schema.py docs/site_links.py
+	MYPYPATH=tests/support:docs $(BIN)/mypy --explicit-package-bases docs/screenshots/__init__.py docs/screenshots/chromium.py docs/screenshots/temporal_ui.py
 	$(BIN)/lint-imports
 
 format: $(STAMP)  ## let ruff mend what it can
@@ -87,6 +88,9 @@ docs: $(STAMP)  ## write the generated pages anew
 
 man: $(STAMP)  ## the man pages of the programs, in build/man
 	$(BIN)/python docs/man_pages.py build/man
+
+screenshots: $(STAMP)  ## take the pictures of the documentation from the real thing; a minute or two, with chromium
+	PYTHONPATH=tests/support:docs $(BIN)/python -m screenshots.temporal_ui
 
 site: $(STAMP)  ## the documentation as a site, in build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs.yml

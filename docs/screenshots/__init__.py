@@ -1,0 +1,1 @@
+"""Pictures of the real thing for the documentation: `make screenshots`."""
