@@ -186,16 +186,26 @@ def build_parser() -> argparse.ArgumentParser:
     add_config_file(parser)
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="command")
     run = commands.add_parser(
-        "run", help="everything: the inboxes, the workers, and a Temporal server where none is set"
+        "run",
+        help="everything: the inboxes, the workers, and a Temporal server where none is set",
+        epilog="examples:\n"
+        "  batchd run --with-mock-api          # to try it: an API that answers is there\n"
+        "  BATCH_API_URL=https://api.example.com/enrich batchd run\n"
+        "  batchd run --config batchd.toml     # many inboxes, any API",
     )
     run.add_argument("--with-mock-api", action="store_true", help="run the mock enrichment API too, on port 3001")
-    commands.add_parser("watch", help="watch the inboxes only; workers run elsewhere")
-    worker = commands.add_parser("work", help="work the task queue only; the inboxes are watched elsewhere")
+    elsewhere = "examples:\n  TEMPORAL_ADDRESS=temporal.example.com:7233 batchd {} --config batchd.toml"
+    commands.add_parser("watch", help="watch the inboxes only; workers run elsewhere", epilog=elsewhere.format("watch"))
+    worker = commands.add_parser(
+        "work", help="work the task queue only; the inboxes are watched elsewhere", epilog=elsewhere.format("work")
+    )
     worker.add_argument("--process-of", type=int, nargs=2, help=argparse.SUPPRESS)
     for each in commands.choices.values():  # all that serve
         each.add_argument("--exit-with-parent", action="store_true", help=argparse.SUPPRESS)
         add_config_file(each, behind_command=True)
     commands.add_parser(
-        "failpoints", help="list the places where BATCHD_FAILPOINTS=name:n:kill|stop|hang|short|error:ERRNO acts"
+        "failpoints",
+        help="list the places where BATCHD_FAILPOINTS=name:n:kill|stop|hang|short|error:ERRNO acts",
+        epilog="examples:\n  BATCHD_FAILPOINTS=manifest.link.before:1:kill batchd run  # for tests alone",
     )
     return parser

@@ -16,6 +16,7 @@ from typing import Any
 from daemon.batchctl.arguments import CommandParser
 from daemon.batchctl.completion.candidates import MARK, put_candidates
 from daemon.batchctl.console.printing import open_closed_ones, say, write
+from daemon.batchctl.examples import examples_of
 from daemon.batchctl.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code
 from daemon.config.arguments import Parser, add_config_file
 from workflows.errors import BatchdError
@@ -132,7 +133,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", dest="command", metavar="command", parser_class=CommandParser)
     for name, (module, help_text) in COMMANDS.items():
         description = help_text[0].upper() + help_text[1:] + "."
-        commands.add_parser(name, command=name, module=module, help=help_text, description=description)
+        epilog = examples_of(name)
+        commands.add_parser(name, command=name, module=module, help=help_text, description=description, epilog=epilog)
     return parser
 
 

@@ -26,8 +26,20 @@ _NO_CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
 """What argparse says; Python 3.12 and later leave the quotes of the choices out."""
 
 
+class WithExamples(argparse.HelpFormatter):
+    """Leaves a text of several lines as it is: examples are there to be copied."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return "".join(f"{indent}{line}" for line in text.splitlines(keepends=True))
+        return super()._fill_text(text, width, indent)
+
+
 class Parser(argparse.ArgumentParser):
     """Names the nearest command, option or choice for one that there is not; so do the parsers of its commands."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"formatter_class": WithExamples, **settings})
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Refuse what is not known here, where the options are known that may have been meant."""

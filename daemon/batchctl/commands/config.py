@@ -14,8 +14,10 @@ from typing import Any
 from daemon.batchctl.arguments import add_json
 from daemon.batchctl.console.printing import counted, put, put_json, say
 from daemon.batchctl.console.table import Column, put_table
+from daemon.batchctl.examples import examples_of
 from daemon.batchctl.exit_codes import DONE, FAILED, USAGE
 from daemon.config.api_spec import secrets_of
+from daemon.config.arguments import Parser
 from daemon.config.checks.mistakes import dotted
 from daemon.config.configuration import Configuration, load_configuration
 from daemon.config.findings import Finding, WrongConfiguration
@@ -34,11 +36,10 @@ ORIGIN_TAIL = 6
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Declare `config check` and `config show`."""
-    actions = parser.add_subparsers(
-        dest="action", metavar="action", required=True, parser_class=argparse.ArgumentParser
-    )
+    actions = parser.add_subparsers(dest="action", metavar="action", required=True, parser_class=Parser)
     for name, help_text in ACTIONS.items():
-        action = actions.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+        description = help_text[0].upper() + help_text[1:] + "."
+        action = actions.add_parser(name, help=help_text, description=description, epilog=examples_of(f"config {name}"))
         action.add_argument("file", metavar="FILE", nargs="?", type=Path, help=FILE_HELP)
         add_json(action)
         if name == "show":
