@@ -116,6 +116,8 @@ async def _client(
     except (RuntimeError, RPCError) as error:
         if "Invalid headers" in str(error):
             raise SettingsError(f"TEMPORAL_API_KEY or TEMPORAL_GRPC_META_*: {_cause(str(error))}") from error
+        if "code: Unauthenticated" in str(error):
+            raise _not_let_in(address, error) from error
         raise unreachable(address, error) from error
     request = DescribeNamespaceRequest(namespace=client.namespace)
     try:
@@ -135,17 +137,30 @@ def _refused(config: ClientConnectConfig, error: RPCError) -> BatchdError:
             f"--namespace {name} --address {address}', or set TEMPORAL_NAMESPACE to one that it has"
         )
     if error.status == RPCStatusCode.UNAUTHENTICATED:
-        return SettingsError(
-            f"the Temporal server {address} does not let this client in ({_cause(str(error))}); set TEMPORAL_API_KEY, "
-            "or TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
-        )
+        return _not_let_in(address, error)
     return unreachable(address, error)
+
+
+def _not_let_in(address: str | None, error: Exception) -> SettingsError:
+    return SettingsError(
+        f"the Temporal server {address} does not let this client in ({_cause(str(error))}); set TEMPORAL_API_KEY, "
+        "or TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
+    )
 
 
 def _cause(text: str) -> str:
     """Return the innermost message of an error of the SDK, which nests them in the notation of Rust."""
     if "InvalidContentType" in text:
         return "it does not speak TLS there"
+    certificate = re.search(r"InvalidCertificate\((\w+)", text)
+    if certificate:
+        return (
+            f"its certificate is not accepted: {certificate[1]}; who signed it is in TEMPORAL_TLS_SERVER_CA_CERT_PATH"
+        )
+    alert = re.search(r"AlertReceived\((\w+)", text)
+    if alert:
+        return f"it ends TLS with {alert[1]}; TEMPORAL_TLS_* say what it is shown"
+    text = re.sub(r"metadata: MetadataMap \{ headers: \{.*?\} \}", "", text)
     quoted = re.findall(r'"((?:[^"\\]|\\.)+)"', text)
     return shortened(quoted[-1] if quoted else text.removeprefix("Failed client connect: "), 120)
 

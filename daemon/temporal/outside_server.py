@@ -15,7 +15,7 @@ from pathlib import Path
 from temporalio.envconfig import ClientConfig, ClientConfigProfile, ClientConnectConfig
 from temporalio.service import TLSConfig
 
-from daemon.config.setting_values import HIGHEST_PORT
+from daemon.config.setting_values import HIGHEST_PORT, credential
 from workflows.errors import SettingsError
 
 PREFIX = "TEMPORAL_"
@@ -72,11 +72,11 @@ def outside_server() -> ClientConnectConfig | None:
     Raises:
         SettingsError: one of them is unknown or cannot be used; the message names it.
     """
-    named = {name: value for name, value in os.environ.items() if name.startswith(PREFIX) and value}
+    named = {name: _found(name, value) for name, value in os.environ.items() if name.startswith(PREFIX) and value}
     _refuse_unknown(named)
     _refuse_missing_file(named)
     try:
-        profile = ClientConfigProfile.load()
+        profile = ClientConfigProfile.load(override_env_vars={**os.environ, **named})
         if not profile.address:
             _refuse_without_address(named)
             return None
@@ -84,6 +84,11 @@ def outside_server() -> ClientConnectConfig | None:
     except RuntimeError as error:
         why = " ".join(str(error).split())
         raise SettingsError(f"Temporal's {_sources(named)} cannot be used: {why}") from error
+
+
+def _found(name: str, value: str) -> str:
+    """Return the value of a variable: a path may be that of a credential of systemd, as in the settings of batchd."""
+    return credential(value) if name == FILE or name.endswith("_PATH") else value
 
 
 def _checked(profile: ClientConfigProfile) -> ClientConnectConfig:
@@ -123,7 +128,7 @@ def _refuse_missing_file(named: Mapping[str, str]) -> None:
 def _refuse_without_address(named: Mapping[str, str]) -> None:
     """Refuse variables that mean an outside server where none is named: it would be an embedded one, unseen."""
     meant = sorted(each for each in named if each.startswith(HEADERS) or each in KNOWN - {FILE})
-    if not meant and named.get(FILE) and ClientConfig.load().profiles:
+    if not meant and named.get(FILE) and ClientConfig.load(override_env_vars={**os.environ, **named}).profiles:
         meant = [FILE]
     if meant:
         raise SettingsError(
@@ -137,7 +142,9 @@ def _sources(named: Mapping[str, str]) -> str:
 
 
 def _setting_of(path: str) -> str:
-    names = (name for name in sorted(KNOWN) if name.endswith("_PATH") and os.environ.get(name) == path)
+    names = (
+        name for name in sorted(KNOWN) if name.endswith("_PATH") and _found(name, os.environ.get(name, "")) == path
+    )
     return next(names, "Temporal's profile")
 
 

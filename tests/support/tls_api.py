@@ -16,11 +16,15 @@ from threading import Thread
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"region": 1}'
 
 
-def certificate(folder: Path, name: str, *, for_name: str = "IP:127.0.0.1") -> Path:
-    """Make a certificate that signed itself and its key, in one file."""
+def certificate(folder: Path, name: str, *, for_name: str = "IP:127.0.0.1", may_sign: bool = True) -> Path:
+    """Make a certificate that signed itself and its key, in one file.
+
+    Rust's TLS takes one that may sign others for nobody's own.
+    """
     made = folder / f"{name}.pem"
     command = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
     subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName={for_name}", "-days", "1"]
+    subject += [] if may_sign else ["-addext", "basicConstraints=critical,CA:FALSE"]
     subprocess.run([*command, *subject, "-keyout", str(made), "-out", str(made)], check=True, capture_output=True)
     return made
 
