@@ -25,6 +25,7 @@ from canaries import (
 )
 from described_api import DescribedApi
 from installation import Installation, Process, eventually, free_port
+from otlp_collector import otlp_collector
 from temporalio.client import Client
 
 Make = Callable[..., Installation]
@@ -67,7 +68,12 @@ def test_no_secret_no_cell_and_no_answer_is_where_it_does_not_belong(installatio
     )
     site.temporal()
     (site.root / "sitecustomize.py").write_text(PLUGIN)
-    with apis_of_canaries(site) as apis:
+    with apis_of_canaries(site) as apis, otlp_collector() as collector:
+        site.set(
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+            OTEL_EXPORTER_OTLP_HEADERS=f"x-token={SECRETS['collector']}",
+            BATCH_TRACE_CALLS_EVERY="1",
+        )
         if mode == "cursor":
             (site.root / "batchd.toml").write_text(_with(site, "in_memory_max_bytes = 0"))
         service = site.batchd(BATCHD_FAILPOINTS="call.answered:3:error:EIO", PYTHONPATH=str(site.root))
@@ -77,6 +83,8 @@ def test_no_secret_no_cell_and_no_answer_is_where_it_does_not_belong(installatio
         seen = _said(site)
         service.stop()
         seen["log"] = service.log.read_text()
+        seen["spans"] = repr(collector.spans)
+        assert len(collector.named("call")) > 20, "calls are seen"
         _check_that_all_was_sent(apis)
         assert "rows.csv" in seen["log"], "what stands there is found"
         assert "rows.csv" in seen["history"], "what stands there is found"

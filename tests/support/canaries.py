@@ -19,7 +19,10 @@ MISTAKE = "mistake-of-ours"
 
 SECRETS = {
     name: f"canary-secret-{name}"
-    for name in ("bearer", "header", "variable", "address", "user", "oauth", "access", "proxy", "temporal", "grpc")
+    for name in (
+        *("bearer", "header", "variable", "address", "user", "oauth", "access", "proxy"),
+        *("temporal", "grpc", "collector"),
+    )
 }
 """One for each way in which a secret reaches batchd; `access` is what the token endpoint gives."""
 
