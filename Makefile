@@ -74,7 +74,7 @@ check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy dummy-data/demo.py dummy-data/demo_apis.py docs/configuration_page.py docs/configuration_schema.py docs/configuration_tables.py docs/man_pages.py docs/manifest_schema.py docs/site_links.py
-	MYPYPATH=tests/support:docs $(BIN)/mypy --explicit-package-bases docs/screenshots/__init__.py docs/screenshots/chromium.py docs/screenshots/temporal_ui.py
+	MYPYPATH=tests/support:docs $(BIN)/mypy --explicit-package-bases docs/screenshots/__init__.py docs/screenshots/chromium.py docs/screenshots/temporal_ui.py docs/screenshots/terminal.py
 	$(BIN)/lint-imports
 
 format: $(STAMP)  ## let ruff mend what it can
@@ -91,6 +91,7 @@ man: $(STAMP)  ## the man pages of the programs, in build/man
 
 screenshots: $(STAMP)  ## take the pictures of the documentation from the real thing; a minute or two, with chromium
 	PYTHONPATH=tests/support:docs $(BIN)/python -m screenshots.temporal_ui
+	PYTHONPATH=tests/support:docs $(BIN)/python -m screenshots.terminal
 
 site: $(STAMP)  ## the documentation as a site, in build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs.yml

@@ -12,6 +12,7 @@ import subprocess
 import termios
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,15 @@ from typing import Self
 import pyte
 
 SETSID = shutil.which("setsid") or "setsid"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A character of a screen; `colour` is empty for that of the terminal, else a name that rich knows, or digits."""
+
+    character: str
+    colour: str
+    bold: bool
 
 
 class TerminalScreen:
@@ -74,6 +84,15 @@ class TerminalScreen:
         """The lines as one text."""
         return "\n".join(self.lines)
 
+    def looks(self) -> list[list[Look]]:
+        """Return every character of the lines that hold something, with how it looks."""
+        with self._changed:
+            buffer, columns = self._screen.buffer, self._screen.columns
+            lines = [[_look(buffer[row][column]) for column in range(columns)] for row in range(self._screen.lines)]
+        while lines and not "".join(each.character for each in lines[-1]).strip():
+            lines.pop()
+        return lines
+
     @property
     def shows_cursor(self) -> bool:
         """Whether the cursor can be seen."""
@@ -119,3 +138,13 @@ class TerminalScreen:
                 with self._changed:
                     self.raw += block
                     self._stream.feed(block)
+
+
+def _look(char: pyte.screens.Char) -> Look:
+    named = char.fg.replace("brown", "yellow").replace("bright", "bright_")
+    colour = {"default": ""}.get(named, f"#{named}" if len(named) == 6 and _is_hex(named) else named)
+    return Look(char.data, colour, char.bold)
+
+
+def _is_hex(text: str) -> bool:
+    return all(each in "0123456789abcdef" for each in text)
