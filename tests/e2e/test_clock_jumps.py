@@ -51,6 +51,7 @@ def test_a_clock_that_jumps_by_days_in_mid_batch_changes_no_result(
         BATCH_PAGE_ROWS="20",
         BATCH_PAGES_IN_FLIGHT="2",
         BATCH_API_CONCURRENCY="4",
+        BATCH_HEARTBEAT_TIMEOUT_S="60",  # a busy machine is no jump of a clock
         BATCH_TASK_QUEUE=f"clock-{len(halves)}",
         TEMPORAL_ADDRESS=temporal_address,
     )
