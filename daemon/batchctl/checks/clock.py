@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from daemon.batchctl.checks.findings import Finding, ok, warn
 from daemon.batchctl.console.printing import format_duration
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MOST_OFF_S = 5.0
 """A Date header has whole seconds, and its answer took some time."""
 
@@ -21,6 +22,11 @@ class OtherClock:
 
     whose: str
     ahead_s: float
+
+    @property
+    def named(self) -> str:
+        """Whose clock it is; one of this host proves nothing, and says so."""
+        return f"{self.whose} (this host itself)" if self.whose in LOOPBACK else self.whose
 
 
 def clock_of_answer(whose: str, date: str, *, asked_at: datetime) -> OtherClock | None:
@@ -43,7 +49,8 @@ def clock_finding(clocks: Sequence[OtherClock]) -> Finding | None:
         return None
     far = [each for each in clocks if abs(each.ahead_s) > MOST_OFF_S]
     if not far:
-        return ok("clock", f"as that of {', '.join(each.whose for each in clocks)}, within {MOST_OFF_S:g} s")
+        whose = ", ".join(dict.fromkeys(each.named for each in clocks))
+        return ok("clock", f"as that of {whose}, within {MOST_OFF_S:g} s")
     found = ", ".join(
         f"{format_duration(abs(each.ahead_s))} {'behind' if each.ahead_s > 0 else 'ahead of'} that of {each.whose}"
         for each in far

@@ -127,7 +127,7 @@ def _state_access(state_dir: Path) -> list[Finding]:
         return [fail("state access", f"{error.filename} cannot be looked at: {error.strerror}", "run this as its user")]
     open_ones = [(path, wanted, mode) for path, wanted, mode in modes if mode & ~wanted]
     if open_ones:
-        found = ", ".join(f"{path} has mode {mode:04o}" for path, _, mode in open_ones)
+        found = ", ".join(f"{path} (mode {mode:04o})" for path, _, mode in open_ones)
         todo = "; ".join(f"chmod {wanted:04o} {path}" for path, wanted, _ in open_ones)
         return [warn("state access", f"other users may get at {found}", todo)]
     return [ok("state access", ", ".join(f"{path.name} {mode:04o}" for path, _, mode in sorted(modes)))]
