@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import signal
-import sys
-import tarfile
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from earlier_versions import EARLIER, batchd_of
 from installation import Installation, api, eventually, manifest_of, rows_of
-from repository import HISTORIES
 
 Make = Callable[..., Installation]
 
-EARLIER = sorted(each.parent.name for each in HISTORIES.glob("*/batchd-*.tar.xz"))
 ROWS = 600
 QUOTED = {250: '"80""', 251: '"80"', 550: '"80""', 551: '"80"'}
 """Two quotes too many: in 0.1.0 each makes one record of two lines, and now of one."""
@@ -24,13 +21,6 @@ AMOUNTS = "id;net, EUR;tax, EUR;due, EUR\n" + "".join(
 )
 """Read by commas in 0.1.0, which asks the header alone, and by semicolons since: one batch must not mix the two."""
 READ_BY_COMMAS = {"0.1.0"}
-
-
-def unpacked(earlier: str, folder: Path) -> Path:
-    """Unpack the source of an earlier version, as it was."""
-    with tarfile.open(HISTORIES / earlier / f"batchd-{earlier}.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
-    return folder
 
 
 @pytest.mark.parametrize("earlier", EARLIER)
@@ -45,8 +35,7 @@ def test_a_batch_begun_by_an_earlier_version_is_ended_by_this_one(
     site = installation(BATCH_IN_MEMORY_MAX_BYTES=in_memory_bytes, BATCH_PAGE_ROWS="100", BATCH_API_CONCURRENCY="8")
     base = site.mock_api(LATENCY_MIN_MS="20", LATENCY_MAX_MS="20")
     site.temporal()
-    old_code = unpacked(earlier, tmp_path / "old")
-    old = site.start("old", [sys.executable, "-m", "daemon.main", "run"], PYTHONPATH=str(old_code), PYTHONSAFEPATH="1")
+    old = batchd_of(earlier, site, tmp_path / "old")
     site.drop("amounts.csv", AMOUNTS)
     eventually(lambda: 150 < api(base, "/calls")["total"] < ROWS, "the old version is in mid-batch")
     old.send(ended_by)

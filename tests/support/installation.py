@@ -290,6 +290,12 @@ class Installation:
 
         return eventually(done, f"{count} finished batches", deadline_s)
 
+    def at_rest(self) -> bool:
+        """Return whether every batch has ended, as its receipt says, and no claim is left: it can be judged."""
+        receipts = [json.loads(each.read_text()) for each in self.state_dir.glob("receipts/*.json")]
+        ended = all(each["state"] in {"completed", "failed", "cancelled"} for each in receipts)
+        return ended and not any(each.is_dir() for each in self.inbox.glob(".processing/*"))
+
     def result_of(self, name: str) -> Path:
         """Return the output folder of the batch of the file `name` once it is complete and its source filed away."""
 
