@@ -21,6 +21,7 @@ from activities.registry.receipts import Receipts
 from daemon.config.arguments import CONFIG_VARIABLE, Parser, add_config_file
 from daemon.config.configuration import Configuration, load_configuration
 from daemon.configured_worker import ConfiguredWorker, configuration_given
+from daemon.halves import watch, work_all
 from daemon.health import Answers, health_endpoint
 from daemon.logs.set_up import set_up_core_lines, set_up_logging
 from daemon.metrics.service_metrics import ServiceMetrics
@@ -29,7 +30,7 @@ from daemon.processes.messages import Configure, read_message
 from daemon.processes.parent import Parent
 from daemon.processes.signs_of_life import give_signs_of_life
 from daemon.ready_report import ready_report
-from daemon.service import Service, watch, work_all
+from daemon.service import Service
 from daemon.shares.other_processes import OtherProcesses
 from daemon.signals import Signals
 from daemon.watchdog import Signs, signs_for_systemd

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from activities.disk.modes import FOLDER_MODE, restrict
 from activities.source.inbox import blocked_folder, in_the_way, make_in
+from daemon.config.configuration import Configuration
 from daemon.config.feed_settings import setting_name
+from daemon.config.findings import Finding
 from daemon.config.settings import Settings
 from daemon.intake.observe.entries import FOLDERS
 from daemon.intake.observe.inbox_access import WRITABLE_BY_OTHERS, check_own_folders, is_shared, weakness
@@ -98,3 +100,15 @@ def _is_ours(state_dir: Path) -> bool:
         return False
     names = {each.name for each in state_dir.iterdir()}
     return not names or bool(names & {"receipts", DATABASE})
+
+
+def check_inboxes(new: Configuration) -> list[Finding]:
+    """Return a finding for each feed whose folders cannot be used; those that are missing are made."""
+    findings = []
+    for name, settings in new.settings_by_feed().items():
+        try:
+            prepare_inbox(settings)
+        except SettingsError as error:
+            line = new.file.line_of(("feed", name, "inbox")) if new.file else 0
+            findings.append(Finding(file=new.file.name if new.file else "", line=line, key="", what=str(error)))
+    return findings

@@ -1,6 +1,6 @@
-"""The three services: `run` (everything), `watch` (the inboxes), `work` (the task queue).
+"""The service: everything that `batchd run` runs.
 
-`run` is the parent of a process group: the embedded server, the workers, the mock API when asked for. It watches the
+It is the parent of a process group: the embedded server, the workers, the mock API when asked for. It watches the
 inboxes itself, starts again whatever of them ends, and stops them in the order that loses nothing: first the intake,
 then the workers, last the server.
 """
@@ -8,12 +8,8 @@ then the workers, last the server.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from functools import partial
 from typing import TypeVar
 
 from temporalio.client import Client
@@ -21,23 +17,20 @@ from temporalio.client import Client
 from activities.registry.receipts import Receipts
 from daemon.config.api_token import api_token
 from daemon.config.configuration import Configuration
-from daemon.config.findings import Finding
-from daemon.config.settings import Settings
-from daemon.folders import prepare_folders, prepare_inbox
+from daemon.folders import check_inboxes, prepare_folders
 from daemon.health import Answers, health_endpoint
 from daemon.intake.inboxes import Inboxes
-from daemon.logs.set_up import is_json
 from daemon.metrics.service_metrics import ServiceMetrics
 from daemon.notify import notify, starting, stopping
-from daemon.processes.child import Child, own_environment, plain_environment
+from daemon.processes.child import Child
 from daemon.processes.configured_children import ConfiguredChildren
-from daemon.processes.messages import Configure
 from daemon.processes.restarts import Supervisor
 from daemon.processes.signs_of_life import SilentChildren
 from daemon.ready_report import ready_report
 from daemon.reloader import Reloader, reloads
+from daemon.service_children import as_given, mock_api, until_ready, workers_of
 from daemon.shares.service_shares import Shares
-from daemon.signals import Signals
+from daemon.signals import Signals, unless_stopped
 from daemon.temporal.connection import connect
 from daemon.temporal.embedded_server import EmbeddedServer
 from daemon.temporal.outside_server import outside_server
@@ -47,8 +40,6 @@ from daemon.traces.interceptors import carrying
 from daemon.traces.opened import opened_traces
 from daemon.traces.tracing import Traces
 from daemon.watchdog import SERVER_SILENT_S, Signs, signs_for_systemd
-from daemon.worker import Apply, work
-from workflows.errors import SettingsError, TemporalUnreachable
 
 MOCK_STOP_S = 3.0
 T = TypeVar("T")
@@ -66,8 +57,8 @@ class Service:
         self._inboxes: Inboxes | None = None
         self._traces: Traces | None = None
         self._server = None if outside_server() else EmbeddedServer(settings)
-        self._mock = _mock_api(settings) if with_mock_api else None
-        self._workers = _workers(self._reloader)
+        self._mock = mock_api(settings) if with_mock_api else None
+        self._workers = workers_of(self._reloader)
         self._configured = ConfiguredChildren(self._workers)
         self._metrics = ServiceMetrics(Receipts(settings.state_dir.absolute()), lambda: self._feeds)
         self._metrics.follow(self._workers)
@@ -122,7 +113,7 @@ class Service:
         self._supervisor.keep("signs of life", self._silent.watch)
         for worker in self._workers:
             self._supervisor.keep(worker.name, worker.keep_running)
-        await _until_ready(self._children(), self._settings)
+        await until_ready(self._children(), self._settings)
         return client
 
     async def _watch(self, client: Client, stop: asyncio.Event, started: float) -> None:
@@ -143,7 +134,7 @@ class Service:
 
     async def _apply(self, new: Configuration) -> None:
         """Make a configuration take hold: workers know a new API before a batch of a new feed needs it."""
-        await self._configured.configure(*_as_given(new))
+        await self._configured.configure(*as_given(new))
         self._feeds = new.settings_by_feed()
         if self._inboxes is not None:
             await self._inboxes.apply(self._feeds)
@@ -164,172 +155,3 @@ class Service:
 
     def _children(self) -> list[Child]:
         return [*self._workers, *([self._mock] if self._mock else [])]
-
-
-async def watch(
-    configuration: Configuration,
-    signals: Signals,
-    metrics: ServiceMetrics,
-    signs: Signs,
-    *,
-    on_ready: Callable[[], None],
-) -> None:
-    """Watch the inboxes and start batches until it is asked to stop."""
-    settings = configuration.service
-    prepare_folders(settings, configuration.settings_by_feed())
-    async with opened_traces("daemon", calls_every=settings.trace_calls_every) as traces:
-        client = await connect(settings, timeout_s=settings.start_timeout_s, interceptors=carrying(traces))
-        inboxes = Inboxes(settings, await traced_starters(client, traces))
-        metrics.watch(inboxes)
-        reloader = Reloader("watch", configuration, lambda new: inboxes.apply(new.settings_by_feed()), check_inboxes)
-        signs.inboxes, signs.reloader = inboxes, reloader
-        async with _probed(client, signs), reloads(reloader, signals.hangups):
-            await inboxes.run(reloader.accepted.settings_by_feed(), signals.stop, on_ready=on_ready)
-
-
-async def work_all(
-    configuration: Configuration,
-    signals: Signals,
-    metrics: ServiceMetrics,
-    signs: Signs,
-    *,
-    on_ready: Callable[[], None],
-) -> None:
-    """Work the task queue until it is asked to stop, in as many processes as the settings say."""
-    settings = configuration.service
-    prepare_folders(settings, configuration.settings_by_feed(), makes_inbox=False)
-    api_token(settings)
-    client = await connect(
-        settings, timeout_s=settings.start_timeout_s
-    )  # what is wrong is said once, before any starts
-    async with _probed(client, signs):
-        if configuration.worker_processes() == 1:
-            await _work_here(configuration, signals, metrics, on_ready)
-        else:
-            await _work_in_processes(configuration, signals, metrics, signs, on_ready)
-
-
-async def _work_in_processes(
-    configuration: Configuration,
-    signals: Signals,
-    metrics: ServiceMetrics,
-    signs: Signs,
-    on_ready: Callable[[], None],
-) -> None:
-    """Work the task queue in processes of their own."""
-    settings = configuration.service
-    reloader = Reloader("work", configuration, lambda new: configured.configure(*_as_given(new)))
-    workers, supervisor = _workers(reloader), Supervisor()
-    configured = ConfiguredChildren(workers)
-    metrics.follow(workers)
-    supervisor.keep("shares", Shares(workers).keep)
-    signs.workers, signs.reloader = workers, reloader
-    signs.silent_children = SilentChildren(workers, server_answers=lambda: signs.server_answers)
-    supervisor.keep("signs of life", signs.silent_children.watch)
-    try:
-        for worker in workers:
-            supervisor.keep(worker.name, worker.keep_running)
-        if await unless_stopped(signals.stop, _until_ready(workers, settings)):
-            async with reloads(reloader, signals.hangups):
-                on_ready()
-                await signals.stop.wait()
-    finally:
-        await supervisor.stop()
-        await asyncio.gather(*(worker.stop(settings.stop_timeout_s) for worker in workers))
-
-
-@contextlib.asynccontextmanager
-async def _probed(client: Client, signs: Signs) -> AsyncIterator[None]:
-    """Ask all the time whether the server answers, while the block lasts."""
-    signs.probe = ServerProbe(client)
-    supervisor = Supervisor()
-    supervisor.keep("probe", signs.probe.run)
-    try:
-        yield
-    finally:
-        await supervisor.stop()
-
-
-async def _work_here(
-    configuration: Configuration, signals: Signals, metrics: ServiceMetrics, on_ready: Callable[[], None]
-) -> None:
-    """Work the task queue in this process."""
-    async with contextlib.AsyncExitStack() as stack:
-        entered: list[asyncio.Task[None]] = []
-
-        def ready(apply: Apply) -> None:
-            reloading = reloads(Reloader("work", configuration, apply), signals.hangups)
-            entered.append(asyncio.create_task(stack.enter_async_context(reloading)))
-            on_ready()
-
-        await work(configuration, signals.stop, on_ready=ready, on_measured=partial(metrics.totals.add, "worker"))
-        await asyncio.gather(*entered)
-
-
-def check_inboxes(new: Configuration) -> list[Finding]:
-    """Return a finding for each feed whose folders cannot be used; those that are missing are made."""
-    findings = []
-    for name, settings in new.settings_by_feed().items():
-        try:
-            prepare_inbox(settings)
-        except SettingsError as error:
-            line = new.file.line_of(("feed", name, "inbox")) if new.file else 0
-            findings.append(Finding(file=new.file.name if new.file else "", line=line, key="", what=str(error)))
-    return findings
-
-
-async def unless_stopped(stop: asyncio.Event, awaited: Coroutine[None, None, T]) -> T | None:
-    """Return what `awaited` returns, or None where the service is stopped first."""
-    task, stopped = asyncio.create_task(awaited), asyncio.create_task(stop.wait())
-    await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
-    finished = task.done()
-    for each in (task, stopped):
-        each.cancel()
-    await asyncio.gather(task, stopped, return_exceptions=True)
-    return task.result() if finished else None
-
-
-async def _until_ready(children: list[Child], settings: Settings) -> bool:
-    """Return True once all children are ready.
-
-    Raises:
-        SettingsError: a child cannot use its settings.
-        TemporalUnreachable: they are not ready within the start timeout.
-    """
-    try:
-        async with asyncio.timeout(settings.start_timeout_s):
-            await asyncio.gather(*(child.ready() for child in children))
-    except TimeoutError as error:
-        last = "; ".join(f"{child.name}: {child.last_words() or 'no word'}" for child in children if not child.is_ready)
-        raise TemporalUnreachable(f"not ready within {settings.start_timeout_s:g} s: {last}") from error
-    return True
-
-
-def _workers(reloader: Reloader) -> list[Child]:
-    count = reloader.accepted.worker_processes()
-    command = _python("daemon.main", "work", "--exit-with-parent", "--process-of")
-    numbers = range(1, count + 1)
-
-    def greeting() -> Configure:
-        return Configure(0, *_as_given(reloader.accepted))
-
-    return [
-        Child(f"worker-{each}", [*command, str(each), str(count)], env=own_environment(), greeting=greeting)
-        for each in numbers
-    ]
-
-
-def _as_given(configuration: Configuration) -> tuple[str, str]:
-    """Return path and content of the file, as they go to a worker; both empty where there is none."""
-    file = configuration.file
-    return (file.name, file.content.decode()) if file else ("", "")
-
-
-def _mock_api(settings: Settings) -> Child:
-    command = _python("mock_api", "--exit-with-parent")
-    return Child("mock-api", command, env=plain_environment("MOCK_API_"), relayed=is_json(settings))
-
-
-def _python(module: str, *arguments: str) -> list[str]:
-    # Without -P the current folder would come first on the path, and a folder `workflows` in it before ours.
-    return [sys.executable, "-P", "-m", module, *arguments]

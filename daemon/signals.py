@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Coroutine
+from typing import TypeVar
 
 TERMINAL = "/dev/tty"
+T = TypeVar("T")
 
 
 class Signals:
@@ -26,6 +29,17 @@ class Signals:
             self.stop.set()
         else:
             self.hangups.set()
+
+
+async def unless_stopped(stop: asyncio.Event, awaited: Coroutine[None, None, T]) -> T | None:
+    """Return what `awaited` returns, or None where the service is stopped first."""
+    task, stopped = asyncio.create_task(awaited), asyncio.create_task(stop.wait())
+    await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+    finished = task.done()
+    for each in (task, stopped):
+        each.cancel()
+    await asyncio.gather(task, stopped, return_exceptions=True)
+    return task.result() if finished else None
 
 
 def _has_terminal() -> bool:
