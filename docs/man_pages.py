@@ -1,7 +1,7 @@
 """The man pages, made of what the programs say of themselves: `python docs/man_pages.py FOLDER`.
 
 One file a program, such as `batchctl.1`, for section 1 (everybody) or 8 (who runs the host) of the manual, in the
-language of man(7).
+language of man(7); and `batchd.env.5`, of the settings.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from daemon.batchctl.arguments import CommandParser
 from daemon.batchctl.main import build_parser as batchctl
 from daemon.checker.__main__ import build_parser as checker
 from daemon.command import build_parser as batchd
+from daemon.config.settings import PREFIX, Settings
 from mock_api.__main__ import build_parser as mock_api
 
 SEE_ALSO = """The documentation of batchd: operations.md (what happens to a file, and what to do at 3 a.m.),
@@ -40,6 +41,23 @@ def pages() -> Iterator[tuple[str, str]]:
         (host(), 8, "install, upgrade or remove batchd on this host"),
     ):
         yield f"{parser.prog}.{section}", "\n".join(_page(parser, section, about)) + "\n"
+
+    yield "batchd.env.5", "\n".join(_settings_page()) + "\n"
+
+
+def _settings_page() -> Iterator[str]:
+    yield f'.TH BATCHD.ENV 5 "" "batchd {version("batchd")}" batchd'
+    yield ".SH NAME"
+    yield "batchd.env \\- settings of batchd"
+    yield ".SH DESCRIPTION"
+    yield _text("Variables of the environment, NAME=VALUE a line, in /etc/batchd/batchd.env where systemd runs batchd.")
+    yield ".SH SETTINGS"
+    for name, field in Settings.model_fields.items():
+        yield ".TP"
+        yield f"\\fB{PREFIX}{name.upper()}\\fR"
+        yield _text(field.description or "")
+    yield ".SH SEE ALSO"
+    yield _text(SEE_ALSO)
 
 
 def _page(parser: argparse.ArgumentParser, section: int, about: str) -> Iterator[str]:

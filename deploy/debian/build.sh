@@ -41,7 +41,7 @@ done
 python3 -m compileall -qq -s "$tree" -p / --invalidation-mode unchecked-hash "$home/lib" || true # some files are templates
 
 python3 "$wheel/batchd/host" stage "$tree" "$program"
-for section in 1 8; do
+for section in 1 5 8; do
     mkdir -p "$tree/usr/share/man/man$section"
     cp "$pages"/*."$section" "$tree/usr/share/man/man$section"
     gzip -9n "$tree/usr/share/man/man$section"/*

@@ -11,6 +11,7 @@ import pytest
 from repository import ROOT
 
 from daemon.batchctl.main import COMMANDS
+from daemon.config.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_program_has_a_page(folder: Path) -> None:
-    pages = {each.name.rpartition(".")[0] for each in folder.iterdir()}
+    pages = {each.name.rpartition(".")[0] for each in folder.iterdir() if not each.match("*.5")}
     scripts = re.findall(r'^(batch[a-z-]+) = "batchd\.', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert pages == set(scripts) >= {"batchd", "batchctl"}
 
@@ -31,6 +32,11 @@ def test_every_command_is_there_with_its_arguments_also_those_that_are_declared_
     assert set(re.findall(r"^\.SS batchctl (\S+)$", page, re.MULTILINE)) == set(COMMANDS)
     assert "\\fB--source FILE\\fR" in page.partition(".SS batchctl verify")[2].partition(".SS ")[0]
     assert ".SS batchctl config check\n" in page
+
+
+def test_every_setting_is_there(folder: Path) -> None:
+    page = (folder / "batchd.env.5").read_text()
+    assert re.findall(r"^\\fBBATCH_(\w+)\\fR$", page, re.MULTILINE) == [each.upper() for each in Settings.model_fields]
 
 
 @pytest.mark.system_tool("groff", package="groff")
