@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from workflows.models import QUESTION, SERVICE, CallLimits, Control, ControlStat
 from workflows.requests import KeepControlState
 
 MAX_BYTES = 65_536
+FILE = re.compile(r"[a-z0-9-]+-[0-9a-f]{12}\.json")
 
 
 class ControlStates:
@@ -67,6 +69,19 @@ class ControlStates:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             reason = f"{path} is damaged, so what was set for this batch is not known; {QUESTION}"
             return ControlState(pause=Pause(since=now_text(), by=SERVICE, reason=reason))
+
+    def ids(self) -> list[str]:
+        """Return the batches for which something is set, by id.
+
+        Raises:
+            TransientError: that cannot be seen.
+        """
+        try:
+            return sorted(each.stem for each in self.folder.iterdir() if FILE.fullmatch(each.name))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise translated(error, f"reading {self.folder}") from error
 
     def remove(self, batch_id: str) -> None:
         """Forget what was set for a batch that has ended; a file that cannot be removed does no harm."""

@@ -70,6 +70,8 @@ def test_refused_credentials_pause_the_batch_and_resume_goes_on_after_they_are_m
     site.drop("refused.csv", users(30))
     status = eventually(lambda: _state(site, "paused", "refused.csv"), "the batch pauses")
     assert "BATCH_API_TOKEN" in status["paused"]["reason"]
+    told = site.batchctl("doctor")
+    assert (told.returncode, "mend that, then: batchctl resume --all" in told.stdout) == (1, True), told.stdout
 
     api(base, "/faults", method="DELETE")
     assert site.batchctl("resume", "refused.csv").returncode == 0

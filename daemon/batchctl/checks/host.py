@@ -11,11 +11,13 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from activities.disk.modes import FILE_MODE, FOLDER_MODE
+from activities.registry.receipts import Receipts
 from daemon.batchctl.checks.disk_steps import PROVEN, disk_trouble
 from daemon.batchctl.checks.findings import Finding, fail, ok, warn
 from daemon.batchctl.checks.inbox import inbox_checks
 from daemon.batchctl.checks.limits_of_host import open_files_finding, watch_finding
 from daemon.batchctl.checks.mounts import mount_finding
+from daemon.batchctl.checks.pauses import pause_finding
 from daemon.batchctl.console.printing import format_bytes
 from daemon.batchctl.settings_in_use import SettingsInUse
 from daemon.config.settings import PREFIX, Settings
@@ -43,6 +45,7 @@ def host_checks(in_use: SettingsInUse, feeds: Sequence[str]) -> list[Finding]:
         *(_feed(settings[0]) if len(in_use.feeds) == 1 else [_in_one_line(name, in_use.feeds[name]) for name in feeds]),
         *(finding for root in roots for finding in _output_root(root, several=len(roots) > 1)),
         *_state_dir(in_use.service),
+        pause_finding(Receipts(in_use.service.state_dir), feeds),
         open_files_finding(daemon_here(settings[0]), max(each.api_concurrency for each in settings)),
         watch_finding([each.inbox for each in settings]),
     ]

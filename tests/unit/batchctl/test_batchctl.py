@@ -450,6 +450,7 @@ def test_doctor_names_what_is_wrong_and_leaves_no_file(runner: BatchctlRunner) -
         "state folder": "OK",
         "state space": "",
         "state access": "OK",
+        "pauses": "OK",
         "server access": "WARN",
         "open files": "OK",
         "watches": "OK",
