@@ -16,6 +16,7 @@ from stub_activities import ROWS, StubActivities, workers
 from temporalio.client import Client
 
 from activities.registry.control_states import ControlStates
+from daemon.temporal.payloads import DATA_CONVERTER
 from workflows.batch_workflows import RetryFailedWorkflow
 from workflows.models import Control, ControlState, Pause
 from workflows.requests import EnrichedPage, EnrichPage, SavedChunk
@@ -25,7 +26,7 @@ NUMBERS = count(1)
 
 @pytest.fixture
 async def client(temporal_address: str) -> Client:
-    return await Client.connect(temporal_address)
+    return await Client.connect(temporal_address, data_converter=DATA_CONVERTER)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from finished_work import CSV, FinishedWork
 from stub_activities import StubActivities, workers
 from temporalio.client import Client, WorkflowHandle
 
+from daemon.temporal.payloads import DATA_CONVERTER
 from workflows.batch_workflows import RetryFailedWorkflow
 from workflows.requests import EnrichedPage, EnrichPage
 
@@ -24,7 +25,7 @@ NUMBERS = count(1)
 
 @pytest.fixture
 async def client(temporal_address: str) -> Client:
-    return await Client.connect(temporal_address)
+    return await Client.connect(temporal_address, data_converter=DATA_CONVERTER)
 
 
 @pytest.fixture

@@ -48,3 +48,10 @@ def test_whatever_is_asked_of_a_workflow_or_an_activity_is_guarded() -> None:
     assert {*asked, BatchRequest, LoadChunksRequest} == set(FENCED)
     required = {each: {f.name for f in dataclasses.fields(each) if f.default is f.default_factory} for each in FENCED}
     assert all(kept in required[each] for each, kept in FENCED.items())
+
+
+def test_a_copy_of_a_request_as_the_sandbox_of_the_sdk_makes_it_is_read_and_written_like_the_request() -> None:
+    copied = type("LoadPages", (LoadPages,), {"__module__": LoadPages.__module__})
+    [read] = NEW.from_payloads(NEW.to_payloads([LOAD]), [copied])
+    assert (type(read), dataclasses.asdict(read)) == (copied, dataclasses.asdict(LOAD))
+    assert NEW.to_payloads([read]) == NEW.to_payloads([LOAD])
