@@ -15,6 +15,12 @@ MAX_WAIT = "2s"
 AGAIN_WHERE_EMPTY = '{ status = 204, then = "retry" }'
 """A described API enriches a row with nothing by an empty answer, unless a rule says what it means."""
 
+ATTEMPTS = 3
+"""A row is called so often; where all are 429, rows that had an answer say whether everybody is turned away."""
+
+ANSWERS_IN_A_ROW = 8
+"""So many of these have to be answered, since an API with a limit of its own answers some calls all the same."""
+
 FAR_AWAY = "Fri, 31 Dec 9999 23:59:59 GMT"
 
 
@@ -28,7 +34,8 @@ def api_answers(site: Site) -> None:
         site.in_mid_batch(fault)
         answered = json.loads(fault.line)
         # Each call that failed is made again, and beside it a row that had an answer, to tell an outage from a bad row.
-        site.strike(fault, may_repeat=2 * answered["calls"])
+        asked = ANSWERS_IN_A_ROW if answered.get("status") == 429 and answered["calls"] >= ATTEMPTS else 0
+        site.strike(fault, may_repeat=2 * answered["calls"] + asked)
         api(site.api, "/faults", answered)
         site.until(lambda: not api(site.api, "/faults")["active"] or site.drops.at_rest(), "the fault has been met", 60)
         api(site.api, "/faults", method="DELETE")
