@@ -212,9 +212,9 @@ class Settings(BaseSettings):
     )
     health_address: Address = Field(
         "",
-        description="IP:PORT where `/livez` answers while the service runs, `/readyz` while it, each of its "
-        "processes and for `batchd run` the Temporal server is ready (else 503), and `/metrics` with what all its "
-        "processes count; empty: none.",
+        description="IP:PORT of `/livez` (503 where something stands still that only a new start mends), "
+        "`/readyz` (503 unless the service, each of its processes and for `batchd run` the Temporal server is ready) "
+        "and `/metrics` (what all its processes count); empty: none.",
     )
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="Form of log lines; `auto`: text on a terminal, JSON elsewhere."

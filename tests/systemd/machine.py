@@ -11,12 +11,10 @@ import shlex
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
-T = TypeVar("T")
+from installation import eventually
 
 SUITE = os.environ.get("SUITE", "trixie")
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "python3", "python3-venv", "ca-certificates")
@@ -115,17 +113,6 @@ class Machine:
         clean = ["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
         shell = ["/bin/sh", "-c", script]
         return [*enter, *clean, *(shell if user == "root" else ["runuser", "-u", user, "--", *shell])]
-
-
-def eventually(check: Callable[[], T | None], what: str, deadline_s: float) -> T:
-    """Return the first truthy answer of `check`."""
-    end = time.monotonic() + deadline_s
-    while True:
-        answer = check()
-        if answer:
-            return answer
-        assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
-        time.sleep(0.2)
 
 
 def why_not() -> str:

@@ -10,7 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from machine import Machine, eventually
+from installation import eventually
+from machine import Machine
 from repository import ROOT
 
 DOCS = ROOT / "deploy" / "README.md"

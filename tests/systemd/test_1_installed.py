@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from machine import eventually
+from installation import eventually
 from service_host import PATIENCE_S, ServiceHost
 
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(900)]

@@ -13,6 +13,8 @@ from service_host import ServiceHost, wheel_of
 
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(900)]
 NEWER = "0.99.0"
+PLACE = "var/tmp/package"
+"""Where the package is built in the machine."""
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +22,14 @@ def packaged(machine: ServiceHost, tmp_path_factory: pytest.TempPathFactory) -> 
     """The machine with the package built in it and installed."""
     if (machine.root / "opt/batchd/current").is_symlink():
         machine.sh("/opt/batchd/current/bin/batchd-host remove")
-    (machine.root / "root/man").mkdir()
-    subprocess.run([sys.executable, ROOT / "docs" / "man_pages.py", machine.root / "root/man"], cwd=ROOT, check=True)
-    shutil.copytree(ROOT / "deploy" / "debian", machine.root / "root/debian")
+    (machine.root / PLACE / "man").mkdir(parents=True)
+    subprocess.run([sys.executable, ROOT / "docs" / "man_pages.py", machine.root / PLACE / "man"], cwd=ROOT, check=True)
+    shutil.copytree(ROOT / "deploy" / "debian", machine.root / PLACE / "debian")
     package = built(machine, wheel_of(tmp_path_factory.mktemp("wheel")))
-    machine.sh("mv /etc/batchd/batchd.env /root/batchd.env")
+    machine.sh(f"mv /etc/batchd/batchd.env /{PLACE}/batchd.env")
     said = machine.sh(f"dpkg --install {package} < /dev/null")
     assert "Now put the address of your API into /etc/batchd/batchd.env" in said
-    machine.sh("cat /root/batchd.env > /etc/batchd/batchd.env")
+    machine.sh(f"cat /{PLACE}/batchd.env > /etc/batchd/batchd.env")
     machine.sh("sed -i s_/opt/batchd/current_/usr/lib/batchd_ /etc/systemd/system/mock-api.service")
     machine.sh("systemctl daemon-reload && systemctl restart mock-api && systemctl enable --now batchd")
     return machine
@@ -35,9 +37,9 @@ def packaged(machine: ServiceHost, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def built(machine: ServiceHost, wheel: Path) -> str:
     """Build a package in the machine, and return where it lies there."""
-    shutil.copy(wheel, machine.root / "root")
-    machine.sh(f"/root/debian/build.sh /root/{wheel.name} /root/man /root")
-    return machine.sh(f"ls /root/batchd_{wheel.name.split('-')[1]}_*.deb").strip()
+    shutil.copy(wheel, machine.root / PLACE)
+    machine.sh(f"cd /{PLACE} && debian/build.sh {wheel.name} man .")
+    return machine.sh(f"ls /{PLACE}/batchd_{wheel.name.split('-')[1]}_*.deb").strip()
 
 
 def test_the_service_of_the_package_works_files_and_proves_them(packaged: ServiceHost) -> None:
@@ -55,7 +57,7 @@ def test_the_package_brings_man_pages_and_owns_what_it_has_put_there(packaged: S
 
 
 def test_the_other_way_of_installing_it_is_refused(packaged: ServiceHost) -> None:
-    wheel = packaged.sh("ls /root/batchd-*.whl").split()[0]
+    wheel = packaged.sh(f"ls /{PLACE}/batchd-*.whl").split()[0]
     assert "first: apt-get remove batchd" in packaged.sh(f"python3 {wheel}/batchd/host install", check=False)
 
 
@@ -76,7 +78,7 @@ def test_a_removal_in_mid_batch_leaves_settings_and_state_and_an_installation_go
     packaged.sh("dpkg --remove batchd")
     assert packaged.code("systemctl cat batchd") != 0
     assert not (packaged.root / "usr/lib/batchd").exists()
-    packaged.sh(f"dpkg --install /root/batchd_{NEWER}_*.deb < /dev/null")
+    packaged.sh(f"dpkg --install /{PLACE}/batchd_{NEWER}_*.deb < /dev/null")
     packaged.sh("systemctl enable --now batchd && systemctl restart mock-api")
     packaged.proven("package-removal.csv")
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from itertools import count
-from pathlib import Path
 
 import pytest
 from batchctl_runner import BatchctlRunner
@@ -26,27 +25,6 @@ from workflows.requests import EnrichedPage, EnrichPage
 
 HEARTBEAT_THROTTLE = timedelta(seconds=0.3)
 NUMBERS = count(1_000)
-
-
-@pytest.fixture
-async def client(temporal_address: str) -> Client:
-    return await Client.connect(temporal_address)
-
-
-@pytest.fixture
-def runner(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], temporal_address: str
-) -> BatchctlRunner:
-    made = BatchctlRunner(tmp_path, monkeypatch, capsys)
-    made.set(TEMPORAL_ADDRESS=temporal_address, BATCH_TASK_QUEUE=f"ctl-{next(NUMBERS)}")
-    return made
-
-
-@pytest.fixture
-def batches(runner: BatchctlRunner, client: Client) -> Batches:
-    import os  # noqa: PLC0415
-
-    return Batches(runner, client, os.environ["BATCH_TASK_QUEUE"])
 
 
 async def test_pause_and_resume_repeat_without_harm_and_a_paused_batch_tells_who_and_why(

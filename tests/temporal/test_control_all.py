@@ -6,9 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
-from pathlib import Path
 
-import pytest
 from batchctl_runner import BatchctlRunner
 from finished_work import CSV, FinishedWork
 from live_batches import Batches, eventually, held
@@ -16,31 +14,11 @@ from stub_activities import ROWS, StubActivities, workers
 from temporalio.client import Client
 
 from activities.registry.control_states import ControlStates
-from daemon.temporal.payloads import DATA_CONVERTER
 from workflows.batch_workflows import RetryFailedWorkflow
 from workflows.models import Control, ControlState, Pause
 from workflows.requests import EnrichedPage, EnrichPage, SavedChunk
 
 NUMBERS = count(1)
-
-
-@pytest.fixture
-async def client(temporal_address: str) -> Client:
-    return await Client.connect(temporal_address, data_converter=DATA_CONVERTER)
-
-
-@pytest.fixture
-def runner(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], temporal_address: str
-) -> BatchctlRunner:
-    made = BatchctlRunner(tmp_path, monkeypatch, capsys)
-    made.set(TEMPORAL_ADDRESS=temporal_address, BATCH_TASK_QUEUE=f"all-{next(NUMBERS)}")
-    return made
-
-
-@pytest.fixture
-def batches(runner: BatchctlRunner, client: Client) -> Batches:
-    return Batches(runner, client, os.environ["BATCH_TASK_QUEUE"])
 
 
 class Expired:

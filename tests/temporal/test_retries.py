@@ -7,7 +7,6 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,25 +15,10 @@ from finished_work import CSV, FinishedWork
 from stub_activities import StubActivities, workers
 from temporalio.client import Client, WorkflowHandle
 
-from daemon.temporal.payloads import DATA_CONVERTER
 from workflows.batch_workflows import RetryFailedWorkflow
 from workflows.requests import EnrichedPage, EnrichPage
 
 NUMBERS = count(1)
-
-
-@pytest.fixture
-async def client(temporal_address: str) -> Client:
-    return await Client.connect(temporal_address, data_converter=DATA_CONVERTER)
-
-
-@pytest.fixture
-def runner(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], temporal_address: str
-) -> BatchctlRunner:
-    made = BatchctlRunner(tmp_path, monkeypatch, capsys)
-    made.set(TEMPORAL_ADDRESS=temporal_address, BATCH_TASK_QUEUE=f"retry-{next(NUMBERS)}")
-    return made
 
 
 @pytest.fixture

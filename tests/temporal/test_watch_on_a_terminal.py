@@ -7,9 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
-from pathlib import Path
 
-import pytest
 from batchctl_runner import BatchctlRunner
 from installation import BIN
 from live_batches import Batches, held
@@ -19,20 +17,6 @@ from terminal_screen import TerminalScreen
 NUMBERS = count(1)
 BATCHES = 30
 DEADLINE_S = 30.0
-
-
-@pytest.fixture
-async def client(temporal_address: str) -> Client:
-    return await Client.connect(temporal_address)
-
-
-@pytest.fixture
-def runner(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], temporal_address: str
-) -> BatchctlRunner:
-    made = BatchctlRunner(tmp_path, monkeypatch, capsys)
-    made.set(TEMPORAL_ADDRESS=temporal_address, BATCH_TASK_QUEUE=f"watch-{next(NUMBERS)}")
-    return made
 
 
 @asynccontextmanager
