@@ -62,8 +62,11 @@ async def listed(client: Client, query: str) -> set[str]:
 
 
 async def found(client: Client, handle: Handle, query: str) -> None:
-    """Return once Temporal lists this workflow for `query`: it does so a moment after the change."""
-    for _ in range(400):
+    """Return once Temporal lists this workflow for `query`: it does so a moment after the change.
+
+    Where the worker before had the workflow at hand, the server may wait 10 s for that one before it asks another.
+    """
+    for _ in range(1_600):
         if handle.id in await listed(client, f'{query} AND WorkflowId="{handle.id}"'):
             return
         await asyncio.sleep(0.025)
